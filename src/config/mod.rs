@@ -1,0 +1,3 @@
+//! Text to meaning: lexer, tree, typed model, diagnostics.
+
+pub mod model;

@@ -1,0 +1,6 @@
+//! holdfast.
+
+pub mod base;
+pub mod config;
+pub mod limits;
+pub mod wire;

@@ -1,0 +1,42 @@
+//! Every maximum in the program, one line and one reason each.
+
+use std::time::Duration;
+
+/// Largest configuration file that is read: 30,000 real servers are 6 MB; beyond this it is not a configuration.
+pub const CONFIG_BYTES: u64 = 32 << 20;
+/// Nesting of braces in a configuration; the deepest real block has 5.
+pub const CONFIG_DEPTH: usize = 16;
+/// Diagnostics kept of one file; a wrong file (a binary, a log) would give millions.
+pub const DIAGNOSTICS: usize = 1000;
+/// Virtual addresses of one instance: the count in an advert is one byte (RFC 9568 5.2.5).
+pub const ADVERT_ADDRESSES: usize = 255;
+/// A periodic advert may leave early by this much, so that adverts nearly due leave together.
+pub const ADVERT_SLACK: Duration = Duration::from_millis(3);
+/// ... but never by more than this share of its interval (3 %).
+pub const ADVERT_SLACK_DIVISOR: u32 = 33;
+/// Put-backs of one address, route or service in a minute before the instance gives up (FAULT) or the entry is parked.
+pub const PUT_BACKS_PER_MINUTE: u32 = 20;
+/// A kernel operation that was refused is tried again after this.
+pub const REFUSED_RETRY: Duration = Duration::from_secs(5);
+/// Owners (instances, services) settled in one step; the rest waits for the next turn, so that adverts come between.
+pub const SETTLE_OWNERS: usize = 64;
+/// Kernel operations gathered before they are flushed although more is due.
+pub const KERNEL_BATCH: usize = 256;
+/// Packets read from one socket before the others get their turn.
+pub const PACKETS_PER_TURN: usize = 64;
+/// Announcements (ARP, NA) sent in one turn of the loop; adverts go first.
+pub const ANNOUNCEMENTS_PER_TURN: usize = 64;
+/// Children started in one turn: a spawn costs 0.3 to 0.8 ms and waits for exec.
+pub const SPAWNS_PER_TURN: usize = 2;
+/// Children alive at one time.
+pub const CHILDREN: usize = 64;
+/// Events waiting for one notify target; more are dropped, oldest kept, and said.
+pub const NOTIFY_QUEUE: usize = 64;
+/// Check conversations open at one time; others wait their turn.
+pub const PROBES: usize = 256;
+/// Bytes of a checked server's reply that are looked at.
+pub const REPLY_BYTES: usize = 8 << 20;
+/// Log lines waiting for a log daemon that does not read.
+pub const LOG_QUEUE: usize = 512;
+/// A turn of the loop above this is our own fault and is said so.
+pub const TURN: Duration = Duration::from_millis(20);

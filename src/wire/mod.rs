@@ -1,0 +1,3 @@
+//! Bytes on the LAN and bytes to the kernel, to and from values. Pure: no clock, no socket, no file.
+
+pub mod op;
