@@ -231,6 +231,7 @@ pub enum News {
     /// An IPVS entry found by a dump (IPVS sends no news of its own).
     Service { key: ServiceKey, value: ServiceValue },
     Dest { service: ServiceKey, at: Endpoint, value: DestValue },
+    SyncDaemon { role: SyncRole, interface: IfName, id: u8 },
     /// The table of IPVS was read whole, or it is missing: the reason and what to do.
     IpvsReady,
     IpvsMissing,
@@ -246,4 +247,22 @@ pub struct Link {
     pub mtu: u32,
     /// IFF_NOARP or a loopback: nothing to announce there.
     pub no_arp: bool,
+}
+
+/// One object of the ownership record: something that we put into the kernel, or changed there.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Owned {
+    pub key: OwnedKey,
+    /// What was there before us, to be put back.
+    pub found: Option<Value>,
+}
+
+/// A key that outlives a restart: interfaces by name, since their numbers change.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum OwnedKey {
+    Address(IfName, IpNet),
+    Route(RouteKey),
+    SyncDaemon(SyncRole),
+    Service(ServiceKey),
+    Dest(ServiceKey, Endpoint),
 }

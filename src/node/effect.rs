@@ -1,0 +1,44 @@
+//! Everything a node can ask for. Within one step they come in this order: adverts, kernel operations,
+//! announcements, then what is told; keepalived's order as well, on take-over and on stop.
+
+use super::note::Note;
+use crate::base::addr::Mac;
+use crate::config::model::Script;
+use crate::wire::op::{Op, SocketKey};
+use std::net::{IpAddr, Ipv4Addr};
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Effect {
+    /// A whole IP packet to leave by that socket.
+    Send { socket: SocketKey, bytes: Vec<u8> },
+    Kernel(Op),
+    /// Gratuitous ARP: `ip` is at `mac` on that interface.
+    Announce { ifindex: u32, mac: Mac, ip: IpAddr },
+    /// The news of the kernel have a hole: read its tables anew.
+    Dump,
+    /// Load IPVS if need be, open it and dump its table.
+    OpenIpvs,
+    /// Start a check; the shell finds it by `Node::check(id)`. `url` is which of an HTTP check's URLs is due.
+    Probe { id: u32, url: usize },
+    /// Its verdict is not wanted any more.
+    Abandon(u32),
+    /// Run a program; those of one target one after another.
+    Spawn(Spawn),
+    Note(Note),
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Spawn {
+    /// Whose script: object and keyword. A script runs after the one of the same target has ended.
+    pub target: Box<str>,
+    pub script: Script,
+    /// Appended to the configured words.
+    pub args: Vec<Box<str>>,
+}
+
+impl Effect {
+    /// The destination of a packet made by `Send`: bytes 16 to 19 of its IPv4 header.
+    pub fn destination(bytes: &[u8]) -> Option<Ipv4Addr> {
+        bytes.get(16..20).and_then(|b| <[u8; 4]>::try_from(b).ok()).map(Ipv4Addr::from)
+    }
+}

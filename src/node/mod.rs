@@ -1,0 +1,544 @@
+//! The pure machine. **Read this first**: `Node::step` is the only way anything ever changes, `Node::deadline` says when
+//! the node next wants to be called. No clock, no socket, no file, no chance: the daemon and the simulation run the very
+//! same value.
+//!
+//! State goes to the kernel by difference (`table`), moments by effect (`effect`).
+
+pub mod effect;
+pub mod event;
+pub mod links;
+pub mod lvs;
+pub mod note;
+pub mod table;
+pub mod vrrp;
+
+use crate::base::addr::{IfName, IpNet};
+use crate::base::time::Instant;
+use crate::base::timers::Timers;
+use crate::config::model::{Check, Config};
+use crate::limits;
+use crate::wire::op::{Key, Link, News, Op, Owned, OwnedKey, Value};
+use effect::Effect;
+use event::{Event, Outcome};
+use links::Links;
+use note::Note;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use table::{Change, Table};
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Timer {
+    /// An instance's master-down timer.
+    Instance(usize),
+    Announce(usize),
+    /// Addresses of that instance were taken away too often; it may try again.
+    Stolen(usize),
+    Check(u32),
+    /// Look for IPVS again.
+    Ipvs,
+}
+
+/// Who wants something of the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Owner {
+    Instance(usize),
+    Service(usize),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// The kernel's links are not known yet: silence.
+    Waiting,
+    Running,
+    Stopping,
+}
+
+/// How often IPVS is looked for while it is missing.
+const IPVS_RETRY: Duration = Duration::from_secs(30);
+
+pub struct Node {
+    config: Rc<Config>,
+    phase: Phase,
+    seed: u32,
+    links: Links,
+    table: Table,
+    pub vrrp: vrrp::Vrrp,
+    pub lvs: lvs::Lvs,
+    timers: Timers<Timer>,
+    /// Of the MASTERs, apart from the rest: they may leave a little early, together.
+    adverts: Timers<usize>,
+    dirty: BTreeSet<Owner>,
+    /// What a run before this one left, until the kernel confirms it.
+    left: BTreeMap<OwnedKey, Option<Value>>,
+    /// The addresses and routes that the configuration names: they are ours wherever they are found.
+    named: BTreeSet<(IfName, IpNet)>,
+    virtual_ips: BTreeSet<IpAddr>,
+    /// During a dump: what we believed to be there and has not been told yet.
+    unseen: BTreeSet<Key>,
+    dumping: bool,
+    ipvs_said: bool,
+}
+
+/// What the engines work with during one step.
+pub struct Ctx<'a> {
+    pub now: Instant,
+    pub conf: &'a Config,
+    pub links: &'a Links,
+    pub virtual_ips: &'a BTreeSet<IpAddr>,
+    pub table: &'a mut Table,
+    pub timers: &'a mut Timers<Timer>,
+    pub adverts: &'a mut Timers<usize>,
+    pub dirty: &'a mut BTreeSet<Owner>,
+    /// Adverts and probes.
+    pub out: &'a mut Vec<Effect>,
+    /// Announcements: after the kernel operations.
+    pub calls: &'a mut Vec<Effect>,
+    /// Notes and programs: last.
+    pub told: &'a mut Vec<Effect>,
+}
+
+impl Ctx<'_> {
+    /// After a reload the numbers of the instances mean others.
+    fn timers_of_vrrp_are_stale(&mut self) {
+        let mine = |t: &Timer| matches!(t, Timer::Instance(_) | Timer::Announce(_) | Timer::Stolen(_));
+        let stale: Vec<Timer> = self.timers.until(Instant(u64::MAX)).map(|(_, t)| t).filter(mine).collect();
+        for t in stale {
+            self.timers.file(t, None);
+        }
+        *self.adverts = Timers::default();
+    }
+}
+
+impl Node {
+    pub fn new(config: Rc<Config>) -> Node {
+        let mut node = Node {
+            config,
+            phase: Phase::Waiting,
+            seed: 0,
+            links: Links::default(),
+            table: Table::default(),
+            vrrp: vrrp::Vrrp::default(),
+            lvs: lvs::Lvs::default(),
+            timers: Timers::default(),
+            adverts: Timers::default(),
+            dirty: BTreeSet::new(),
+            left: BTreeMap::new(),
+            named: BTreeSet::new(),
+            virtual_ips: BTreeSet::new(),
+            unseen: BTreeSet::new(),
+            dumping: false,
+            ipvs_said: false,
+        };
+        node.name_addresses();
+        node
+    }
+
+    /// Takes in one thing that happened; what is to be done about it is appended to `out`.
+    pub fn step(&mut self, now: Instant, event: Event, out: &mut Vec<Effect>) {
+        let (mut calls, mut told) = (Vec::new(), Vec::new());
+        match event {
+            Event::Start { seed, owned } => {
+                self.seed = seed;
+                self.left = owned.into_iter().map(|o| (o.key, o.found)).collect();
+            }
+            Event::Reload(config) => self.reload(now, config, out, &mut calls, &mut told),
+            Event::Stop => {
+                self.phase = Phase::Stopping;
+                let (vrrp, lvs, mut ctx) = self.split(now, out, &mut calls, &mut told);
+                vrrp.stop(&mut ctx);
+                lvs.stop(&mut ctx);
+                self.timers.file(Timer::Ipvs, None);
+            }
+            Event::Due => self.due(now, out, &mut calls, &mut told),
+            Event::Packet { ifindex, bytes } => {
+                let (vrrp, _, mut ctx) = self.split(now, out, &mut calls, &mut told);
+                vrrp.packet(ifindex, bytes, &mut ctx);
+            }
+            Event::Kernel(news) => self.news(now, news, out, &mut calls, &mut told),
+            Event::Answer(op, outcome) => self.answer(now, op, outcome, out, &mut calls, &mut told),
+            Event::Verdict(id, verdict) => {
+                let (_, lvs, mut ctx) = self.split(now, out, &mut calls, &mut told);
+                lvs.verdict(id, verdict, &mut ctx);
+            }
+        }
+        self.settle(now, out);
+        out.append(&mut calls);
+        out.append(&mut told);
+    }
+
+    /// When `step(Due)` is wanted next.
+    pub fn deadline(&self) -> Option<Instant> {
+        if !self.dirty.is_empty() {
+            return Some(Instant(0));
+        }
+        [self.adverts.first(), self.timers.first(), self.table.retry_at()].into_iter().flatten().min()
+    }
+
+    /// Everything is given back that the kernel would take back.
+    pub fn is_stopped(&self) -> bool {
+        self.phase == Phase::Stopping && self.dirty.is_empty() && self.table.is_settled()
+    }
+
+    pub fn config(&self) -> &Rc<Config> {
+        &self.config
+    }
+
+    /// The settings of a check, for the shell that carries it out.
+    pub fn check(&self, id: u32) -> Option<&Check> {
+        self.lvs.check(id, &self.config)
+    }
+
+    pub fn interface_name(&self, ifindex: u32) -> Option<&IfName> {
+        self.links.name(ifindex)
+    }
+
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The engines, and what they work with.
+    fn split<'a>(
+        &'a mut self,
+        now: Instant,
+        out: &'a mut Vec<Effect>,
+        calls: &'a mut Vec<Effect>,
+        told: &'a mut Vec<Effect>,
+    ) -> (&'a mut vrrp::Vrrp, &'a mut lvs::Lvs, Ctx<'a>) {
+        let Node { config, links, table, vrrp, lvs, timers, adverts, dirty, virtual_ips, .. } = self;
+        let conf: &Config = config;
+        (vrrp, lvs, Ctx { now, conf, links, virtual_ips, table, timers, adverts, dirty, out, calls, told })
+    }
+
+    fn due(&mut self, now: Instant, out: &mut Vec<Effect>, calls: &mut Vec<Effect>, told: &mut Vec<Effect>) {
+        let (vrrp, lvs, mut ctx) = self.split(now, out, calls, told);
+        vrrp.adverts_due(&mut ctx);
+        while let Some(timer) = ctx.timers.pop_due(now) {
+            match timer {
+                Timer::Instance(i) => vrrp.due(i, &mut ctx),
+                Timer::Announce(i) => vrrp.announce_due(i, &mut ctx),
+                Timer::Stolen(i) => vrrp.stolen_due(i, &mut ctx),
+                Timer::Check(id) => lvs.due(id, &mut ctx),
+                Timer::Ipvs => ctx.out.push(Effect::OpenIpvs),
+            }
+        }
+        if self.table.retry_at().is_some_and(|at| at <= now) {
+            self.table.unpark(now, None);
+            let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
+            for key in vrrp.deaf() {
+                vrrp.socket_refused(key, false, &mut ctx);
+            }
+        }
+    }
+
+    fn reload(
+        &mut self,
+        now: Instant,
+        config: Rc<Config>,
+        out: &mut Vec<Effect>,
+        calls: &mut Vec<Effect>,
+        told: &mut Vec<Effect>,
+    ) {
+        let old = std::mem::replace(&mut self.config, config);
+        self.name_addresses();
+        if self.phase != Phase::Running {
+            return;
+        }
+        let (vrrp, lvs, mut ctx) = self.split(now, out, calls, told);
+        vrrp.reload(&old, &mut ctx);
+        lvs.reload(&old, &mut ctx);
+        self.want_ipvs(out);
+    }
+
+    // ---- the kernel ------------------------------------------------------------------------------------------
+
+    fn name_addresses(&mut self) {
+        (self.named, self.virtual_ips) = (BTreeSet::new(), BTreeSet::new());
+        for conf in &self.config.instances {
+            for vip in conf.vips.iter().chain(&conf.excluded) {
+                self.named.insert((vip.dev.clone().unwrap_or_else(|| conf.interface.clone()), vip.net));
+                self.virtual_ips.insert(vip.net.addr);
+            }
+        }
+    }
+
+    fn news(
+        &mut self,
+        now: Instant,
+        news: News,
+        out: &mut Vec<Effect>,
+        calls: &mut Vec<Effect>,
+        told: &mut Vec<Effect>,
+    ) {
+        match news {
+            News::DumpBegin => {
+                self.dumping = true;
+                self.unseen = self.table.forget_news();
+                self.links.dump_begins();
+            }
+            News::DumpDone => self.dump_done(now, out, calls, told),
+            News::Link(link) => self.link(now, link, out, calls, told),
+            News::LinkGone { ifindex } => self.link_gone(now, ifindex, out, calls, told),
+            News::Address { key, value, primary } => {
+                self.links.add_address(key.ifindex, key.net, primary);
+                self.object_there(Key::Address(key), Value::Address(value), told);
+                self.addresses_changed(now, key.ifindex, key.net, out, calls, told);
+            }
+            News::AddressGone { key } => {
+                self.links.remove_address(key.ifindex, key.net);
+                self.object_gone(now, Key::Address(key), out, calls, told);
+                self.addresses_changed(now, key.ifindex, key.net, out, calls, told);
+            }
+            News::Route { key, value } => self.object_there(Key::Route(key), Value::Route(value), told),
+            News::RouteGone { key, .. } => self.object_gone(now, Key::Route(key), out, calls, told),
+            News::Service { key, value } => self.ipvs_there(Key::Service(key), Value::Service(value), told),
+            News::Dest { service, at, value } => {
+                self.ipvs_there(Key::Dest(service, at), Value::Dest(value), told);
+            }
+            News::SyncDaemon { role, interface, id } => {
+                self.ipvs_there(Key::SyncDaemon(role), Value::SyncDaemon { interface, id }, told);
+            }
+            News::IpvsReady => {
+                self.table.ipvs_ready = true;
+                if std::mem::take(&mut self.ipvs_said) {
+                    told.push(Effect::Note(Note::IpvsReady));
+                }
+            }
+            News::IpvsMissing => {
+                self.table.ipvs_ready = false;
+                self.table.forget_ipvs();
+                if !std::mem::replace(&mut self.ipvs_said, true) {
+                    told.push(Effect::Note(Note::IpvsMissing));
+                }
+                if self.phase != Phase::Stopping {
+                    self.timers.file(Timer::Ipvs, Some(now + IPVS_RETRY));
+                }
+            }
+        }
+    }
+
+    fn link(
+        &mut self,
+        now: Instant,
+        link: Link,
+        out: &mut Vec<Effect>,
+        calls: &mut Vec<Effect>,
+        told: &mut Vec<Effect>,
+    ) {
+        let (ifindex, up) = (link.ifindex, link.up);
+        let was_up = self.links.name(ifindex).and_then(|n| self.links.get(n)).map(|l| l.up);
+        let changed = self.links.set(link);
+        if changed.is_empty() {
+            return;
+        }
+        if let (Some(name), true) = (self.links.name(ifindex), self.phase == Phase::Running && was_up != Some(up)) {
+            told.push(Effect::Note(Note::Link { name: name.clone(), up }));
+        }
+        self.table.unpark(now, Some(ifindex));
+        if !self.dumping {
+            let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
+            for key in vrrp.deaf().into_iter().filter(|k| k.ifindex == ifindex) {
+                vrrp.socket_refused(key, false, &mut ctx);
+            }
+            vrrp.links_changed(&changed, &mut ctx);
+        }
+    }
+
+    fn link_gone(
+        &mut self,
+        now: Instant,
+        ifindex: u32,
+        out: &mut Vec<Effect>,
+        calls: &mut Vec<Effect>,
+        told: &mut Vec<Effect>,
+    ) {
+        self.table.link_gone(ifindex);
+        if let Some(name) = self.links.remove(ifindex) {
+            if self.phase == Phase::Running {
+                told.push(Effect::Note(Note::LinkGone { name: name.clone() }));
+            }
+            let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
+            vrrp.links_changed(&[name], &mut ctx);
+        }
+    }
+
+    fn addresses_changed(
+        &mut self,
+        now: Instant,
+        ifindex: u32,
+        net: IpNet,
+        out: &mut Vec<Effect>,
+        calls: &mut Vec<Effect>,
+        told: &mut Vec<Effect>,
+    ) {
+        // A virtual address is no source: its coming and going concerns nobody's faults.
+        let own = self.config.instances.iter().any(|c| c.priority == crate::wire::vrrp::PRIORITY_OWNER);
+        if self.dumping || (self.virtual_ips.contains(&net.addr) && !own) {
+            return;
+        }
+        if let Some(name) = self.links.name(ifindex).cloned() {
+            let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
+            vrrp.links_changed(&[name], &mut ctx);
+        }
+    }
+
+    fn dump_done(&mut self, now: Instant, out: &mut Vec<Effect>, calls: &mut Vec<Effect>, told: &mut Vec<Effect>) {
+        for ifindex in self.links.stale() {
+            self.link_gone(now, ifindex, out, calls, told);
+        }
+        for key in std::mem::take(&mut self.unseen) {
+            self.object_gone(now, key, out, calls, told);
+        }
+        self.dumping = false;
+        match self.phase {
+            Phase::Waiting => {
+                self.phase = Phase::Running;
+                let seed = self.seed;
+                let (vrrp, lvs, mut ctx) = self.split(now, out, calls, told);
+                vrrp.start(&mut ctx);
+                lvs.start(seed, &mut ctx);
+                self.want_ipvs(out);
+            }
+            Phase::Running => {
+                // Whatever was missed meanwhile, every instance looks again.
+                let names: Vec<IfName> = self.config.instances.iter().map(|c| c.interface.clone()).collect();
+                let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
+                vrrp.links_changed(&names, &mut ctx);
+            }
+            Phase::Stopping => {}
+        }
+    }
+
+    fn want_ipvs(&mut self, out: &mut Vec<Effect>) {
+        let left = |k: &OwnedKey| matches!(k, OwnedKey::Service(_) | OwnedKey::Dest(..) | OwnedKey::SyncDaemon(_));
+        let wanted = !self.config.services.is_empty() || self.config.sync_daemon.is_some() || self.left.keys().any(left);
+        if wanted && !self.table.ipvs_ready && self.phase == Phase::Running {
+            out.push(Effect::OpenIpvs);
+        }
+    }
+
+    /// An address or a route is there.
+    fn object_there(&mut self, key: Key, value: Value, told: &mut Vec<Effect>) {
+        self.unseen.remove(&key);
+        if self.table.knows(&key) {
+            return self.table.appeared(key, value);
+        }
+        let (owned, named) = match &key {
+            Key::Address(a) => match self.links.name(a.ifindex) {
+                Some(name) => (
+                    self.left.remove(&OwnedKey::Address(name.clone(), a.net)).is_some(),
+                    self.named.contains(&(name.clone(), a.net)),
+                ),
+                None => return,
+            },
+            Key::Route(r) => (self.left.remove(&OwnedKey::Route(*r)).is_some(), false),
+            _ => return,
+        };
+        if owned || named {
+            let name = table::interface_name(&key, |i| self.links.name(i));
+            told.push(Effect::Note(Note::Leftover { what: note::describe(&key, name) }));
+            self.table.adopt(key, value, None);
+        }
+    }
+
+    fn object_gone(
+        &mut self,
+        now: Instant,
+        key: Key,
+        out: &mut Vec<Effect>,
+        calls: &mut Vec<Effect>,
+        told: &mut Vec<Effect>,
+    ) {
+        let change = self.table.vanished(now, key);
+        if change == Change::None || self.phase != Phase::Running {
+            return;
+        }
+        let name = table::interface_name(&key, |i| self.links.name(i));
+        let what = note::describe(&key, name);
+        let note = move |name: Box<str>| match change {
+            Change::Taken(count) => Note::PutBack { name, what: what.clone(), count },
+            _ => Note::Stolen { name, what: what.clone() },
+        };
+        let until = (change == Change::TooOften).then_some(now + Duration::from_secs(60));
+        let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
+        vrrp.taken(&key, until, &note, &mut ctx);
+    }
+
+    /// An entry that IPVS holds already: ours if the record says so (then nothing was there before), else if the
+    /// configuration names it (then it is put back at the end).
+    fn ipvs_there(&mut self, key: Key, value: Value, told: &mut Vec<Effect>) {
+        let owned = match &key {
+            Key::Service(s) => OwnedKey::Service(*s),
+            Key::Dest(s, d) => OwnedKey::Dest(*s, *d),
+            Key::SyncDaemon(role) => OwnedKey::SyncDaemon(*role),
+            _ => return,
+        };
+        let named = match &key {
+            Key::Service(k) => self.config.services.iter().any(|s| s.key == *k),
+            Key::Dest(k, at) => self.config.services.iter().any(|s| s.key == *k && lvs::names(s, *at)),
+            _ => self.config.sync_daemon.is_some(),
+        };
+        match self.left.remove(&owned) {
+            Some(found) => {
+                told.push(Effect::Note(Note::Leftover { what: key.to_string().into() }));
+                self.table.adopt(key, value, found);
+            }
+            None if named => self.table.adopt(key, value.clone(), Some(value)),
+            None => {}
+        }
+    }
+
+    fn answer(
+        &mut self,
+        now: Instant,
+        op: Op,
+        outcome: Outcome,
+        out: &mut Vec<Effect>,
+        calls: &mut Vec<Effect>,
+        told: &mut Vec<Effect>,
+    ) {
+        self.table.answered(now, &op, outcome == Outcome::WasThere);
+        let Outcome::Refused(errno) = outcome else { return };
+        let key = op.key();
+        let name = table::interface_name(&key, |i| self.links.name(i));
+        told.push(Effect::Note(Note::Refused { what: note::describe(&key, name), errno }));
+        if let (Key::Socket(socket), Op::Add(..)) = (key, &op) {
+            let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
+            vrrp.socket_refused(socket, true, &mut ctx);
+        }
+    }
+
+    /// The difference: what owners that changed want now, then what the kernel lacks.
+    fn settle(&mut self, now: Instant, out: &mut Vec<Effect>) {
+        if self.phase == Phase::Waiting {
+            return;
+        }
+        for _ in 0..limits::SETTLE_OWNERS {
+            let Some(owner) = self.dirty.pop_first() else { break };
+            match owner {
+                Owner::Instance(i) => {
+                    let want = self.vrrp.desired(i, &self.config, &self.links);
+                    if let Some(n) = self.vrrp.instances.get_mut(i) {
+                        self.table.claim(&mut n.claims, want);
+                    }
+                }
+                Owner::Service(s) => {
+                    let want = self.lvs.desired(s, &self.config);
+                    if let Some(state) = self.lvs.services.get_mut(s) {
+                        self.table.claim(&mut state.claims, want);
+                    }
+                }
+            }
+        }
+        let _ = now;
+        let mut ops: Vec<Op> = Vec::new();
+        self.table.settle(&mut ops);
+        out.extend(ops.into_iter().map(Effect::Kernel));
+    }
+
+    /// What a restarted run would have to know, for the record at a clean stop: nothing.
+    pub fn leftovers(&self) -> impl Iterator<Item = Owned> + '_ {
+        self.left.iter().map(|(key, found)| Owned { key: key.clone(), found: found.clone() })
+    }
+}

@@ -1,0 +1,204 @@
+//! Everything a node can say: one catalogue of texts, each with its level and the half of the program it comes from.
+//! State lines keep keepalived's wording, since people's tools look for it.
+
+use crate::base::addr::{Endpoint, IfName};
+use crate::base::verdict::Reason;
+use crate::wire::op::{Key, ServiceKey};
+use crate::wire::vrrp::Bad;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Level {
+    Error,
+    Warn,
+    Info,
+}
+
+/// Which half speaks: keepalived logs them under different names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Half {
+    Vrrp,
+    Checkers,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Note {
+    // Instances. The first field is the instance's or group's name.
+    Backup { name: Box<str>, why: BackupWhy },
+    Master { name: Box<str> },
+    Fault { name: Box<str>, why: Box<str> },
+    FaultGone { name: Box<str> },
+    GroupSync { name: Box<str>, state: &'static str },
+    SentZero { name: Box<str> },
+    HeardZero { name: Box<str>, from: Ipv4Addr },
+    HeardLower { name: Box<str>, from: Ipv4Addr, theirs: u8, ours: u8 },
+    LowerIgnored { name: Box<str>, from: Ipv4Addr, theirs: u8 },
+    SameAddress { name: Box<str>, from: Ipv4Addr },
+    AddressList { name: Box<str>, from: Ipv4Addr },
+    Dropped { name: Box<str>, from: Option<Ipv4Addr>, bad: Bad },
+    PutBack { name: Box<str>, what: Box<str>, count: u32 },
+    Stolen { name: Box<str>, what: Box<str> },
+    // Kernel.
+    Refused { what: Box<str>, errno: i32 },
+    Link { name: IfName, up: bool },
+    LinkGone { name: IfName },
+    Leftover { what: Box<str> },
+    IpvsMissing,
+    IpvsReady,
+    // Services.
+    ServerDown { server: Endpoint, service: ServiceKey, check: &'static str, reason: Reason, tries: u32 },
+    ServerUp { server: Endpoint, service: ServiceKey, check: &'static str },
+    CheckFailed { server: Endpoint, service: ServiceKey, check: &'static str, reason: Reason, left: u32 },
+    QuorumUp { service: ServiceKey, quorum: u32, sum: u64, first: bool },
+    QuorumDown { service: ServiceKey, quorum: u32, sum: u64 },
+    Sorry { service: ServiceKey, server: Endpoint, used: bool },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BackupWhy {
+    Start,
+    /// An advert of a better router.
+    Higher { from: Ipv4Addr, theirs: u8, ours: u8 },
+    FaultGone,
+    /// Another member of the sync group is not MASTER any more.
+    Group,
+}
+
+impl Note {
+    pub fn level(&self) -> Level {
+        use Note::*;
+        match self {
+            Fault { .. } | Stolen { .. } | ServerDown { .. } | QuorumDown { .. } | IpvsMissing => Level::Error,
+            SameAddress { .. } | AddressList { .. } | Dropped { .. } | PutBack { .. } | Refused { .. } => Level::Warn,
+            LinkGone { .. } | Leftover { .. } | CheckFailed { .. } => Level::Warn,
+            _ => Level::Info,
+        }
+    }
+
+    pub fn half(&self) -> Half {
+        use Note::*;
+        match self {
+            ServerDown { .. } | ServerUp { .. } | CheckFailed { .. } | QuorumUp { .. } | QuorumDown { .. } => Half::Checkers,
+            Sorry { .. } | IpvsMissing | IpvsReady => Half::Checkers,
+            _ => Half::Vrrp,
+        }
+    }
+}
+
+/// `[10.20.40.10]:tcp:22`, keepalived's way to write a server of a service.
+struct At<'a>(&'a Endpoint, &'a ServiceKey);
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            ServiceKey::Address(p, _) => write!(f, "[{}]:{}:{}", self.0.ip, p.name().to_lowercase(), self.0.port),
+            ServiceKey::Mark(..) => write!(f, "{}", self.0),
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use Note::*;
+        match self {
+            Backup { name, why: BackupWhy::Start } => write!(f, "({name}) Entering BACKUP STATE (init)"),
+            Backup { name, why: BackupWhy::Higher { from, theirs, ours } } => write!(
+                f,
+                "({name}) Entering BACKUP STATE: master received advert from {from} with priority {theirs}, ours {ours}"
+            ),
+            Backup { name, why: BackupWhy::FaultGone } => {
+                write!(f, "({name}) Entering BACKUP STATE: the fault is gone")
+            }
+            Backup { name, why: BackupWhy::Group } => {
+                write!(f, "({name}) Entering BACKUP STATE: another member of its sync group left MASTER")
+            }
+            Master { name } => write!(f, "({name}) Entering MASTER STATE"),
+            Fault { name, why } => write!(f, "({name}) Entering FAULT STATE: {why}"),
+            FaultGone { name } => write!(f, "({name}) fault is gone"),
+            GroupSync { name, state } => write!(f, "VRRP_Group({name}) Syncing instances to {state} state"),
+            SentZero { name } => write!(f, "({name}) sent 0 priority"),
+            HeardZero { name, from } => write!(f, "({name}) received advert from {from} with priority 0: it gives up"),
+            HeardLower { name, from, theirs, ours } => {
+                write!(f, "({name}) Received advert from {from} with lower priority {theirs}, ours {ours}, forcing new election")
+            }
+            LowerIgnored { name, from, theirs } => {
+                write!(f, "({name}) received lower priority ({theirs}) advert from {from} - discarding")
+            }
+            SameAddress { name, from } => write!(
+                f,
+                "({name}) an advert with our own address {from} and our priority came in: \
+                 give one of the two routers another address"
+            ),
+            AddressList { name, from } => write!(
+                f,
+                "({name}) {from} names other virtual addresses than ours: make virtual_ipaddress the same on both routers"
+            ),
+            Dropped { name, from: Some(from), bad } => {
+                write!(f, "({name}) packet from {from} dropped: {bad} (more of its kind are counted only)")
+            }
+            Dropped { name, from: None, bad } => {
+                write!(f, "({name}) packet dropped: {bad} (more of its kind are counted only)")
+            }
+            PutBack { name, what, count } => {
+                write!(f, "({name}) {what} was removed by somebody else: put back ({count} times in this minute)")
+            }
+            Stolen { name, what } => {
+                write!(f, "({name}) {what} is removed by somebody else again and again: find out by whom")
+            }
+            Refused { what, errno } => {
+                write!(f, "kernel refused {what}: {}; tried again later", std::io::Error::from_raw_os_error(*errno))
+            }
+            Link { name, up: true } => write!(f, "Netlink reports {name} up"),
+            Link { name, up: false } => write!(f, "Netlink reports {name} down"),
+            LinkGone { name } => write!(f, "Netlink reports {name} deleted"),
+            Leftover { what } => write!(f, "{what} was left by a run before this one: taken over"),
+            IpvsMissing => f.write_str(
+                "the kernel has no IPVS: virtual servers wait (load the module ip_vs, or build the kernel with CONFIG_IP_VS); \
+                 tried again from time to time",
+            ),
+            IpvsReady => f.write_str("IPVS is there: virtual servers are programmed"),
+            ServerDown { server, service, check, reason, tries } => write!(
+                f,
+                "Removing service {} from VS {service}: {check} failed {tries} time{}: {reason}",
+                At(server, service),
+                if *tries == 1 { "" } else { "s in a row" }
+            ),
+            ServerUp { server, service, check } => {
+                write!(f, "Adding service {} to VS {service}: {check} succeeded", At(server, service))
+            }
+            CheckFailed { server, service, check, reason, left } => {
+                write!(f, "{check} of {} in VS {service} failed: {reason}; {left} more tries", At(server, service))
+            }
+            QuorumUp { service, quorum, sum, first: true } => {
+                write!(f, "Starting with quorum up for VS {service}: quorum {quorum}, weights {sum}")
+            }
+            QuorumUp { service, quorum, sum, first: false } => {
+                write!(f, "Gained quorum {quorum} for VS {service}: weights {sum}")
+            }
+            QuorumDown { service, quorum, sum } => write!(f, "Lost quorum {quorum} for VS {service}: weights {sum}"),
+            Sorry { service, server, used: true } => {
+                write!(f, "Adding sorry server {} to VS {service}", At(server, service))
+            }
+            Sorry { service, server, used: false } => {
+                write!(f, "Removing sorry server {} from VS {service}", At(server, service))
+            }
+        }
+    }
+}
+
+/// What a kernel object is called in a note: with the interface's name instead of its number where there is one.
+pub fn describe(key: &Key, interface: Option<&IfName>) -> Box<str> {
+    match (key, interface) {
+        (Key::Address(a), Some(name)) => format!("address {} on {name}", a.net).into(),
+        _ => key.to_string().into(),
+    }
+}
+
+/// Who an address belongs to, for texts that take any family.
+pub fn v4(ip: IpAddr) -> Option<Ipv4Addr> {
+    match ip {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(_) => None,
+    }
+}

@@ -1,0 +1,225 @@
+//! One virtual router: the state table of RFC 3768 section 6.4, timers in microseconds.
+//!
+//! ```text
+//!            fault gone            master down timer
+//!   FAULT ---------------> BACKUP -----------------> MASTER
+//!     ^                      |  ^                      |
+//!     +----------------------+  +----------------------+ better advert
+//!     +------------------------------------------------+ fault
+//! ```
+
+use super::announce::Announce;
+use crate::base::time::Instant;
+use crate::config::model;
+use crate::wire::op::Key;
+use crate::wire::vrrp::{Advert, Bad, PRIORITY_OWNER, PRIORITY_STOP};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    Init,
+    Backup,
+    Master,
+    Fault,
+}
+
+impl State {
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Init => "INIT",
+            State::Backup => "BACKUP",
+            State::Master => "MASTER",
+            State::Fault => "FAULT",
+        }
+    }
+}
+
+/// The last advert that counted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Heard {
+    pub from: Ipv4Addr,
+    pub priority: u8,
+    pub at: Instant,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    pub advert_rcvd: u32,
+    pub advert_sent: u32,
+    pub become_master: u32,
+    pub release_master: u32,
+    pub zero_rcvd: u32,
+    pub zero_sent: u32,
+    pub address_list: u32,
+    /// By `Bad::index`.
+    pub dropped: [u32; Bad::COUNT],
+}
+
+#[derive(Debug)]
+pub struct Instance {
+    pub state: State,
+    /// BACKUP: when the master counts as dead. MASTER: when the next advert is due.
+    pub deadline: Option<Instant>,
+    /// A member of a sync group whose deadline has passed: waits for the others.
+    pub wants_master: bool,
+    /// Why this instance may not take part, in words.
+    pub fault: Option<Box<str>>,
+    pub ifindex: Option<u32>,
+    pub source: Option<Ipv4Addr>,
+    pub heard: Option<Heard>,
+    /// When the first of an unbroken run of lower adverts came (preempt_delay).
+    pub lower_since: Option<Instant>,
+    pub announce: Announce,
+    /// An address of ours is taken away again and again: FAULT until then.
+    pub stolen_until: Option<Instant>,
+    pub counters: Counters,
+    pub claims: Vec<Key>,
+    /// What was said about packets since the last change of state or master: a bit for each kind.
+    pub said: u32,
+    ip_id: u16,
+}
+
+/// What an advert makes of us.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reaction {
+    Accepted,
+    /// BACKUP: the master gives up, our turn after the skew.
+    MasterGivesUp,
+    /// BACKUP: a lower advert, our timer runs on.
+    Lower,
+    /// MASTER: answer priority 0 with an advert.
+    AnswerZero,
+    /// MASTER: somebody lower believes to be MASTER.
+    Contender,
+    /// MASTER: a better one is there.
+    StepDown,
+    /// MASTER: our own address and priority.
+    Twin,
+    Ignored,
+}
+
+/// Bits of `said` beyond those of `Bad::index`.
+pub const SAID_LIST: u32 = 1 << 16;
+pub const SAID_LOWER: u32 = 1 << 17;
+pub const SAID_TWIN: u32 = 1 << 18;
+pub const SAID_CONTENDER: u32 = 1 << 19;
+
+impl Default for Instance {
+    fn default() -> Self {
+        Instance {
+            state: State::Init,
+            deadline: None,
+            wants_master: false,
+            fault: None,
+            ifindex: None,
+            source: None,
+            heard: None,
+            lower_since: None,
+            announce: Announce::default(),
+            stolen_until: None,
+            counters: Counters::default(),
+            claims: Vec::new(),
+            said: 0,
+            ip_id: 0,
+        }
+    }
+}
+
+impl Instance {
+    /// True the first time since the last change of state or master.
+    pub fn say_once(&mut self, bit: u32) -> bool {
+        let first = self.said & bit == 0;
+        self.said |= bit;
+        first
+    }
+
+    /// IP identification: counts up, never 0 (the kernel would fill one in).
+    pub fn next_ip_id(&mut self) -> u16 {
+        self.ip_id = self.ip_id.checked_add(1).unwrap_or(1);
+        self.ip_id
+    }
+
+    /// Takes in a valid advert (section 6.4.2 and 6.4.3). Changes timers and memory, never the state.
+    pub fn hear(&mut self, conf: &model::Instance, now: Instant, from: Ipv4Addr, advert: &Advert) -> Reaction {
+        self.counters.advert_rcvd = self.counters.advert_rcvd.wrapping_add(1);
+        if advert.priority == PRIORITY_STOP {
+            self.counters.zero_rcvd = self.counters.zero_rcvd.wrapping_add(1);
+        }
+        let theirs = advert.priority;
+        let ours = conf.priority;
+        match self.state {
+            State::Init | State::Fault => Reaction::Ignored,
+            State::Backup if theirs == PRIORITY_STOP => {
+                self.deadline = Some(now + skew(ours));
+                Reaction::MasterGivesUp
+            }
+            State::Backup => {
+                let waits = match (theirs < ours, conf.preempt_delay.is_zero()) {
+                    (true, false) => now.since(*self.lower_since.get_or_insert(now)) < conf.preempt_delay,
+                    (true, true) => false,
+                    (false, _) => {
+                        self.lower_since = None;
+                        false
+                    }
+                };
+                if theirs < ours && !conf.nopreempt && !waits {
+                    return Reaction::Lower;
+                }
+                if self.heard.is_none_or(|h| h.from != from) {
+                    self.said = 0;
+                }
+                self.heard = Some(Heard { from, priority: theirs, at: now });
+                self.wants_master = false;
+                self.deadline = Some(now + master_down(conf));
+                Reaction::Accepted
+            }
+            State::Master if theirs == PRIORITY_STOP => Reaction::AnswerZero,
+            State::Master => {
+                let source = self.source.unwrap_or(Ipv4Addr::UNSPECIFIED);
+                if theirs == ours && from == source {
+                    Reaction::Twin
+                } else if theirs > ours || (theirs == ours && from > source) {
+                    self.heard = Some(Heard { from, priority: theirs, at: now });
+                    Reaction::StepDown
+                } else {
+                    Reaction::Contender
+                }
+            }
+        }
+    }
+}
+
+/// (256 - priority) / 256 seconds, in microseconds (RFC 3768 6.1).
+pub fn skew(priority: u8) -> Duration {
+    Duration::from_micros((256 - u64::from(priority)) * 1_000_000 / 256)
+}
+
+/// Master_Down_Interval: three intervals and the skew (RFC 3768 6.1).
+pub fn master_down(conf: &model::Instance) -> Duration {
+    conf.advert_int * u32::from(conf.down_timer_adverts) + skew(conf.priority)
+}
+
+/// An owner that wants it is MASTER at once; everybody else listens first.
+pub fn acts_at_once(conf: &model::Instance) -> bool {
+    conf.priority == PRIORITY_OWNER && conf.want_master
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skew_in_microseconds() {
+        assert_eq!(skew(150), Duration::from_micros(414_062));
+        assert_eq!(skew(254), Duration::from_micros(7_812));
+        assert_eq!(skew(1), Duration::from_micros(996_093));
+    }
+
+    #[test]
+    fn ip_id_never_zero() {
+        let mut i = Instance { ip_id: u16::MAX, ..Instance::default() };
+        assert_eq!(i.next_ip_id(), 1);
+        assert_eq!(i.next_ip_id(), 2);
+    }
+}

@@ -1,0 +1,692 @@
+//! The instances of a node: routes packets and news to them, keeps sync groups together, says what MASTERs hold.
+
+pub mod announce;
+pub mod instance;
+
+use super::effect::{Effect, Spawn};
+use super::links::Links;
+use super::note::{BackupWhy, Note};
+use super::{Ctx, Owner, Timer};
+use crate::base::addr::{Family, IfName};
+use crate::base::bytes::Writer;
+use crate::base::time::Instant;
+use crate::config::model::{self, Config, Script};
+use crate::limits;
+use crate::wire::ipv4::{self, Ipv4};
+use crate::wire::op::{AddressKey, AddressValue, Key, RouteKey, RouteValue, SocketKey, SyncRole, Value};
+use crate::wire::vrrp::{self, Advert, Auth, Bad, PRIORITY_STOP, PROTOCOL};
+use instance::{Instance, Reaction, State, SAID_CONTENDER, SAID_LIST, SAID_LOWER, SAID_TWIN};
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+#[derive(Default)]
+pub struct Vrrp {
+    pub instances: Vec<Instance>,
+    /// Which instance an advert is for.
+    by_wire: BTreeMap<(u32, u8), usize>,
+    /// Adverts of routers that are not ours (they may well live on this segment), and packets that are none.
+    pub foreign: u32,
+    pub garbage: [u32; Bad::COUNT],
+    /// Sockets that the kernel refused: who needs one is deaf and must not take part.
+    deaf: BTreeSet<SocketKey>,
+    running: bool,
+}
+
+impl Vrrp {
+    /// The links are known: every instance begins to listen.
+    pub fn start(&mut self, ctx: &mut Ctx) {
+        self.instances = ctx.conf.instances.iter().map(|_| Instance::default()).collect();
+        self.running = true;
+        let all: Vec<usize> = (0..self.instances.len()).collect();
+        self.begin(&all, ctx);
+    }
+
+    /// Instances that are new enter BACKUP, or FAULT.
+    fn begin(&mut self, new: &[usize], ctx: &mut Ctx) {
+        for &i in new {
+            self.locate(i, ctx);
+        }
+        for &i in new {
+            if self.instances.get(i).is_none_or(|n| n.state != State::Init) {
+                continue;
+            }
+            match self.fault_of_group(i, ctx.conf) {
+                Some(why) => self.to_fault(i, why, ctx),
+                None => self.to_backup(i, BackupWhy::Start, ctx),
+            }
+        }
+        self.index(ctx);
+    }
+
+    /// Compares by VRID and interface: the same ones keep their state, new ones begin, old ones give up.
+    pub fn reload(&mut self, old: &Config, ctx: &mut Ctx) {
+        let mut before: BTreeMap<(IfName, u8), (usize, Instance)> = std::mem::take(&mut self.instances)
+            .into_iter()
+            .enumerate()
+            .filter_map(|(i, state)| old.instances.get(i).map(|c| ((c.interface.clone(), c.vrid), (i, state))))
+            .collect();
+        let mut new = Vec::new();
+        let mut kept = Vec::new();
+        for (i, conf) in ctx.conf.instances.iter().enumerate() {
+            let found = before.remove(&(conf.interface.clone(), conf.vrid));
+            let was = found.as_ref().and_then(|(o, _)| old.instances.get(*o));
+            match (&found, was) {
+                (Some(_), Some(was)) => kept.push((i, was)),
+                _ => new.push(i),
+            }
+            self.instances.push(found.map(|(_, state)| state).unwrap_or_default());
+        }
+        // What is left is wanted no more.
+        for (_, (o, mut gone)) in before {
+            if let Some(was) = old.instances.get(o) {
+                if gone.state == State::Master {
+                    send(&mut gone, was, PRIORITY_STOP, ctx);
+                    ctx.told.push(Effect::Note(Note::SentZero { name: was.name.clone() }));
+                }
+                ctx.table.claim(&mut gone.claims, Vec::new());
+            }
+        }
+        ctx.timers_of_vrrp_are_stale();
+        for (i, was) in kept {
+            let Some(conf) = ctx.conf.instances.get(i) else { continue };
+            let Some(n) = self.instances.get_mut(i) else { continue };
+            if n.state == State::Backup {
+                let (then, now) = (instance::master_down(was), instance::master_down(conf));
+                n.deadline = n.deadline.map(|at| (at + now) - then);
+            }
+            if n.state == State::Master && conf.vips != was.vips {
+                self.announce(i, conf.garp.repeat, ctx);
+            }
+            self.refile(i, ctx);
+            ctx.dirty.insert(Owner::Instance(i));
+            self.locate(i, ctx);
+        }
+        self.begin(&new, ctx);
+        for i in 0..self.instances.len() {
+            self.obey_faults(i, ctx);
+        }
+    }
+
+    /// Adverts of priority 0 from every MASTER; afterwards nobody holds anything.
+    pub fn stop(&mut self, ctx: &mut Ctx) {
+        for i in 0..self.instances.len() {
+            let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { continue };
+            if n.state == State::Master {
+                send(n, conf, PRIORITY_STOP, ctx);
+                ctx.told.push(Effect::Note(Note::SentZero { name: conf.name.clone() }));
+            }
+            n.state = State::Init;
+            n.deadline = None;
+            n.announce.stop();
+            notify(&conf.name, "INSTANCE", "STOP", conf.priority, conf.notify.stop.as_ref(), conf.notify.any.as_ref(), ctx);
+            self.refile(i, ctx);
+            ctx.dirty.insert(Owner::Instance(i));
+        }
+        for group in &ctx.conf.groups {
+            notify(&group.name, "GROUP", "STOP", 0, group.notify.stop.as_ref(), group.notify.any.as_ref(), ctx);
+        }
+        self.running = false;
+    }
+
+    // ---- news ------------------------------------------------------------------------------------------------
+
+    /// Interfaces of these names have changed in some way.
+    pub fn links_changed(&mut self, names: &[IfName], ctx: &mut Ctx) {
+        if !self.running {
+            return;
+        }
+        for i in 0..self.instances.len() {
+            let Some(conf) = ctx.conf.instances.get(i) else { continue };
+            if names.iter().any(|n| watches(conf, n)) {
+                self.locate(i, ctx);
+                ctx.dirty.insert(Owner::Instance(i));
+            }
+        }
+        self.index(ctx);
+        for i in 0..self.instances.len() {
+            self.obey_faults(i, ctx);
+        }
+    }
+
+    /// A socket could not be made, or may be tried again.
+    pub fn socket_refused(&mut self, key: SocketKey, refused: bool, ctx: &mut Ctx) {
+        let changed = if refused { self.deaf.insert(key) } else { self.deaf.remove(&key) };
+        if let (true, Some(name)) = (changed, ctx.links.name(key.ifindex)) {
+            let name = name.clone();
+            self.links_changed(&[name], ctx);
+        }
+    }
+
+    pub fn deaf(&self) -> Vec<SocketKey> {
+        self.deaf.iter().copied().collect()
+    }
+
+    /// Somebody removed an address or route that a MASTER holds: who it was taken from tells its hosts again.
+    pub fn taken(&mut self, key: &Key, too_often: Option<Instant>, note: &dyn Fn(Box<str>) -> Note, ctx: &mut Ctx) {
+        for i in 0..self.instances.len() {
+            let Some(n) = self.instances.get_mut(i) else { continue };
+            let Some(conf) = ctx.conf.instances.get(i) else { continue };
+            if !n.claims.contains(key) {
+                continue;
+            }
+            ctx.told.push(Effect::Note(note(conf.name.clone())));
+            match (too_often, key) {
+                (Some(until), _) => {
+                    n.stolen_until = Some(until);
+                    ctx.timers.file(Timer::Stolen(i), Some(until));
+                    self.locate(i, ctx);
+                    self.obey_faults(i, ctx);
+                }
+                (None, Key::Address(a)) => {
+                    if let Some(mac) = ctx.links.name(a.ifindex).and_then(|n| ctx.links.get(n)).map(|l| l.mac) {
+                        for _ in 0..conf.garp.repeat {
+                            ctx.calls.push(Effect::Announce { ifindex: a.ifindex, mac, ip: a.net.addr });
+                        }
+                    }
+                }
+                (None, _) => {}
+            }
+        }
+    }
+
+    // ---- packets ---------------------------------------------------------------------------------------------
+
+    pub fn packet(&mut self, ifindex: u32, bytes: &[u8], ctx: &mut Ctx) {
+        if !self.running {
+            return;
+        }
+        let (ip, payload) = match Ipv4::parse(bytes) {
+            Ok(parts) => parts,
+            Err(_) => return self.drop_packet(None, None, Bad::Ip, ctx),
+        };
+        if ip.protocol != PROTOCOL {
+            return;
+        }
+        let Some(i) = vrrp::peek_vrid(payload).and_then(|vrid| self.by_wire.get(&(ifindex, vrid)).copied()) else {
+            self.foreign = self.foreign.wrapping_add(1);
+            return;
+        };
+        let Some(conf) = ctx.conf.instances.get(i) else { return };
+        match check(conf, &ip, payload) {
+            Ok(advert) => self.hear(i, ip.src, &advert, ctx),
+            Err(bad) => self.drop_packet(Some(i), Some(ip.src), bad, ctx),
+        }
+    }
+
+    fn drop_packet(&mut self, i: Option<usize>, from: Option<Ipv4Addr>, bad: Bad, ctx: &mut Ctx) {
+        let found = i.and_then(|i| Some((self.instances.get_mut(i)?, ctx.conf.instances.get(i)?)));
+        let Some((n, conf)) = found else {
+            if let Some(count) = self.garbage.get_mut(bad.index()) {
+                *count = count.wrapping_add(1);
+            }
+            return;
+        };
+        if let Some(count) = n.counters.dropped.get_mut(bad.index()) {
+            *count = count.wrapping_add(1);
+        }
+        if n.say_once(1 << bad.index()) {
+            ctx.told.push(Effect::Note(Note::Dropped { name: conf.name.clone(), from, bad }));
+        }
+    }
+
+    fn hear(&mut self, i: usize, from: Ipv4Addr, advert: &Advert, ctx: &mut Ctx) {
+        let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
+        let known = n.heard.is_some_and(|h| h.from == from);
+        let listed = advert.addresses().len() == conf.vips.len()
+            && advert.addresses().all(|a| conf.vips.iter().any(|v| v.net.addr == IpAddr::V4(a)));
+        if n.state != State::Fault && !listed && !(conf.skip_check_adv_addr && known) {
+            n.counters.address_list = n.counters.address_list.wrapping_add(1);
+            if n.say_once(SAID_LIST) {
+                ctx.told.push(Effect::Note(Note::AddressList { name: conf.name.clone(), from }));
+            }
+        }
+        let name = || conf.name.clone();
+        let (theirs, ours) = (advert.priority, conf.priority);
+        match n.hear(conf, ctx.now, from, advert) {
+            Reaction::Accepted => self.refile(i, ctx),
+            Reaction::MasterGivesUp => {
+                ctx.told.push(Effect::Note(Note::HeardZero { name: name(), from }));
+                self.refile(i, ctx);
+            }
+            Reaction::Lower => {
+                if n.say_once(SAID_LOWER) {
+                    ctx.told.push(Effect::Note(Note::LowerIgnored { name: name(), from, theirs }));
+                }
+            }
+            Reaction::AnswerZero => {
+                ctx.told.push(Effect::Note(Note::HeardZero { name: name(), from }));
+                self.advertise(i, ctx);
+            }
+            Reaction::Contender => {
+                if n.say_once(SAID_CONTENDER) {
+                    ctx.told.push(Effect::Note(Note::HeardLower { name: name(), from, theirs, ours }));
+                }
+                if !conf.lower_prio_no_advert {
+                    self.advertise(i, ctx);
+                }
+                for m in self.fellows(i, ctx.conf) {
+                    self.announce_again(m, ctx);
+                }
+            }
+            Reaction::Twin => {
+                if n.say_once(SAID_TWIN) {
+                    ctx.told.push(Effect::Note(Note::SameAddress { name: name(), from }));
+                }
+            }
+            Reaction::StepDown => {
+                if conf.higher_prio_send_advert {
+                    self.advertise(i, ctx);
+                }
+                self.to_backup(i, BackupWhy::Higher { from, theirs, ours }, ctx);
+                let mut left = false;
+                for m in self.fellows(i, ctx.conf) {
+                    if self.instances.get(m).is_some_and(|n| n.state == State::Master) {
+                        left = true;
+                        self.to_backup(m, BackupWhy::Group, ctx);
+                    }
+                }
+                if let (true, Some(group)) = (left, conf.group.and_then(|g| ctx.conf.groups.get(g))) {
+                    ctx.told.push(Effect::Note(Note::GroupSync { name: group.name.clone(), state: "BACKUP" }));
+                }
+                self.tell_group(i, "BACKUP", ctx);
+            }
+            Reaction::Ignored => {}
+        }
+    }
+
+    // ---- time ------------------------------------------------------------------------------------------------
+
+    /// The deadline of an instance that is not MASTER.
+    pub fn due(&mut self, i: usize, ctx: &mut Ctx) {
+        let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
+        if n.state != State::Backup || n.deadline.is_none_or(|at| at > ctx.now) {
+            return self.refile(i, ctx);
+        }
+        let Some(group) = conf.group.and_then(|g| ctx.conf.groups.get(g)) else {
+            return self.to_master(i, ctx);
+        };
+        n.wants_master = true;
+        let ready = |m: &usize| {
+            self.instances.get(*m).is_some_and(|n| n.wants_master || n.state == State::Master)
+        };
+        if group.members.iter().all(ready) {
+            ctx.told.push(Effect::Note(Note::GroupSync { name: group.name.clone(), state: "MASTER" }));
+            for &m in &group.members {
+                if self.instances.get(m).is_some_and(|n| n.state != State::Master) {
+                    self.to_master(m, ctx);
+                }
+            }
+            self.tell_group(i, "MASTER", ctx);
+        } else {
+            // The others have masters yet, or their turn comes a little later.
+            let smallest = group.members.iter().filter_map(|m| ctx.conf.instances.get(*m)).map(|c| instance::skew(c.priority)).min();
+            if let Some(n) = self.instances.get_mut(i) {
+                n.deadline = Some(ctx.now + conf.advert_int + smallest.unwrap_or_default());
+            }
+            self.refile(i, ctx);
+        }
+    }
+
+    /// Adverts that are due, and those that are so nearly due that they may leave with them.
+    pub fn adverts_due(&mut self, ctx: &mut Ctx) {
+        if ctx.adverts.first().is_none_or(|at| at > ctx.now) {
+            return;
+        }
+        let near: Vec<(Instant, usize)> = ctx.adverts.until(ctx.now + limits::ADVERT_SLACK).collect();
+        for (at, i) in near {
+            let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { continue };
+            let slack = limits::ADVERT_SLACK.min(conf.advert_int / limits::ADVERT_SLACK_DIVISOR);
+            if at > ctx.now + slack {
+                continue;
+            }
+            // The phase is kept: an early or late one does not move those after it.
+            let next = at + conf.advert_int;
+            n.deadline = Some(if next > ctx.now { next } else { ctx.now + conf.advert_int });
+            send(n, conf, conf.priority, ctx);
+            ctx.adverts.file(i, n.deadline);
+        }
+    }
+
+    pub fn announce_due(&mut self, i: usize, ctx: &mut Ctx) {
+        let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
+        let rounds = n.announce.due(ctx.now, &conf.garp);
+        ctx.timers.file(Timer::Announce(i), n.announce.deadline());
+        self.announce(i, rounds, ctx);
+    }
+
+    pub fn stolen_due(&mut self, i: usize, ctx: &mut Ctx) {
+        if let Some(n) = self.instances.get_mut(i) {
+            n.stolen_until = None;
+        }
+        self.locate(i, ctx);
+        self.obey_faults(i, ctx);
+    }
+
+    // ---- transitions -----------------------------------------------------------------------------------------
+
+    fn to_master(&mut self, i: usize, ctx: &mut Ctx) {
+        let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
+        n.state = State::Master;
+        (n.wants_master, n.lower_since, n.said) = (false, None, 0);
+        n.counters.become_master = n.counters.become_master.wrapping_add(1);
+        n.deadline = Some(ctx.now + conf.advert_int);
+        send(n, conf, conf.priority, ctx);
+        let rounds = n.announce.start(ctx.now, &conf.garp);
+        self.changed(i, Note::Master { name: conf.name.clone() }, "MASTER", ctx);
+        self.announce(i, rounds, ctx);
+    }
+
+    fn to_backup(&mut self, i: usize, why: BackupWhy, ctx: &mut Ctx) {
+        let Some(conf) = ctx.conf.instances.get(i) else { return };
+        self.release(i);
+        let Some(n) = self.instances.get_mut(i) else { return };
+        let at_once = matches!(why, BackupWhy::Start | BackupWhy::FaultGone) && instance::acts_at_once(conf);
+        let wait = if at_once { Duration::ZERO } else { instance::master_down(conf) };
+        n.deadline = Some(ctx.now + wait);
+        n.state = State::Backup;
+        n.announce.stop();
+        self.changed(i, Note::Backup { name: conf.name.clone(), why }, "BACKUP", ctx);
+    }
+
+    fn to_fault(&mut self, i: usize, why: Box<str>, ctx: &mut Ctx) {
+        let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
+        if n.state == State::Master {
+            send(n, conf, PRIORITY_STOP, ctx);
+        }
+        n.deadline = None;
+        n.announce.stop();
+        self.release(i);
+        if let Some(n) = self.instances.get_mut(i) {
+            n.state = State::Fault;
+        }
+        self.changed(i, Note::Fault { name: conf.name.clone(), why }, "FAULT", ctx);
+    }
+
+    /// What BACKUP and FAULT have in common.
+    fn release(&mut self, i: usize) {
+        if let Some(n) = self.instances.get_mut(i) {
+            if n.state == State::Master {
+                n.counters.release_master = n.counters.release_master.wrapping_add(1);
+            }
+            (n.wants_master, n.lower_since, n.said) = (false, None, 0);
+        }
+    }
+
+    fn changed(&mut self, i: usize, note: Note, state: &'static str, ctx: &mut Ctx) {
+        let Some(conf) = ctx.conf.instances.get(i) else { return };
+        ctx.dirty.insert(Owner::Instance(i));
+        ctx.told.push(Effect::Note(note));
+        let script = match state {
+            "MASTER" => &conf.notify.master,
+            "BACKUP" => &conf.notify.backup,
+            _ => &conf.notify.fault,
+        };
+        notify(&conf.name, "INSTANCE", state, conf.priority, script.as_ref(), conf.notify.any.as_ref(), ctx);
+        self.refile(i, ctx);
+    }
+
+    fn tell_group(&self, i: usize, state: &'static str, ctx: &mut Ctx) {
+        let group = ctx.conf.instances.get(i).and_then(|c| c.group).and_then(|g| ctx.conf.groups.get(g));
+        let Some(group) = group else { return };
+        let script = match state {
+            "MASTER" => &group.notify.master,
+            "BACKUP" => &group.notify.backup,
+            _ => &group.notify.fault,
+        };
+        notify(&group.name, "GROUP", state, 0, script.as_ref(), group.notify.any.as_ref(), ctx);
+    }
+
+    // ---- faults ----------------------------------------------------------------------------------------------
+
+    /// Finds the instance's interface and source address, and what is wrong with them.
+    fn locate(&mut self, i: usize, ctx: &mut Ctx) {
+        let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
+        n.ifindex = ctx.links.get(&conf.interface).map(|l| l.ifindex);
+        n.source = source(conf, ctx);
+        n.fault = fault(n, conf, ctx.links, &self.deaf, ctx.conf);
+    }
+
+    fn fault_of_group(&self, i: usize, conf: &Config) -> Option<Box<str>> {
+        let own = self.instances.get(i)?.fault.clone();
+        if own.is_some() {
+            return own;
+        }
+        let group = conf.groups.get(conf.instances.get(i)?.group?)?;
+        let sick = |m: &&usize| self.instances.get(**m).is_some_and(|n| n.fault.is_some());
+        let member = group.members.iter().find(sick).and_then(|m| conf.instances.get(*m))?;
+        Some(format!("{} of its sync group {} is in FAULT", member.name, group.name).into())
+    }
+
+    /// Makes the state agree with the faults: FAULT of one member is FAULT of all.
+    fn obey_faults(&mut self, i: usize, ctx: &mut Ctx) {
+        let Some(n) = self.instances.get(i) else { return };
+        let (state, why) = (n.state, self.fault_of_group(i, ctx.conf));
+        match (state, why) {
+            (State::Backup | State::Master, Some(why)) => {
+                self.to_fault(i, why, ctx);
+                for m in self.fellows(i, ctx.conf) {
+                    let Some(why) = self.fault_of_group(m, ctx.conf) else { continue };
+                    if self.instances.get(m).is_some_and(|n| n.state != State::Fault) {
+                        self.to_fault(m, why, ctx);
+                    }
+                }
+                self.tell_group(i, "FAULT", ctx);
+            }
+            (State::Fault, None) => {
+                self.to_backup(i, BackupWhy::FaultGone, ctx);
+                for m in self.fellows(i, ctx.conf) {
+                    if self.instances.get(m).is_some_and(|n| n.state == State::Fault) {
+                        self.to_backup(m, BackupWhy::FaultGone, ctx);
+                    }
+                }
+                self.tell_group(i, "BACKUP", ctx);
+            }
+            _ => {}
+        }
+    }
+
+    /// The members of an instance's sync group, itself included.
+    fn fellows(&self, i: usize, conf: &Config) -> Vec<usize> {
+        let group = conf.instances.get(i).and_then(|c| c.group).and_then(|g| conf.groups.get(g));
+        group.map_or_else(|| vec![i], |g| g.members.clone())
+    }
+
+    fn index(&mut self, ctx: &Ctx) {
+        let wires = self.instances.iter().zip(&ctx.conf.instances).enumerate();
+        self.by_wire = wires.filter_map(|(i, (n, conf))| Some(((n.ifindex?, conf.vrid), i))).collect();
+    }
+
+    // ---- output ----------------------------------------------------------------------------------------------
+
+    fn refile(&self, i: usize, ctx: &mut Ctx) {
+        let Some(n) = self.instances.get(i) else { return };
+        let master = n.state == State::Master;
+        ctx.adverts.file(i, n.deadline.filter(|_| master));
+        ctx.timers.file(Timer::Instance(i), n.deadline.filter(|_| !master));
+        ctx.timers.file(Timer::Announce(i), n.announce.deadline());
+    }
+
+    /// An advert out of turn; the next regular one follows an interval later.
+    fn advertise(&mut self, i: usize, ctx: &mut Ctx) {
+        let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
+        send(n, conf, conf.priority, ctx);
+        n.deadline = Some(ctx.now + conf.advert_int);
+        ctx.adverts.file(i, n.deadline);
+    }
+
+    fn announce_again(&mut self, i: usize, ctx: &mut Ctx) {
+        let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
+        if n.state == State::Master {
+            let rounds = n.announce.again(ctx.now, &conf.garp);
+            ctx.timers.file(Timer::Announce(i), n.announce.deadline());
+            self.announce(i, rounds, ctx);
+        }
+    }
+
+    /// Rounds of all addresses: A B A B, so that each is told early.
+    fn announce(&self, i: usize, rounds: u32, ctx: &mut Ctx) {
+        let Some(conf) = ctx.conf.instances.get(i) else { return };
+        for _ in 0..rounds {
+            for vip in conf.vips.iter().chain(&conf.excluded) {
+                let link = ctx.links.get(vip.dev.as_ref().unwrap_or(&conf.interface));
+                if let Some(link) = link.filter(|l| !l.no_arp) {
+                    ctx.calls.push(Effect::Announce { ifindex: link.ifindex, mac: link.mac, ip: vip.net.addr });
+                }
+            }
+        }
+    }
+
+    /// What the kernel should hold for this instance in its present state.
+    pub fn desired(&self, i: usize, config: &Config, links: &Links) -> Vec<(Key, Value)> {
+        let (Some(n), Some(conf)) = (self.instances.get(i), config.instances.get(i)) else { return Vec::new() };
+        let mut want = Vec::new();
+        if !self.running {
+            return want;
+        }
+        if let Some(ifindex) = n.ifindex {
+            want.push((Key::Socket(socket(ifindex, config)), Value::Socket));
+        }
+        if let Some(daemon) = config.sync_daemon.as_ref().filter(|d| d.instance == Some(i)) {
+            let role = if n.state == State::Master { SyncRole::Master } else { SyncRole::Backup };
+            let value = Value::SyncDaemon { interface: daemon.interface.clone(), id: daemon.id };
+            want.push((Key::SyncDaemon(role), value));
+        }
+        if n.state != State::Master {
+            return want;
+        }
+        let index = |dev: &Option<IfName>| links.get(dev.as_ref().unwrap_or(&conf.interface)).map(|l| l.ifindex);
+        for vip in conf.vips.iter().chain(&conf.excluded) {
+            if let Some(ifindex) = index(&vip.dev) {
+                let value = AddressValue { broadcast: vip.broadcast, label: vip.label.clone(), scope: vip.scope };
+                want.push((Key::Address(AddressKey { ifindex, net: vip.net }), Value::Address(value)));
+            }
+        }
+        for route in &conf.routes {
+            let key = RouteKey { table: route.table, dst: route.dst, metric: route.metric };
+            let ifindex = route.dev.as_ref().and_then(|d| links.get(d)).map(|l| l.ifindex);
+            if route.dev.is_some() && ifindex.is_none() {
+                continue;
+            }
+            let value = RouteValue { via: route.via, ifindex, src: route.src, scope: route.scope, kind: route.kind };
+            want.push((Key::Route(key), Value::Route(value)));
+        }
+        want
+    }
+}
+
+fn socket(ifindex: u32, config: &Config) -> SocketKey {
+    SocketKey { ifindex, protocol: PROTOCOL, group: IpAddr::V4(config.global.mcast_group4) }
+}
+
+/// The order of the checks is keepalived's, so that a packet with two faults is counted alike.
+fn check<'a>(conf: &model::Instance, ip: &Ipv4, payload: &'a [u8]) -> Result<Advert<'a>, Bad> {
+    if ip.ttl != vrrp::TTL {
+        return Err(Bad::Ttl(ip.ttl));
+    }
+    if ip.src.is_unspecified() || ip.src.is_multicast() || ip.src.is_broadcast() {
+        return Err(Bad::Source(ip.src));
+    }
+    let advert = Advert::parse(payload)?;
+    match (&conf.auth, advert.auth) {
+        (model::Auth::None, Auth::None) => {}
+        (model::Auth::Pass(ours), Auth::Pass(theirs)) if vrrp::same_secret(ours, &theirs) => {}
+        (model::Auth::Pass(_), Auth::Pass(_)) => return Err(Bad::AuthFailure),
+        (_, Auth::None) => return Err(Bad::AuthType(0)),
+        (_, Auth::Pass(_)) => return Err(Bad::AuthType(1)),
+        (_, Auth::Other(kind)) => return Err(Bad::AuthType(kind)),
+    }
+    if Duration::from_secs(advert.interval.into()) != conf.advert_int {
+        return Err(Bad::Interval(advert.interval));
+    }
+    Ok(advert)
+}
+
+fn send(n: &mut Instance, conf: &model::Instance, priority: u8, ctx: &mut Ctx) {
+    let (Some(ifindex), Some(src)) = (n.ifindex, n.source) else { return };
+    let counter = if priority == PRIORITY_STOP { &mut n.counters.zero_sent } else { &mut n.counters.advert_sent };
+    *counter = counter.wrapping_add(1);
+    let ip = Ipv4 { id: n.next_ip_id(), ttl: vrrp::TTL, protocol: PROTOCOL, src, dst: ctx.conf.global.mcast_group4 };
+    let addresses = conf.vips.iter().filter_map(|v| super::note::v4(v.net.addr));
+    let count = addresses.clone().count().min(limits::ADVERT_ADDRESSES);
+    let mut w = Writer { bytes: Vec::with_capacity(ipv4::HEADER_LEN + 16 + count * 4) };
+    ip.emit(16 + count * 4, &mut w);
+    let pass = match &conf.auth {
+        model::Auth::Pass(pass) => Some(pass),
+        model::Auth::None => None,
+    };
+    let interval = u8::try_from(conf.advert_int.as_secs()).unwrap_or(u8::MAX);
+    vrrp::emit(conf.vrid, priority, interval, pass, addresses, &mut w);
+    ctx.out.push(Effect::Send { socket: socket(ifindex, ctx.conf), bytes: w.bytes });
+}
+
+/// Is the instance in any way concerned with that interface?
+fn watches(conf: &model::Instance, name: &IfName) -> bool {
+    let vips = conf.vips.iter().chain(&conf.excluded).any(|v| v.dev.as_ref() == Some(name));
+    let routes = conf.routes.iter().any(|r| r.dev.as_ref() == Some(name));
+    conf.interface == *name || vips || routes || conf.track_interfaces.contains(name)
+}
+
+/// mcast_src_ip, else the first address of the interface that is not a virtual one of ours. An owner's only
+/// address may be the virtual one.
+fn source(conf: &model::Instance, ctx: &Ctx) -> Option<Ipv4Addr> {
+    if let Some(IpAddr::V4(src)) = conf.mcast_src_ip {
+        return Some(src);
+    }
+    let mut addresses = ctx.links.addresses(&conf.interface, Family::V4).map(|n| n.addr);
+    let own = addresses.clone().find(|ip| !ctx.virtual_ips.contains(ip));
+    let owner = conf.priority == vrrp::PRIORITY_OWNER;
+    own.or_else(|| addresses.next().filter(|_| owner)).and_then(super::note::v4)
+}
+
+/// Why an instance cannot take part, if it cannot.
+fn fault(n: &Instance, conf: &model::Instance, links: &Links, deaf: &BTreeSet<SocketKey>, config: &Config) -> Option<Box<str>> {
+    if let Some(why) = &conf.held {
+        return Some(why.clone());
+    }
+    if n.stolen_until.is_some() {
+        return Some("its addresses are removed by somebody else again and again".into());
+    }
+    let down = |name: &IfName| -> Option<Box<str>> {
+        match links.get(name) {
+            None => Some(format!("interface {name} does not exist").into()),
+            Some(link) if !link.up => Some(format!("interface {name} is down").into()),
+            Some(_) => None,
+        }
+    };
+    let Some(link) = links.get(&conf.interface) else { return down(&conf.interface) };
+    let own = (!conf.dont_track_primary).then_some(&conf.interface);
+    let vips = conf.vips.iter().chain(&conf.excluded).filter_map(|v| v.dev.as_ref());
+    let routes = conf.routes.iter().filter_map(|r| r.dev.as_ref());
+    let watched = own.into_iter().chain(vips).chain(routes).chain(&conf.track_interfaces);
+    if let Some(why) = watched.filter(|name| own.is_some() || **name != conf.interface).find_map(down) {
+        return Some(why);
+    }
+    if n.source.is_none() {
+        return Some(format!("interface {} has no IPv4 address to send from", conf.interface).into());
+    }
+    if deaf.contains(&socket(link.ifindex, config)) {
+        return Some(format!("no VRRP socket on interface {}", conf.interface).into());
+    }
+    None
+}
+
+/// notify_<state> gets no further arguments; notify gets four.
+fn notify(
+    name: &str,
+    kind: &str,
+    state: &str,
+    priority: u8,
+    script: Option<&Script>,
+    any: Option<&Script>,
+    ctx: &mut Ctx,
+) {
+    if let Some(script) = script {
+        let target = format!("{kind} {name} notify_{}", state.to_lowercase()).into();
+        ctx.told.push(Effect::Spawn(Spawn { target, script: script.clone(), args: Vec::new() }));
+    }
+    if let Some(script) = any {
+        let args = vec![kind.into(), name.into(), state.into(), priority.to_string().into()];
+        ctx.told.push(Effect::Spawn(Spawn { target: format!("{kind} {name} notify").into(), script: script.clone(), args }));
+    }
+}
