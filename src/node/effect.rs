@@ -10,16 +10,24 @@ use std::net::{IpAddr, Ipv4Addr};
 #[derive(Clone, PartialEq, Debug)]
 pub enum Effect {
     /// A whole IP packet to leave by that socket.
-    Send { socket: SocketKey, bytes: Vec<u8> },
+    Send {
+        socket: SocketKey,
+        bytes: Vec<u8>,
+    },
     Kernel(Op),
     /// Gratuitous ARP: `ip` is at `mac` on that interface.
-    Announce { ifindex: u32, mac: Mac, ip: IpAddr },
-    /// The news of the kernel have a hole: read its tables anew.
-    Dump,
+    Announce {
+        ifindex: u32,
+        mac: Mac,
+        ip: IpAddr,
+    },
     /// Load IPVS if need be, open it and dump its table.
     OpenIpvs,
     /// Start a check; the shell finds it by `Node::check(id)`. `url` is which of an HTTP check's URLs is due.
-    Probe { id: u32, url: usize },
+    Probe {
+        id: u32,
+        url: usize,
+    },
     /// Its verdict is not wanted any more.
     Abandon(u32),
     /// Run a program; those of one target one after another.

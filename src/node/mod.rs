@@ -17,7 +17,7 @@ use crate::base::time::Instant;
 use crate::base::timers::Timers;
 use crate::config::model::{Check, Config};
 use crate::limits;
-use crate::wire::op::{Key, Link, News, Op, Owned, OwnedKey, Value};
+use crate::wire::op::{Key, Link, News, Op, OwnedKey, Value};
 use effect::Effect;
 use event::{Event, Outcome};
 use links::Links;
@@ -163,7 +163,7 @@ impl Node {
                 lvs.verdict(id, verdict, &mut ctx);
             }
         }
-        self.settle(now, out);
+        self.settle(out);
         out.append(&mut calls);
         out.append(&mut told);
     }
@@ -412,7 +412,8 @@ impl Node {
 
     fn want_ipvs(&mut self, out: &mut Vec<Effect>) {
         let left = |k: &OwnedKey| matches!(k, OwnedKey::Service(_) | OwnedKey::Dest(..) | OwnedKey::SyncDaemon(_));
-        let wanted = !self.config.services.is_empty() || self.config.sync_daemon.is_some() || self.left.keys().any(left);
+        let wanted =
+            !self.config.services.is_empty() || self.config.sync_daemon.is_some() || self.left.keys().any(left);
         if wanted && !self.table.ipvs_ready && self.phase == Phase::Running {
             out.push(Effect::OpenIpvs);
         }
@@ -498,11 +499,13 @@ impl Node {
         calls: &mut Vec<Effect>,
         told: &mut Vec<Effect>,
     ) {
-        self.table.answered(now, &op, outcome == Outcome::WasThere);
+        let say = self.table.answered(now, &op, outcome == Outcome::WasThere);
         let Outcome::Refused(errno) = outcome else { return };
         let key = op.key();
-        let name = table::interface_name(&key, |i| self.links.name(i));
-        told.push(Effect::Note(Note::Refused { what: note::describe(&key, name), errno }));
+        if say {
+            let name = table::interface_name(&key, |i| self.links.name(i));
+            told.push(Effect::Note(Note::Refused { what: note::describe(&key, name), errno }));
+        }
         if let (Key::Socket(socket), Op::Add(..)) = (key, &op) {
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
             vrrp.socket_refused(socket, true, &mut ctx);
@@ -510,7 +513,7 @@ impl Node {
     }
 
     /// The difference: what owners that changed want now, then what the kernel lacks.
-    fn settle(&mut self, now: Instant, out: &mut Vec<Effect>) {
+    fn settle(&mut self, out: &mut Vec<Effect>) {
         if self.phase == Phase::Waiting {
             return;
         }
@@ -531,14 +534,19 @@ impl Node {
                 }
             }
         }
-        let _ = now;
         let mut ops: Vec<Op> = Vec::new();
         self.table.settle(&mut ops);
         out.extend(ops.into_iter().map(Effect::Kernel));
     }
 
-    /// What a restarted run would have to know, for the record at a clean stop: nothing.
-    pub fn leftovers(&self) -> impl Iterator<Item = Owned> + '_ {
-        self.left.iter().map(|(key, found)| Owned { key: key.clone(), found: found.clone() })
+    /// What the kernel should hold, computed from nothing: the oracle of the simulation. None while owners wait
+    /// to be settled.
+    pub fn desired_anew(&self) -> Option<BTreeMap<Key, Value>> {
+        if self.phase == Phase::Waiting || !self.dirty.is_empty() {
+            return None;
+        }
+        let instances = (0..self.config.instances.len()).flat_map(|i| self.vrrp.desired(i, &self.config, &self.links));
+        let services = (0..self.config.services.len()).flat_map(|s| self.lvs.desired(s, &self.config));
+        Some(instances.chain(services).collect())
     }
 }

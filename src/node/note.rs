@@ -59,7 +59,11 @@ pub enum Note {
 pub enum BackupWhy {
     Start,
     /// An advert of a better router.
-    Higher { from: Ipv4Addr, theirs: u8, ours: u8 },
+    Higher {
+        from: Ipv4Addr,
+        theirs: u8,
+        ours: u8,
+    },
     FaultGone,
     /// Another member of the sync group is not MASTER any more.
     Group,
@@ -79,7 +83,9 @@ impl Note {
     pub fn half(&self) -> Half {
         use Note::*;
         match self {
-            ServerDown { .. } | ServerUp { .. } | CheckFailed { .. } | QuorumUp { .. } | QuorumDown { .. } => Half::Checkers,
+            ServerDown { .. } | ServerUp { .. } | CheckFailed { .. } | QuorumUp { .. } | QuorumDown { .. } => {
+                Half::Checkers
+            }
             Sorry { .. } | IpvsMissing | IpvsReady => Half::Checkers,
             _ => Half::Vrrp,
         }

@@ -32,6 +32,10 @@ struct Slot {
     echo_add: u8,
     echo_gone: u8,
     parked: Option<Instant>,
+    /// The object is there, but a change of its details was refused.
+    stale: bool,
+    /// The last attempt was refused, and that was said.
+    refused: bool,
     /// Put-backs in the minute that began at `.0`.
     put_backs: (Instant, u32),
 }
@@ -104,6 +108,7 @@ impl Table {
         let Some(slot) = self.slots.get_mut(&key) else { return };
         if slot.echo_add > 0 {
             slot.echo_add -= 1;
+            slot.refused = false;
             return;
         }
         slot.have = Some(value);
@@ -160,16 +165,19 @@ impl Table {
         before
     }
 
-    /// The operation was not carried out in the usual way.
-    pub fn answered(&mut self, now: Instant, op: &Op, was_there: bool) {
+    /// The operation was not carried out in the usual way. True if that is to be said: a refusal that is new.
+    pub fn answered(&mut self, now: Instant, op: &Op, was_there: bool) -> bool {
         let key = op.key();
-        let Some(slot) = self.slots.get_mut(&key) else { return };
+        // A slot of which nothing was left may be gone: what could not be removed is there again.
+        let slot = self.slots.entry(key).or_default();
         match op {
             Op::Add(..) | Op::Set(..) => {
                 if echoes(&key) {
                     slot.echo_add = slot.echo_add.saturating_sub(1);
                 }
-                if !was_there {
+                if matches!(op, Op::Set(..)) {
+                    slot.stale = !was_there; // it is there, with details of before
+                } else if !was_there {
                     slot.have = None;
                 }
             }
@@ -183,10 +191,14 @@ impl Table {
             }
         }
         if was_there {
+            slot.refused = false;
             self.unsettled.insert(key);
-        } else {
-            self.park(key, now + limits::REFUSED_RETRY);
+            return false;
         }
+        let new = !std::mem::replace(&mut slot.refused, true);
+        self.park(key, now + limits::REFUSED_RETRY);
+        // Without their service destinations are refused as well: that goes without saying.
+        new && !matches!(key, Key::Dest(service, _) if self.is_parked(&Key::Service(service)))
     }
 
     fn park(&mut self, key: Key, until: Instant) {
@@ -238,6 +250,10 @@ impl Table {
         let mut adds = Vec::new();
         for key in unsettled.iter().rev() {
             if is_ipvs(key) && !self.ipvs_ready {
+                match self.slots.get(key) {
+                    Some(slot) if slot.want.is_some() || slot.have.is_some() => drop(self.unsettled.insert(*key)),
+                    _ => drop(self.slots.remove(key)),
+                }
                 continue;
             }
             let service_goes = self.service_goes(key);
@@ -257,12 +273,13 @@ impl Table {
                     slot.have = Some(want.clone());
                     slot.echo_add += u8::from(echoes(key));
                 }
-                (Some(want), Some(have)) if !same(want, have) => {
+                (Some(want), Some(have)) if slot.stale || !same(want, have) => {
                     adds.push(Op::Set(*key, want.clone()));
+                    slot.stale = false;
                     slot.have = Some(want.clone());
                     slot.echo_add += u8::from(echoes(key));
                 }
-                _ => {}
+                _ => slot.refused = false,
             }
             if slot.want.is_none() && slot.have.is_none() && slot.echo_add == 0 && slot.echo_gone == 0 {
                 self.slots.remove(key);
@@ -280,6 +297,11 @@ impl Table {
     /// For the checkers of a simulation and for status: what should be there, by key.
     pub fn wanted(&self) -> impl Iterator<Item = (&Key, &Value)> {
         self.slots.iter().filter_map(|(key, slot)| Some((key, slot.want.as_ref()?)))
+    }
+
+    /// What was there before us, for the record.
+    pub fn found(&self, key: &Key) -> Option<&Value> {
+        self.slots.get(key).and_then(|s| s.found.as_ref())
     }
 
     pub fn is_parked(&self, key: &Key) -> bool {

@@ -33,6 +33,9 @@ mod tests {
     fn as_seen_on_the_wire() {
         let frame = gratuitous(Mac([2, 0, 0, 0, 0, 1]), [10, 0, 0, 100].into());
         let text: String = frame.iter().map(|b| format!("{b:02x}")).collect();
-        assert_eq!(text, "ffffffffffff0200000000010806000108000604000102000000000 10a000064ffffffffffff0a000064".replace(' ', ""));
+        assert_eq!(
+            text,
+            "ffffffffffff0200000000010806000108000604000102000000000 10a000064ffffffffffff0a000064".replace(' ', "")
+        );
     }
 }

@@ -55,7 +55,10 @@ pub enum Bad {
     Ttl(u8),
     Version(u8),
     Type(u8),
-    Length { want: usize, got: usize },
+    Length {
+        want: usize,
+        got: usize,
+    },
     Checksum(u16),
     AuthType(u8),
     AuthFailure,

@@ -33,7 +33,8 @@ impl Lvs {
         self.spread = seed;
         self.running = true;
         for (s, conf) in ctx.conf.services.iter().enumerate() {
-            let mut state = ServiceState { servers: vec![ServerState::default(); conf.servers.len()], ..Default::default() };
+            let mut state =
+                ServiceState { servers: vec![ServerState::default(); conf.servers.len()], ..Default::default() };
             for r in 0..conf.servers.len() {
                 self.begin_checks(s, r, &mut state, ctx);
             }
@@ -103,7 +104,9 @@ impl Lvs {
         for (s, conf) in ctx.conf.services.iter().enumerate() {
             let was = before.remove(&conf.key);
             let (mut state, fresh) = match &was {
-                Some((w, _)) => (ServiceState { quorum_up: w.quorum_up, claims: w.claims.clone(), ..Default::default() }, false),
+                Some((w, _)) => {
+                    (ServiceState { quorum_up: w.quorum_up, claims: w.claims.clone(), ..Default::default() }, false)
+                }
                 None => (ServiceState::default(), true),
             };
             let mut weights: BTreeMap<Endpoint, Option<u32>> = BTreeMap::new();
@@ -223,14 +226,26 @@ impl Lvs {
         match news {
             News::Same => return,
             News::Try(reason, left) => {
-                ctx.told.push(Effect::Note(Note::CheckFailed { server: at, service: service.key, check, reason, left }));
+                ctx.told.push(Effect::Note(Note::CheckFailed {
+                    server: at,
+                    service: service.key,
+                    check,
+                    reason,
+                    left,
+                }));
                 return;
             }
             News::Weight => state.weight = weight,
             News::Failed(reason, tries) => {
                 state.failed += 1;
                 if state.failed == 1 {
-                    ctx.told.push(Effect::Note(Note::ServerDown { server: at, service: service.key, check, reason, tries }));
+                    ctx.told.push(Effect::Note(Note::ServerDown {
+                        server: at,
+                        service: service.key,
+                        check,
+                        reason,
+                        tries,
+                    }));
                     run(format!("RS {at} of VS {} notify_down", service.key), server.notify_down.as_ref(), ctx);
                 }
             }

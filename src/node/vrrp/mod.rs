@@ -119,7 +119,15 @@ impl Vrrp {
             n.state = State::Init;
             n.deadline = None;
             n.announce.stop();
-            notify(&conf.name, "INSTANCE", "STOP", conf.priority, conf.notify.stop.as_ref(), conf.notify.any.as_ref(), ctx);
+            notify(
+                &conf.name,
+                "INSTANCE",
+                "STOP",
+                conf.priority,
+                conf.notify.stop.as_ref(),
+                conf.notify.any.as_ref(),
+                ctx,
+            );
             self.refile(i, ctx);
             ctx.dirty.insert(Owner::Instance(i));
         }
@@ -307,9 +315,7 @@ impl Vrrp {
             return self.to_master(i, ctx);
         };
         n.wants_master = true;
-        let ready = |m: &usize| {
-            self.instances.get(*m).is_some_and(|n| n.wants_master || n.state == State::Master)
-        };
+        let ready = |m: &usize| self.instances.get(*m).is_some_and(|n| n.wants_master || n.state == State::Master);
         if group.members.iter().all(ready) {
             ctx.told.push(Effect::Note(Note::GroupSync { name: group.name.clone(), state: "MASTER" }));
             for &m in &group.members {
@@ -320,7 +326,12 @@ impl Vrrp {
             self.tell_group(i, "MASTER", ctx);
         } else {
             // The others have masters yet, or their turn comes a little later.
-            let smallest = group.members.iter().filter_map(|m| ctx.conf.instances.get(*m)).map(|c| instance::skew(c.priority)).min();
+            let smallest = group
+                .members
+                .iter()
+                .filter_map(|m| ctx.conf.instances.get(*m))
+                .map(|c| instance::skew(c.priority))
+                .min();
             if let Some(n) = self.instances.get_mut(i) {
                 n.deadline = Some(ctx.now + conf.advert_int + smallest.unwrap_or_default());
             }
@@ -505,6 +516,7 @@ impl Vrrp {
         ctx.adverts.file(i, n.deadline.filter(|_| master));
         ctx.timers.file(Timer::Instance(i), n.deadline.filter(|_| !master));
         ctx.timers.file(Timer::Announce(i), n.announce.deadline());
+        ctx.timers.file(Timer::Stolen(i), n.stolen_until);
     }
 
     /// An advert out of turn; the next regular one follows an interval later.
@@ -640,7 +652,13 @@ fn source(conf: &model::Instance, ctx: &Ctx) -> Option<Ipv4Addr> {
 }
 
 /// Why an instance cannot take part, if it cannot.
-fn fault(n: &Instance, conf: &model::Instance, links: &Links, deaf: &BTreeSet<SocketKey>, config: &Config) -> Option<Box<str>> {
+fn fault(
+    n: &Instance,
+    conf: &model::Instance,
+    links: &Links,
+    deaf: &BTreeSet<SocketKey>,
+    config: &Config,
+) -> Option<Box<str>> {
     if let Some(why) = &conf.held {
         return Some(why.clone());
     }
@@ -687,6 +705,10 @@ fn notify(
     }
     if let Some(script) = any {
         let args = vec![kind.into(), name.into(), state.into(), priority.to_string().into()];
-        ctx.told.push(Effect::Spawn(Spawn { target: format!("{kind} {name} notify").into(), script: script.clone(), args }));
+        ctx.told.push(Effect::Spawn(Spawn {
+            target: format!("{kind} {name} notify").into(),
+            script: script.clone(),
+            args,
+        }));
     }
 }

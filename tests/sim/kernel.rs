@@ -1,0 +1,197 @@
+//! A kernel that holds what a real one would, refuses what a real one refuses, and tells its news late.
+
+use holdfast::base::addr::{IfName, IpNet, Mac};
+use holdfast::node::event::Outcome;
+use holdfast::wire::op::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+pub struct Kernel {
+    pub links: BTreeMap<u32, Link>,
+    pub objects: BTreeMap<Key, Value>,
+    /// News that were not fetched yet, oldest first.
+    pub news: Vec<News>,
+    next_index: u32,
+    pub has_ipvs: bool,
+}
+
+const EPERM: i32 = 1;
+const ESRCH: i32 = 3;
+const ENODEV: i32 = 19;
+
+impl Kernel {
+    /// Interfaces of these names, each with one address.
+    pub fn new(names: &[(&str, IpNet)], host: u8) -> Kernel {
+        let mut k = Kernel {
+            links: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            news: Vec::new(),
+            next_index: 2,
+            has_ipvs: true,
+        };
+        for (name, net) in names {
+            k.create(name, *net, host);
+        }
+        k.news.clear();
+        k
+    }
+
+    pub fn create(&mut self, name: &str, net: IpNet, host: u8) {
+        let ifindex = self.next_index;
+        self.next_index += 1;
+        let mac = Mac([2, 0, 0, 0, host, ifindex as u8]);
+        let name: IfName = name.parse().unwrap();
+        let link = Link { ifindex, name, up: true, mac, mtu: 1500, no_arp: false };
+        self.links.insert(ifindex, link.clone());
+        self.news.push(News::Link(link));
+        let (key, value) = (AddressKey { ifindex, net }, AddressValue::default());
+        self.objects.insert(Key::Address(key), Value::Address(value.clone()));
+        self.news.push(News::Address { key, value, primary: true });
+    }
+
+    pub fn index(&self, name: &str) -> Option<u32> {
+        self.links.values().find(|l| l.name.as_str() == name).map(|l| l.ifindex)
+    }
+
+    pub fn name(&self, ifindex: u32) -> Option<IfName> {
+        self.links.get(&ifindex).map(|l| l.name.clone())
+    }
+
+    pub fn set_up(&mut self, name: &str, up: bool) {
+        if let Some(link) = self.links.values_mut().find(|l| l.name.as_str() == name && l.up != up) {
+            link.up = up;
+            self.news.push(News::Link(link.clone()));
+        }
+    }
+
+    /// The interface goes, and all that was on it.
+    pub fn delete(&mut self, name: &str) {
+        let Some(ifindex) = self.index(name) else { return };
+        let on_it: Vec<Key> = self.objects.keys().filter(|k| on(k) == Some(ifindex)).copied().collect();
+        for key in on_it {
+            self.objects.remove(&key);
+            if let Key::Address(key) = key {
+                self.news.push(News::AddressGone { key });
+            }
+        }
+        self.links.remove(&ifindex);
+        self.news.push(News::LinkGone { ifindex });
+    }
+
+    /// An operator's `ip addr del`.
+    pub fn steal(&mut self, key: Key) -> bool {
+        let there = self.objects.remove(&key).is_some();
+        if let (true, Key::Address(key)) = (there, key) {
+            self.news.push(News::AddressGone { key });
+        }
+        there
+    }
+
+    /// None: done. `refuse`: the kernel is out of memory or permission.
+    pub fn apply(&mut self, op: &Op, refuse: bool) -> Option<Outcome> {
+        if refuse {
+            return Some(Outcome::Refused(EPERM));
+        }
+        let key = op.key();
+        if on(&key).is_some_and(|i| !self.links.contains_key(&i)) {
+            return Some(match op {
+                Op::Remove(..) => Outcome::WasThere,
+                _ => Outcome::Refused(ENODEV),
+            });
+        }
+        match op {
+            Op::Add(_, value) | Op::Set(_, value) => {
+                if let Key::Dest(service, _) = key {
+                    if !self.objects.contains_key(&Key::Service(service)) {
+                        return Some(Outcome::Refused(ESRCH));
+                    }
+                }
+                let was = self.objects.insert(key, value.clone());
+                match (key, value) {
+                    (Key::Address(_), _) if was.is_some() => return Some(Outcome::WasThere),
+                    (Key::Address(key), Value::Address(value)) => {
+                        self.news.push(News::Address { key, value: value.clone(), primary: true });
+                    }
+                    _ => {}
+                }
+            }
+            Op::Remove(..) => {
+                if self.objects.remove(&key).is_none() {
+                    return Some(Outcome::WasThere);
+                }
+                match key {
+                    Key::Address(key) => self.news.push(News::AddressGone { key }),
+                    Key::Service(gone) => self.objects.retain(|k, _| !matches!(k, Key::Dest(s, _) if *s == gone)),
+                    _ => {}
+                }
+            }
+        }
+        None
+    }
+
+    pub fn dump(&self) -> Vec<News> {
+        let mut all = vec![News::DumpBegin];
+        all.extend(self.links.values().cloned().map(News::Link));
+        for (key, value) in &self.objects {
+            if let (Key::Address(key), Value::Address(value)) = (key, value) {
+                all.push(News::Address { key: *key, value: value.clone(), primary: true });
+            }
+        }
+        all.push(News::DumpDone);
+        all
+    }
+
+    pub fn dump_ipvs(&self) -> Vec<News> {
+        if !self.has_ipvs {
+            return vec![News::IpvsMissing];
+        }
+        let mut all = Vec::new();
+        for (key, value) in &self.objects {
+            match (key, value.clone()) {
+                (Key::Service(key), Value::Service(value)) => all.push(News::Service { key: *key, value }),
+                (Key::Dest(service, at), Value::Dest(value)) => {
+                    all.push(News::Dest { service: *service, at: *at, value })
+                }
+                (Key::SyncDaemon(role), Value::SyncDaemon { interface, id }) => {
+                    all.push(News::SyncDaemon { role: *role, interface, id });
+                }
+                _ => {}
+            }
+        }
+        all.push(News::IpvsReady);
+        all
+    }
+
+    pub fn owned_key(&self, key: &Key) -> Option<OwnedKey> {
+        Some(match key {
+            Key::Address(a) => OwnedKey::Address(self.name(a.ifindex)?, a.net),
+            Key::Route(r) => OwnedKey::Route(*r),
+            Key::SyncDaemon(role) => OwnedKey::SyncDaemon(*role),
+            Key::Service(s) => OwnedKey::Service(*s),
+            Key::Dest(s, d) => OwnedKey::Dest(*s, *d),
+            Key::Socket(_) => return None,
+        })
+    }
+
+    /// A process that dies takes its sockets with it.
+    pub fn close_sockets(&mut self) {
+        self.objects.retain(|k, _| !matches!(k, Key::Socket(_)));
+    }
+
+    /// All but the sockets: what a person would see.
+    pub fn visible(&self) -> BTreeSet<(IfName, String)> {
+        let of = |k: &Key| on(k).and_then(|i| self.name(i)).unwrap_or_default();
+        let text = |k: &Key| match k {
+            Key::Address(a) => a.net.to_string(),
+            other => format!("{other:?}"),
+        };
+        self.objects.keys().filter(|k| !matches!(k, Key::Socket(_))).map(|k| (of(k), text(k))).collect()
+    }
+}
+
+fn on(key: &Key) -> Option<u32> {
+    match key {
+        Key::Socket(s) => Some(s.ifindex),
+        Key::Address(a) => Some(a.ifindex),
+        _ => None,
+    }
+}
