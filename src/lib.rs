@@ -3,4 +3,5 @@
 pub mod base;
 pub mod config;
 pub mod limits;
+pub mod probe;
 pub mod wire;
