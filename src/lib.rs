@@ -2,6 +2,7 @@
 
 pub mod base;
 pub mod config;
+pub mod daemon;
 pub mod limits;
 pub mod probe;
 pub mod wire;
