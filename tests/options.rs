@@ -192,7 +192,7 @@ fn refuses_beside_a_living_one_only() {
     let one = program(&dir, "keepalived");
     fs::write(&file, format!("{}\n", one.0.id())).unwrap();
     assert_eq!(pidfile::running(&file), Ok(Some(one.0.id())));
-    let refusal = PidFiles::claim(&[file.clone()]).unwrap_err();
+    let refusal = PidFiles::claim(std::slice::from_ref(&file)).unwrap_err();
     assert!(refusal.contains(&format!("already running with pid {}", one.0.id())), "{refusal}");
     drop(one);
     assert_eq!(pidfile::running(&file), Ok(None));
@@ -238,7 +238,7 @@ fn what_lies_in_the_way() {
     // Another name of a file is cut off, not written through.
     let other = dir.at("other");
     fs::hard_link(&target, &other).unwrap();
-    PidFiles::claim(&[other.clone()]).unwrap();
+    PidFiles::claim(std::slice::from_ref(&other)).unwrap();
     assert!(ours(&other));
     assert_eq!(fs::read_to_string(&target).unwrap(), "precious");
 

@@ -12,7 +12,7 @@ use mio::{Events, Poll};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::thread;
@@ -779,6 +779,7 @@ fn built_without_tls() {
 #[cfg(feature = "tls")]
 mod tls {
     use super::*;
+    use std::process::{Child, Stdio};
 
     struct Openssl {
         child: Child,
