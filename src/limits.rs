@@ -36,6 +36,21 @@ pub const NOTIFY_QUEUE: usize = 64;
 pub const PROBES: usize = 256;
 /// Bytes of a checked server's reply that are looked at.
 pub const REPLY_BYTES: usize = 8 << 20;
+/// Attempt of a check: at most this many times its time-out, however the server drips. The longest conversations have four
+/// steps (connect, TLS, request, reply; connect, greeting, HELO, QUIT).
+pub const PROBE_STEPS: u32 = 4;
+/// Bytes read from one checked server before the others get their turn.
+pub const PROBE_BYTES_PER_TURN: usize = 64 << 10;
+/// Conversations begun in one turn, when many wait for a place.
+pub const PROBES_PER_TURN: usize = 32;
+/// Checks that found no descriptor, memory or port of our own are tried again after this.
+pub const PROBE_STARVED: Duration = Duration::from_millis(200);
+/// Header of an HTTP answer; servers themselves take 8 to 64 KiB.
+pub const HTTP_HEAD_BYTES: usize = 64 << 10;
+/// Start of a header line that is kept: the longest that is looked at is a Transfer-Encoding.
+pub const HTTP_LINE_KEPT: usize = 128;
+/// All replies of an SMTP server; a greeting is a few lines of at most 512 bytes (RFC 5321, section 4.5.3.1.5).
+pub const SMTP_BYTES: usize = 32 << 10;
 /// Log lines waiting for a log daemon that does not read.
 pub const LOG_QUEUE: usize = 512;
 /// A turn of the loop above this is our own fault and is said so.
