@@ -1,6 +1,579 @@
-//! The shell around the machine: the loop, files, sockets, log.
+//! The shell around the machine: the loop, files, sockets, log. It turns readiness into events and effects into system
+//! calls, and decides nothing.
+//!
+//! The order within a turn: adverts first, always; then kernel operations in batches; then a few announcements, a few
+//! children, a slice of a configuration that is being loaded; after each piece whatever is due goes first again.
 
+pub mod children;
 pub mod conn;
+pub mod load;
+pub mod logger;
 pub mod options;
+pub mod owned;
 pub mod pidfile;
 pub mod tls;
+
+use crate::base::addr::IfName;
+use crate::base::time::Instant;
+use crate::base::verdict::Verdict;
+use crate::config::model::{Config, CheckKind};
+use crate::limits;
+use crate::linux::ipvs::{self, Ipvs};
+use crate::linux::netlink::{NewsEnd, Rtnl};
+use crate::linux::{socket, sys, Done};
+use crate::node::effect::Effect;
+use crate::node::event::{Event, Outcome};
+use crate::node::note::{Half, Level, Note};
+use crate::node::Node;
+use crate::wire::arp;
+use crate::wire::op::{Key, News, Op, SocketKey};
+use children::Children;
+use conn::Conns;
+use load::Loading;
+use logger::Logger;
+use mio::unix::SourceFd;
+use mio::{Interest, Poll, Token};
+use options::Options;
+use owned::Record;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
+use std::time::Duration;
+
+const TIMER: Token = Token(0);
+const SIGNALS: Token = Token(1);
+const NEWS: Token = Token(2);
+const FIRST_CHECK: usize = 16;
+const FIRST_SOCKET: usize = FIRST_CHECK + limits::PROBES;
+
+/// Kernel operations on IPVS carried out before the clock is looked at again: each is a system call of its own.
+const IPVS_CHUNK: usize = 16;
+/// Statements of a new configuration read in one turn.
+const LOAD_SLICE: usize = 128;
+/// How long scripts of a stop may take.
+const LAST_SCRIPTS: Duration = Duration::from_secs(1);
+
+pub struct Daemon {
+    node: Node,
+    options: Options,
+    poll: Poll,
+    timer: OwnedFd,
+    signals: OwnedFd,
+    rtnl: Rtnl,
+    ipvs: Option<Ipvs>,
+    /// The raw sockets, by key; their tokens count up from FIRST_SOCKET.
+    sockets: BTreeMap<SocketKey, (OwnedFd, usize)>,
+    by_token: BTreeMap<usize, SocketKey>,
+    next_token: usize,
+    frames: OwnedFd,
+    conns: Conns,
+    children: Children,
+    record: Record,
+    logger: Logger,
+    loading: Option<Loading>,
+    /// Errors of the running configuration: a reload may not bring new ones.
+    known_errors: load::Errors,
+    pids: pidfile::PidFiles,
+    effects: Vec<Effect>,
+    adverts: Vec<(SocketKey, Vec<u8>)>,
+    ops: VecDeque<Op>,
+    calls: VecDeque<Effect>,
+    verdicts: Vec<(u32, Verdict)>,
+    /// Sources that were not read to their end.
+    still_ready: VecDeque<Token>,
+    stopping: Option<Instant>,
+}
+
+/// What the daemon starts with, once options and configuration are known to be usable.
+pub struct Start {
+    pub options: Options,
+    pub config: Config,
+    pub known_errors: load::Errors,
+    pub pids: pidfile::PidFiles,
+    pub logger: Logger,
+}
+
+impl Daemon {
+    pub fn new(start: Start) -> io::Result<Daemon> {
+        let Start { options, config, known_errors, pids, logger } = start;
+        let (record, owned) = match Record::open(std::path::Path::new(owned::DIR), "main") {
+            Ok((record, owned)) => {
+                if record.bad_lines > 0 {
+                    log::warn!("{} lines of the ownership record make no sense and are left out", record.bad_lines);
+                }
+                (record, owned)
+            }
+            Err(e) => {
+                log::warn!("no ownership record in {}: {e}; what a crash would leave is found by the configuration only", owned::DIR);
+                (Record::none(), Vec::new())
+            }
+        };
+        let mut signals = vec![libc::SIGTERM, libc::SIGHUP, libc::SIGCHLD, libc::SIGUSR1, libc::SIGUSR2, libc::SIGPIPE];
+        signals.push(libc::SIGINT);
+        signals.extend([sys::realtime_signal(2), sys::realtime_signal(3)]);
+        let mut daemon = Daemon {
+            node: Node::new(Rc::new(config)),
+            poll: Poll::new()?,
+            timer: sys::timer()?,
+            signals: sys::signal_fd(&signals)?,
+            rtnl: Rtnl::open()?,
+            ipvs: None,
+            sockets: BTreeMap::new(),
+            by_token: BTreeMap::new(),
+            next_token: FIRST_SOCKET,
+            frames: socket::packet()?,
+            conns: Conns::new(FIRST_CHECK, Box::new(conn::plain_open)),
+            children: Children::default(),
+            record,
+            logger,
+            loading: None,
+            known_errors,
+            pids,
+            effects: Vec::new(),
+            adverts: Vec::new(),
+            ops: VecDeque::new(),
+            calls: VecDeque::new(),
+            verdicts: Vec::new(),
+            still_ready: VecDeque::new(),
+            stopping: None,
+            options,
+        };
+        daemon.watch(daemon.timer.as_raw_fd(), TIMER)?;
+        daemon.watch(daemon.signals.as_raw_fd(), SIGNALS)?;
+        daemon.watch(daemon.rtnl.news_fd().as_raw_fd(), NEWS)?;
+        let seed = (sys::realtime_micros() as u32) ^ std::process::id();
+        daemon.step(Event::Start { seed, owned });
+        daemon.dump()?;
+        Ok(daemon)
+    }
+
+    fn watch(&self, fd: i32, token: Token) -> io::Result<()> {
+        self.poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE)
+    }
+
+    /// Runs until it is told to stop and everything is given back.
+    pub fn run(&mut self) -> io::Result<()> {
+        let mut events = mio::Events::with_capacity(128);
+        loop {
+            let begin = now();
+            let more = self.work();
+            if let Some(since) = self.stopping {
+                let scripts_done = self.children.is_idle() || now() >= since + LAST_SCRIPTS;
+                if self.node.is_stopped() && self.ops.is_empty() && self.calls.is_empty() && scripts_done {
+                    break;
+                }
+            }
+            let took = now().since(begin);
+            if took > limits::TURN {
+                log::debug!("a turn of the loop took {} ms", took.as_millis());
+            }
+            self.logger.flush(now());
+            let wake = if more || !self.still_ready.is_empty() { Some(Instant(0)) } else { self.wake_at() };
+            let sleep = match wake {
+                Some(at) if at <= now() => Some(Duration::ZERO),
+                at => {
+                    sys::timer_set(self.timer.as_fd(), at.map(|at| at.0))?;
+                    None
+                }
+            };
+            match self.poll.poll(&mut events, sleep) {
+                Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(e),
+                _ => {}
+            }
+            self.run_due();
+            let mut tokens: VecDeque<Token> = std::mem::take(&mut self.still_ready);
+            for event in &events {
+                if !tokens.contains(&event.token()) {
+                    tokens.push_back(event.token());
+                }
+            }
+            // Adverts and links before checks.
+            let (first, checks): (Vec<Token>, Vec<Token>) = tokens.into_iter().partition(|t| !self.conns.owns(*t));
+            for token in first.into_iter().chain(checks) {
+                self.serve(token)?;
+                self.run_due();
+            }
+        }
+        self.finish();
+        Ok(())
+    }
+
+    /// Everything that waits in the queues, in the order of their weight. True if some of it is left for the next turn.
+    fn work(&mut self) -> bool {
+        self.run_due();
+        self.flush_kernel();
+        for _ in 0..limits::ANNOUNCEMENTS_PER_TURN {
+            let Some(call) = self.calls.pop_front() else { break };
+            self.announce(call);
+        }
+        self.run_due();
+        let at = now();
+        self.conns.due(self.poll.registry(), at, &mut self.verdicts);
+        self.children.due(at);
+        let mut more = self.children.start(at, &mut self.verdicts);
+        self.take_verdicts();
+        for line in std::mem::take(&mut self.children.said) {
+            log::warn!("{line}");
+        }
+        if let Some(loading) = &mut self.loading {
+            more |= !loading.step(LOAD_SLICE);
+            if loading.is_done() {
+                self.reload();
+            }
+        }
+        more || !self.ops.is_empty() || !self.calls.is_empty() || self.conns.has_backlog()
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        let last = self.stopping.map(|at| at + LAST_SCRIPTS);
+        let log = self.logger.wants_flush().then(|| now() + Duration::from_millis(200));
+        let all = [self.node.deadline(), self.conns.deadline(), self.children.deadline(), last, log];
+        all.into_iter().flatten().min()
+    }
+
+    // ---- events -----------------------------------------------------------------------------------------------
+
+    fn run_due(&mut self) {
+        // A bound, so that a node that is always due cannot keep everybody else waiting.
+        for _ in 0..64 {
+            if self.node.deadline().is_none_or(|at| at > now()) {
+                return;
+            }
+            self.step(Event::Due);
+            if self.ops.len() >= limits::KERNEL_BATCH {
+                return;
+            }
+        }
+    }
+
+    fn step(&mut self, event: Event) {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.node.step(now(), event, &mut effects);
+        for effect in effects.drain(..) {
+            match effect {
+                Effect::Send { socket, bytes } => self.adverts.push((socket, bytes)),
+                Effect::Kernel(op) => self.ops.push_back(op),
+                call @ Effect::Announce { .. } => self.calls.push_back(call),
+                Effect::OpenIpvs => self.open_ipvs(),
+                Effect::Probe { id, url } => self.probe(id, url),
+                Effect::Abandon(id) => {
+                    self.conns.abandon(id);
+                    self.children.abandon(id);
+                }
+                Effect::Spawn(spawn) => self.children.queue(spawn),
+                Effect::Note(note) => say(&note),
+            }
+        }
+        self.effects = effects;
+        self.flush_adverts();
+    }
+
+    fn serve(&mut self, token: Token) -> io::Result<()> {
+        match token {
+            TIMER => drop(sys::timer_read(self.timer.as_fd())),
+            SIGNALS => self.signals(),
+            NEWS => self.news(token)?,
+            check if self.conns.owns(check) => {
+                self.conns.ready(self.poll.registry(), check, now(), &mut self.verdicts);
+                self.take_verdicts();
+            }
+            socket => self.packets(socket),
+        }
+        Ok(())
+    }
+
+    fn signals(&mut self) {
+        while let Some((signal, _)) = sys::signal_read(self.signals.as_fd()) {
+            match signal {
+                libc::SIGINT if self.options.ignore_sigint => log::info!("SIGINT is ignored, as told"),
+                libc::SIGTERM | libc::SIGINT => self.stop(),
+                libc::SIGHUP => self.load(),
+                libc::SIGCHLD => {
+                    self.children.reap(&mut self.verdicts);
+                    self.take_verdicts();
+                }
+                libc::SIGPIPE => {}
+                other => log::warn!("signal {other}: this version writes no dumps"),
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        if self.stopping.is_none() {
+            log::info!("Stopping");
+            self.stopping = Some(now());
+            self.loading = None;
+            self.calls.clear();
+            self.step(Event::Stop);
+        }
+    }
+
+    fn news(&mut self, token: Token) -> io::Result<()> {
+        let mut all = Vec::new();
+        let end = self.rtnl.read_news(limits::PACKETS_PER_TURN, &mut |news| all.push(news))?;
+        for news in all {
+            self.step(Event::Kernel(news));
+        }
+        match end {
+            NewsEnd::Drained => {}
+            NewsEnd::More => self.still_ready.push_back(token),
+            NewsEnd::Overrun => {
+                log::warn!("the kernel's news came faster than they were read: its tables are read anew");
+                self.dump()?;
+                self.still_ready.push_back(token);
+            }
+        }
+        Ok(())
+    }
+
+    fn dump(&mut self) -> io::Result<()> {
+        // What is decided already goes to the kernel first, so that the dump tells of it.
+        while !self.ops.is_empty() {
+            self.flush_kernel();
+        }
+        let mut all = Vec::new();
+        self.rtnl.dump(&mut |news| all.push(news))?;
+        for news in all {
+            self.step(Event::Kernel(news));
+        }
+        Ok(())
+    }
+
+    fn packets(&mut self, token: Token) {
+        let Some(key) = self.by_token.get(&token.0).copied() else { return };
+        let mut buf = [0u8; 2048];
+        for _ in 0..limits::PACKETS_PER_TURN {
+            let Some((fd, _)) = self.sockets.get(&key) else { return };
+            match socket::recv(fd.as_fd(), &mut buf) {
+                Ok(len) => {
+                    let bytes = buf.get(..len).unwrap_or_default();
+                    self.step(Event::Packet { ifindex: key.ifindex, bytes });
+                    self.run_due();
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                // ENETDOWN and its like: said once by the link's own news; there may be packets behind it.
+                Err(_) => {}
+            }
+        }
+        self.still_ready.push_back(token);
+    }
+
+    fn take_verdicts(&mut self) {
+        for (id, verdict) in std::mem::take(&mut self.verdicts) {
+            self.step(Event::Verdict(id, verdict));
+        }
+    }
+
+    // ---- effects ----------------------------------------------------------------------------------------------
+
+    /// Adverts leave at once, all of one socket in one system call.
+    fn flush_adverts(&mut self) {
+        let adverts = std::mem::take(&mut self.adverts);
+        let mut rest = adverts.as_slice();
+        while let Some((key, _)) = rest.first() {
+            let same = rest.iter().take_while(|(k, _)| k == key).count();
+            let (run, others) = rest.split_at(same);
+            if let Some((fd, _)) = self.sockets.get(key) {
+                let to = |bytes: &[u8]| Effect::destination(bytes).unwrap_or(Ipv4Addr::UNSPECIFIED);
+                let batch: Vec<(Ipv4Addr, &[u8])> = run.iter().map(|(_, b)| (to(b), b.as_slice())).collect();
+                let (_, fault) = socket::send_batch(fd.as_fd(), &batch);
+                // A link that is down says so by its own news.
+                if let Some(e) = fault.filter(|e| e.raw_os_error() != Some(libc::ENETDOWN)) {
+                    log::debug!(target: "vrrp", "advert not sent on interface {}: {e}", key.ifindex);
+                }
+            }
+            rest = others;
+        }
+        self.adverts = adverts;
+        self.adverts.clear();
+    }
+
+    /// Carries out operations until something else is due; at least one batch.
+    fn flush_kernel(&mut self) {
+        while let Some(first) = self.ops.front() {
+            let kind = Kind::of(first);
+            let most = if kind == Kind::Ipvs { IPVS_CHUNK } else { limits::KERNEL_BATCH };
+            let n = self.ops.iter().take(most).take_while(|op| Kind::of(op) == kind).count();
+            let ops: Vec<Op> = self.ops.drain(..n).collect();
+            let names: BTreeMap<u32, IfName> = ops.iter().filter_map(|op| self.name_for(op)).collect();
+            let name_of = |i: u32| names.get(&i).cloned();
+            self.record.before(&ops, &name_of, &|key| self.node.table().found(key).cloned());
+            let mut answers: Vec<(Op, Outcome)> = Vec::new();
+            let mut done: Vec<Op> = Vec::new();
+            let mut take = |op: &Op, what: Done| match what {
+                Done::Applied => done.push(op.clone()),
+                Done::WasThere => {
+                    done.push(op.clone());
+                    answers.push((op.clone(), Outcome::WasThere));
+                }
+                Done::Refused(errno) => answers.push((op.clone(), Outcome::Refused(errno))),
+            };
+            match kind {
+                Kind::Socket => {
+                    for op in &ops {
+                        let what = self.socket_op(op);
+                        take(op, what);
+                    }
+                }
+                Kind::Rtnl => self.rtnl.apply(&ops, &mut take),
+                Kind::Ipvs => {
+                    for op in &ops {
+                        let what = self.ipvs.as_mut().map_or(Done::Refused(libc::ENOPROTOOPT), |ipvs| ipvs.apply(op));
+                        take(op, what);
+                    }
+                }
+            }
+            self.record.after(&done, &name_of);
+            for (op, outcome) in answers {
+                self.step(Event::Answer(op, outcome));
+            }
+            if self.node.deadline().is_some_and(|at| at <= now()) {
+                return;
+            }
+        }
+    }
+
+    fn name_for(&self, op: &Op) -> Option<(u32, IfName)> {
+        match op.key() {
+            Key::Address(a) => Some((a.ifindex, self.node.interface_name(a.ifindex)?.clone())),
+            _ => None,
+        }
+    }
+
+    fn socket_op(&mut self, op: &Op) -> Done {
+        let Key::Socket(key) = op.key() else { return Done::Refused(libc::EINVAL) };
+        if let Op::Remove(..) = op {
+            let Some((fd, token)) = self.sockets.remove(&key) else { return Done::WasThere };
+            let _ = self.poll.registry().deregister(&mut SourceFd(&fd.as_raw_fd()));
+            self.by_token.remove(&token);
+            return Done::Applied;
+        }
+        if self.sockets.contains_key(&key) {
+            return Done::WasThere;
+        }
+        let errno = |e: io::Error| Done::Refused(e.raw_os_error().unwrap_or(libc::EIO));
+        let Some(name) = self.node.interface_name(key.ifindex) else { return Done::Refused(libc::ENODEV) };
+        let fd = match socket::vrrp(&key, name) {
+            Ok(fd) => fd,
+            Err(e) => return errno(e),
+        };
+        let token = self.next_token;
+        self.next_token += 1;
+        if let Err(e) = self.watch(fd.as_raw_fd(), Token(token)) {
+            return errno(e);
+        }
+        self.by_token.insert(token, key);
+        self.sockets.insert(key, (fd, token));
+        Done::Applied
+    }
+
+    fn announce(&mut self, call: Effect) {
+        if let Effect::Announce { ifindex, mac, ip: IpAddr::V4(ip) } = call {
+            let fd: BorrowedFd = self.frames.as_fd();
+            if let Err(e) = socket::send_frame(fd, ifindex, &arp::gratuitous(mac, ip)) {
+                log::debug!(target: "vrrp", "gratuitous ARP for {ip} not sent on interface {ifindex}: {e}");
+            }
+        }
+    }
+
+    fn open_ipvs(&mut self) {
+        if self.ipvs.is_none() {
+            self.ipvs = Ipvs::open().ok().or_else(|| {
+                let _ = ipvs::load_module();
+                Ipvs::open().ok()
+            });
+        }
+        let mut all = Vec::new();
+        let read = self.ipvs.as_mut().is_some_and(|ipvs| ipvs.dump(&mut |news| all.push(news)).is_ok());
+        all.push(if read { News::IpvsReady } else { News::IpvsMissing });
+        if !read {
+            self.ipvs = None;
+        }
+        for news in all {
+            self.step(Event::Kernel(news));
+        }
+    }
+
+    fn probe(&mut self, id: u32, url: usize) {
+        let Some(check) = self.node.check(id) else { return };
+        if let CheckKind::Misc(misc) = &check.kind {
+            self.children.check(id, misc);
+        } else {
+            let check = check.clone();
+            self.conns.start(self.poll.registry(), now(), id, &check, url, &mut self.verdicts);
+        }
+    }
+
+    // ---- configuration ----------------------------------------------------------------------------------------
+
+    fn load(&mut self) {
+        log::info!("Reloading {}", load::path(&self.options).display());
+        match Loading::begin(&self.options) {
+            Ok(loading) => self.loading = Some(loading),
+            Err(e) => log::error!("{e}: the running configuration stays"),
+        }
+    }
+
+    fn reload(&mut self) {
+        let Some(loading) = self.loading.take() else { return };
+        match loading.finish(&self.options, &self.known_errors) {
+            Ok((config, errors)) => {
+                self.known_errors = errors;
+                let paths = pidfile::paths(&self.options, !config.instances.is_empty(), !config.services.is_empty());
+                if let Err(e) = self.pids.follow(&paths) {
+                    log::warn!("{e}");
+                }
+                self.step(Event::Reload(Rc::new(config)));
+                log::info!("Reload done");
+            }
+            Err(e) => log::error!("{e}: the running configuration stays"),
+        }
+    }
+
+    fn finish(&mut self) {
+        if self.node.table().is_empty_handed() {
+            self.record.clear();
+        } else {
+            log::warn!("the kernel refused to take back everything: the record of it stays for the next start");
+        }
+        self.pids.remove();
+        log::info!("Stopped");
+        self.logger.flush(now());
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Socket,
+    Rtnl,
+    Ipvs,
+}
+
+impl Kind {
+    fn of(op: &Op) -> Kind {
+        match op.key() {
+            Key::Socket(_) => Kind::Socket,
+            Key::Address(_) | Key::Route(_) => Kind::Rtnl,
+            Key::Service(_) | Key::Dest(..) | Key::SyncDaemon(_) => Kind::Ipvs,
+        }
+    }
+}
+
+fn now() -> Instant {
+    Instant(sys::monotonic_micros())
+}
+
+fn say(note: &Note) {
+    let level = match note.level() {
+        Level::Error => log::Level::Error,
+        Level::Warn => log::Level::Warn,
+        Level::Info => log::Level::Info,
+    };
+    match note.half() {
+        Half::Vrrp => log::log!(target: "vrrp", level, "{note}"),
+        Half::Checkers => log::log!(target: "checkers", level, "{note}"),
+    }
+}

@@ -1,0 +1,203 @@
+//! Programs that run for us: notify scripts, one after another for each target, and script checks.
+
+use crate::base::time::Instant;
+use crate::base::verdict::{Reason, Verdict};
+use crate::config::model::{Misc, Script};
+use crate::limits;
+use crate::linux::process::{self, Exit};
+use crate::linux::sys::{kill_group, Identity};
+use crate::node::effect::Spawn;
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::time::Duration;
+
+/// A script may take this long once another of its target waits behind it.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between asking a program to end and ending it.
+const GRACE: Duration = Duration::from_secs(2);
+
+#[derive(Default)]
+pub struct Children {
+    /// Scripts that wait, by target.
+    queues: BTreeMap<Box<str>, VecDeque<Spawn>>,
+    checks: VecDeque<(u32, Box<Misc>)>,
+    running: Vec<Running>,
+    /// Things to say: the loop hands them to the log.
+    pub said: Vec<String>,
+}
+
+struct Running {
+    pid: i32,
+    what: What,
+    deadline: Option<Instant>,
+    started: Instant,
+    asked: bool,
+}
+
+enum What {
+    Script(Box<str>),
+    Check { id: u32, dynamic: bool },
+    /// A check whose verdict nobody wants any more.
+    Nobody,
+}
+
+impl Children {
+    pub fn queue(&mut self, spawn: Spawn) {
+        let queue = self.queues.entry(spawn.target.clone()).or_default();
+        if queue.len() >= limits::NOTIFY_QUEUE {
+            let text = format!("{}: {} events wait already, this one is lost: its script is too slow", spawn.target, queue.len());
+            self.said.push(text);
+            return;
+        }
+        queue.push_back(spawn);
+    }
+
+    pub fn check(&mut self, id: u32, misc: &Misc) {
+        self.checks.push_back((id, Box::new(misc.clone())));
+    }
+
+    pub fn abandon(&mut self, id: u32) {
+        self.checks.retain(|(waiting, _)| *waiting != id);
+        for child in &mut self.running {
+            if matches!(child.what, What::Check { id: of, .. } if of == id) {
+                child.what = What::Nobody;
+                let _ = kill_group(child.pid, libc::SIGKILL);
+            }
+        }
+    }
+
+    /// Starts what may start, a few in one turn. True if more could start at once.
+    pub fn start(&mut self, now: Instant, out: &mut Vec<(u32, Verdict)>) -> bool {
+        for _ in 0..limits::SPAWNS_PER_TURN {
+            if self.running.len() >= limits::CHILDREN {
+                return false;
+            }
+            if let Some((id, misc)) = self.checks.pop_front() {
+                match run(&misc.script, &[]) {
+                    Ok(pid) => {
+                        let what = What::Check { id, dynamic: misc.dynamic };
+                        let deadline = Some(now + misc.timeout);
+                        self.running.push(Running { pid, what, deadline, started: now, asked: false });
+                    }
+                    Err(e) => out.push((id, not_started(&e))),
+                }
+            } else if let Some(target) = self.next_target() {
+                let spawn = self.queues.get_mut(&target).and_then(|q| q.pop_front());
+                let Some(spawn) = spawn else { return false };
+                match run(&spawn.script, &spawn.args) {
+                    Ok(pid) => {
+                        let what = What::Script(target);
+                        self.running.push(Running { pid, what, deadline: None, started: now, asked: false });
+                    }
+                    Err(e) => {
+                        let program = spawn.script.words.first().map(|w| w.as_ref()).unwrap_or_default();
+                        self.said.push(format!("{target}: {program} could not be started: {e}"));
+                    }
+                }
+            } else {
+                break;
+            }
+        }
+        self.queues.retain(|_, q| !q.is_empty());
+        self.set_patience(now);
+        !self.checks.is_empty() || self.next_target().is_some()
+    }
+
+    /// The first target whose script before has ended.
+    fn next_target(&self) -> Option<Box<str>> {
+        let busy = |t: &str| self.running.iter().any(|c| matches!(&c.what, What::Script(of) if of.as_ref() == t));
+        self.queues.iter().find(|(t, q)| !q.is_empty() && !busy(t)).map(|(t, _)| t.clone())
+    }
+
+    /// A script has time without end until something waits behind it.
+    fn set_patience(&mut self, now: Instant) {
+        for child in &mut self.running {
+            if let What::Script(target) = &child.what {
+                if child.deadline.is_none() && self.queues.contains_key(target) {
+                    let at = child.started + PATIENCE;
+                    child.deadline = Some(if at > now { at } else { now });
+                }
+            }
+        }
+    }
+
+    /// Some child ended (SIGCHLD tells no more than that).
+    pub fn reap(&mut self, out: &mut Vec<(u32, Verdict)>) {
+        let mut said = Vec::new();
+        self.running.retain(|child| {
+            let Some(exit) = process::reap(child.pid) else { return true };
+            match &child.what {
+                What::Script(target) => match exit {
+                    Exit::Status(0) => {}
+                    Exit::Status(n) => said.push(format!("{target}: script ended with status {n}")),
+                    Exit::Signal(n) => said.push(format!("{target}: script was ended by signal {n}")),
+                },
+                What::Check { id, dynamic } => out.push((*id, verdict(exit, *dynamic, child.asked))),
+                What::Nobody => {}
+            }
+            false
+        });
+        self.said.append(&mut said);
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        self.running.iter().filter_map(|c| c.deadline).min()
+    }
+
+    /// Ends what has run out of time: TERM to its process group, KILL a little later.
+    pub fn due(&mut self, now: Instant) {
+        for child in &mut self.running {
+            if child.deadline.is_some_and(|at| at <= now) {
+                let signal = if child.asked { libc::SIGKILL } else { libc::SIGTERM };
+                let _ = kill_group(child.pid, signal);
+                child.deadline = (!child.asked).then_some(now + GRACE);
+                child.asked = true;
+            }
+        }
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.running.is_empty() && self.checks.is_empty() && self.queues.is_empty()
+    }
+}
+
+fn run(script: &Script, args: &[Box<str>]) -> io::Result<i32> {
+    let who: Option<Identity> = match &script.user {
+        Some(user) => Some(process::identity(user, script.group.as_deref())?),
+        None => None,
+    };
+    let words: Vec<&str> = script.words.iter().chain(args).map(|w| w.as_ref()).collect();
+    process::spawn(&words, who.as_ref(), &[]).map(|child| child.pid)
+}
+
+fn not_started(e: &io::Error) -> Verdict {
+    match e.raw_os_error() {
+        Some(errno @ (libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE)) => Verdict::NotTried(errno),
+        other => Verdict::Down(Reason::Spawn(other.unwrap_or(libc::EINVAL))),
+    }
+}
+
+fn verdict(exit: Exit, dynamic: bool, timed_out: bool) -> Verdict {
+    match exit {
+        _ if timed_out => Verdict::Down(Reason::Timeout("the program to end")),
+        Exit::Status(0) => Verdict::Up,
+        Exit::Status(n @ 2..=255) if dynamic => Verdict::Weight((n - 2) as u32),
+        Exit::Status(n) => Verdict::Down(Reason::Exit(n)),
+        Exit::Signal(n) => Verdict::Down(Reason::Signal(n)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_statuses() {
+        assert_eq!(verdict(Exit::Status(0), true, false), Verdict::Up);
+        assert_eq!(verdict(Exit::Status(1), true, false), Verdict::Down(Reason::Exit(1)));
+        assert_eq!(verdict(Exit::Status(2), true, false), Verdict::Weight(0));
+        assert_eq!(verdict(Exit::Status(255), true, false), Verdict::Weight(253));
+        assert_eq!(verdict(Exit::Status(2), false, false), Verdict::Down(Reason::Exit(2)));
+        assert_eq!(verdict(Exit::Signal(9), false, true), Verdict::Down(Reason::Timeout("the program to end")));
+    }
+}
