@@ -99,6 +99,14 @@ impl IfName {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
+
+    /// An address label, `eth0:1`: of a name's length, and a colon is the usual thing in it.
+    pub fn label(s: &str) -> Result<IfName, ()> {
+        if s.is_empty() || s.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(());
+        }
+        heapless::String::try_from(s).map(IfName).map_err(|_| ())
+    }
 }
 
 impl FromStr for IfName {

@@ -1,0 +1,357 @@
+//! The Linux layer against this machine's kernel, in network namespaces of its own. Needs root and `ip`.
+
+use holdfast::base::addr::{IfName, IpNet};
+use holdfast::linux::netlink::{NewsEnd, Rtnl};
+use holdfast::linux::{socket, sys, Done};
+use holdfast::wire::op::{AddressKey, AddressValue, Key, Link, News, Op, RouteKey, RouteValue, SocketKey, Value};
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Puts this test's thread into a fresh network namespace; false (and said) where that is not possible.
+fn alone() -> bool {
+    if sys::effective_uid() != 0 {
+        println!("skipped: needs root");
+        return false;
+    }
+    if let Err(e) = sys::new_network_namespace() {
+        println!("skipped: needs root with network namespaces ({e})");
+        return false;
+    }
+    true
+}
+
+fn ip(words: &str) {
+    let status = Command::new("ip").args(words.split(' ')).status().expect("ip");
+    assert!(status.success(), "ip {words}");
+}
+
+fn name(s: &str) -> IfName {
+    s.parse().unwrap()
+}
+
+fn net(s: &str) -> IpNet {
+    s.parse().unwrap()
+}
+
+fn address(ifindex: u32, net: IpNet) -> Op {
+    Op::Add(Key::Address(AddressKey { ifindex, net }), Value::Address(AddressValue::default()))
+}
+
+fn removal(op: &Op) -> Op {
+    match op {
+        Op::Add(k, v) | Op::Set(k, v) | Op::Remove(k, v) => Op::Remove(*k, v.clone()),
+    }
+}
+
+fn apply(rtnl: &mut Rtnl, ops: &[Op]) -> Vec<Done> {
+    let mut all = Vec::new();
+    rtnl.apply(ops, &mut |_, done| all.push(done));
+    all
+}
+
+fn dump(rtnl: &mut Rtnl) -> Vec<News> {
+    let mut all = Vec::new();
+    rtnl.dump(&mut |n| all.push(n)).unwrap();
+    assert_eq!(all.first(), Some(&News::DumpBegin));
+    assert_eq!(all.last(), Some(&News::DumpDone));
+    all
+}
+
+fn news(rtnl: &mut Rtnl) -> Vec<News> {
+    let mut all = Vec::new();
+    assert_eq!(rtnl.read_news(100_000, &mut |n| all.push(n)).unwrap(), NewsEnd::Drained);
+    all
+}
+
+/// Carrier is told by a worker of the kernel, up to a second later.
+fn wait_for_link(rtnl: &mut Rtnl, wanted: &str, up: bool) -> Link {
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        for n in news(rtnl) {
+            match n {
+                News::Link(l) if l.name.as_str() == wanted && l.up == up => return l,
+                _ => {}
+            }
+        }
+        assert!(Instant::now() < end, "link {wanted} does not come to be up = {up}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn link(all: &[News], wanted: &str) -> Link {
+    let find = |n: &News| match n {
+        News::Link(l) if l.name.as_str() == wanted => Some(l.clone()),
+        _ => None,
+    };
+    all.iter().rev().find_map(find).unwrap_or_else(|| panic!("no link {wanted}"))
+}
+
+#[test]
+fn links_and_their_news() {
+    if !alone() {
+        return;
+    }
+    let mut rtnl = Rtnl::open().unwrap();
+    let all = dump(&mut rtnl);
+    let lo = link(&all, "lo");
+    assert!(!lo.up && lo.no_arp && lo.mtu > 0, "{lo:?}");
+    ip("link set lo up");
+    ip("link add va address 02:00:00:00:00:0a type veth peer name vb");
+    ip("link set va up");
+    let all = news(&mut rtnl);
+    assert!(link(&all, "lo").up);
+    let va = link(&all, "va");
+    assert!(!va.up, "no carrier yet");
+    assert_eq!((va.mac.to_string(), va.mtu, va.no_arp), ("02:00:00:00:00:0a".into(), 1500, false));
+    ip("link set vb up");
+    wait_for_link(&mut rtnl, "va", true);
+    ip("link set vb down");
+    wait_for_link(&mut rtnl, "va", false);
+    // Leaving a bridge is told as RTM_DELLINK too, of family AF_BRIDGE: the link is not gone.
+    ip("link add br0 type bridge");
+    ip("link set va master br0");
+    ip("link set va nomaster");
+    let gone = |all: &[News]| all.contains(&News::LinkGone { ifindex: va.ifindex });
+    assert!(!gone(&news(&mut rtnl)));
+    ip("link del va");
+    assert!(gone(&news(&mut rtnl)));
+    assert!(!dump(&mut rtnl).iter().any(|n| matches!(n, News::Link(l) if l.name.as_str() == "va")));
+}
+
+#[test]
+fn addresses_in_a_batch() {
+    if !alone() {
+        return;
+    }
+    ip("link set lo up");
+    let mut rtnl = Rtnl::open().unwrap();
+    dump(&mut rtnl);
+    let ops: Vec<Op> = (0..1000u32).map(|i| address(1, IpNet::host(Ipv4Addr::from(0x0a01_0000 + i).into()))).collect();
+    let start = Instant::now();
+    let done = apply(&mut rtnl, &ops);
+    println!("1,000 addresses added in {:?}", start.elapsed());
+    assert_eq!(done, vec![Done::Applied; 1000]);
+    // Each comes back as news, in order, without a label (the kernel says the link's name) and as a primary one.
+    let echoes: Vec<News> = news(&mut rtnl).into_iter().filter(|n| matches!(n, News::Address { .. })).collect();
+    let expected = ops.iter().map(|op| match op.key() {
+        Key::Address(key) => News::Address { key, value: AddressValue::default(), primary: true },
+        _ => unreachable!(),
+    });
+    assert!(echoes.iter().cloned().eq(expected.clone()), "{:?}", echoes.first());
+    // Added again: success, nothing changes, no news.
+    assert_eq!(apply(&mut rtnl, &ops), vec![Done::WasThere; 1000]);
+    assert_eq!(news(&mut rtnl), []);
+    let there = dump(&mut rtnl);
+    assert!(expected.clone().all(|n| there.contains(&n)));
+    let removals: Vec<Op> = ops.iter().map(removal).collect();
+    let start = Instant::now();
+    assert_eq!(apply(&mut rtnl, &removals), vec![Done::Applied; 1000]);
+    println!("1,000 addresses removed in {:?}", start.elapsed());
+    let gone = news(&mut rtnl).into_iter().filter(|n| matches!(n, News::AddressGone { .. })).count();
+    assert_eq!(gone, 1000);
+    assert_eq!(apply(&mut rtnl, &removals), vec![Done::WasThere; 1000]);
+}
+
+#[test]
+fn each_operation_gets_its_own_answer() {
+    if !alone() {
+        return;
+    }
+    ip("link set lo up");
+    ip("link add va type veth peer name vb");
+    ip("link set va up");
+    ip("link set vb up");
+    let mut rtnl = Rtnl::open().unwrap();
+    let va = link(&dump(&mut rtnl), "va").ifindex;
+    let full =
+        AddressValue { broadcast: Some(Ipv4Addr::new(10, 0, 0, 255)), label: IfName::label("va:7").ok(), scope: 0 };
+    let key = AddressKey { ifindex: va, net: net("10.0.0.7/24") };
+    let second = AddressKey { ifindex: va, net: net("10.0.0.8/24") };
+    let six = AddressKey { ifindex: va, net: net("fd00::7/128") };
+    let ops = [
+        Op::Add(Key::Address(key), Value::Address(full.clone())),
+        address(4_000_000, net("10.0.0.9/32")),
+        address(va, second.net),
+        address(va, second.net),
+        Op::Add(Key::Socket(SocketKey { ifindex: va, protocol: 112, group: [224, 0, 0, 18].into() }), Value::Socket),
+        address(va, six.net),
+    ];
+    let done = apply(&mut rtnl, &ops);
+    let expected = [
+        Done::Applied,
+        Done::Refused(libc::ENODEV),
+        Done::Applied,
+        Done::WasThere,
+        Done::Refused(libc::EOPNOTSUPP),
+        Done::Applied,
+    ];
+    assert_eq!(done, expected);
+    let all = news(&mut rtnl);
+    assert!(all.contains(&News::Address { key, value: full.clone(), primary: true }), "{all:?}");
+    assert!(
+        all.contains(&News::Address { key: second, value: AddressValue::default(), primary: true })
+            || all.contains(&News::Address { key: second, value: AddressValue::default(), primary: false })
+    );
+    assert!(all.iter().any(|n| matches!(n, News::Address { key, .. } if *key == six)), "{all:?}");
+    // Another label in place of the old one.
+    let other = AddressValue { label: IfName::label("va:8").ok(), ..full };
+    assert_eq!(apply(&mut rtnl, &[Op::Set(Key::Address(key), Value::Address(other.clone()))]), [Done::Applied]);
+    let all = dump(&mut rtnl);
+    let now: Vec<_> = all.iter().filter(|n| matches!(n, News::Address { key: k, .. } if *k == key)).collect();
+    assert!(matches!(now[..], [News::Address { value, .. }] if *value == other), "{now:?}");
+}
+
+#[test]
+fn routes_of_ours_only() {
+    if !alone() {
+        return;
+    }
+    ip("link set lo up");
+    ip("link add va type veth peer name vb");
+    ip("link set va up");
+    ip("link set vb up");
+    ip("addr add 10.0.0.1/24 dev va");
+    ip("route add 10.9.0.0/16 via 10.0.0.3");
+    let mut rtnl = Rtnl::open().unwrap();
+    let all = dump(&mut rtnl);
+    let va = link(&all, "va").ifindex;
+    assert!(!all.iter().any(|n| matches!(n, News::Route { .. })), "not ours: {all:?}");
+    let route = |dst: &str, table, via: Option<[u8; 4]>, kind| {
+        let key = RouteKey { table, dst: net(dst), metric: 50 };
+        let ifindex = (kind == 1).then_some(va);
+        let scope = if kind == 1 && via.is_none() { 253 } else { 0 };
+        (key, RouteValue { via: via.map(Into::into), ifindex, src: None, scope, kind })
+    };
+    let routes = [
+        route("10.1.0.0/16", 254, Some([10, 0, 0, 2]), 1),
+        route("10.2.0.0/16", 4242, None, 1),
+        route("0.0.0.0/0", 254, Some([10, 0, 0, 2]), 1),
+        route("10.3.0.0/16", 254, None, 6),
+    ];
+    let ops: Vec<Op> = routes.iter().map(|(k, v)| Op::Add(Key::Route(*k), Value::Route(v.clone()))).collect();
+    assert_eq!(apply(&mut rtnl, &ops), [Done::Applied; 4]);
+    let told = |all: &[News]| -> Vec<(RouteKey, RouteValue)> {
+        let of = |n: &News| match n {
+            News::Route { key, value } => Some((*key, value.clone())),
+            _ => None,
+        };
+        all.iter().filter_map(of).collect()
+    };
+    assert_eq!(told(&news(&mut rtnl)), routes);
+    let mut dumped = told(&dump(&mut rtnl));
+    dumped.sort_by_key(|(k, _)| routes.iter().position(|(other, _)| other == k));
+    assert_eq!(dumped, routes);
+    assert_eq!(apply(&mut rtnl, &ops), [Done::WasThere; 4]);
+    // Another gateway in place.
+    let (key, changed) = route("10.1.0.0/16", 254, Some([10, 0, 0, 9]), 1);
+    assert_eq!(apply(&mut rtnl, &[Op::Set(Key::Route(key), Value::Route(changed.clone()))]), [Done::Applied]);
+    assert_eq!(told(&news(&mut rtnl)), [(key, changed.clone())]);
+    let removals: Vec<Op> = dumped
+        .iter()
+        .map(|(k, v)| if *k == key { (k, &changed) } else { (k, v) })
+        .map(|(k, v)| Op::Remove(Key::Route(*k), Value::Route(v.clone())))
+        .collect();
+    assert_eq!(apply(&mut rtnl, &removals), [Done::Applied; 4]);
+    assert_eq!(apply(&mut rtnl, &removals), [Done::WasThere; 4]);
+    assert_eq!(told(&dump(&mut rtnl)), []);
+    // A route of somebody else with that key is not touched by a removal.
+    let theirs = RouteKey { table: 254, dst: net("10.9.0.0/16"), metric: 0 };
+    let value = RouteValue { ifindex: Some(va), kind: 1, ..RouteValue::default() };
+    assert_eq!(apply(&mut rtnl, &[Op::Remove(Key::Route(theirs), Value::Route(value))]), [Done::WasThere]);
+    let shown = Command::new("ip").args(["route", "show", "10.9.0.0/16"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("via 10.0.0.3"));
+}
+
+#[test]
+fn lost_news_are_known() {
+    if !alone() {
+        return;
+    }
+    ip("link set lo up");
+    let mut rtnl = Rtnl::open().unwrap();
+    dump(&mut rtnl);
+    let small = 1i32.to_ne_bytes();
+    sys::set_option(rtnl.news_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, &small).unwrap();
+    let ops: Vec<Op> = (0..200u32).map(|i| address(1, IpNet::host(Ipv4Addr::from(0x0a01_0000 + i).into()))).collect();
+    // The answers come whole although the news do not.
+    assert_eq!(apply(&mut rtnl, &ops), vec![Done::Applied; 200]);
+    let mut heard = 0;
+    let end = rtnl.read_news(100_000, &mut |_| heard += 1).unwrap();
+    assert_eq!(end, NewsEnd::Overrun, "{heard} heard");
+    assert!(heard < 200);
+    let there = dump(&mut rtnl).iter().filter(|n| matches!(n, News::Address { key, .. } if key.net.len == 32)).count();
+    assert_eq!(there, 200);
+    assert_eq!(rtnl.read_news(10, &mut |_| ()).unwrap(), NewsEnd::Drained);
+}
+
+#[test]
+fn adverts_cross_a_veth() {
+    if !alone() {
+        return;
+    }
+    ip("link add va type veth peer name vb");
+    ip("link add vc type veth peer name vd");
+    let mut rtnl = Rtnl::open().unwrap();
+    for (i, dev) in ["va", "vb", "vc", "vd"].iter().enumerate() {
+        ip(&format!("addr add 10.0.{i}.1/24 dev {dev}"));
+        ip(&format!("link set {dev} up"));
+    }
+    wait_for_link(&mut rtnl, "va", true);
+    let all = dump(&mut rtnl);
+    let open = |dev: &str| {
+        let key = SocketKey { ifindex: link(&all, dev).ifindex, protocol: 112, group: [224, 0, 0, 18].into() };
+        (socket::vrrp(&key, &name(dev)).unwrap(), key)
+    };
+    let ((a, _), (b, key_b), (d, _)) = (open("va"), open("vb"), open("vd"));
+    let group = Ipv4Addr::new(224, 0, 0, 18);
+    let packets: Vec<Vec<u8>> = (0..150u8)
+        .map(|i| {
+            // IPv4, no options, TTL 255, protocol 112; the kernel fills in length, id and checksum.
+            let mut p = vec![0x45, 0xc0, 0, 0, 0, 0, 0, 0, 255, 112, 0, 0, 10, 0, 1, 99, 224, 0, 0, 18];
+            p.extend([0x21, i, 100, 0]);
+            p
+        })
+        .collect();
+    let batch: Vec<(Ipv4Addr, &[u8])> = packets.iter().map(|p| (group, p.as_slice())).collect();
+    let (sent, fault) = socket::send_batch(a.as_fd(), &batch);
+    assert!(fault.is_none(), "{fault:?}");
+    assert_eq!(sent, 150);
+    std::thread::sleep(Duration::from_millis(50));
+    let mut buf = [0; 2048];
+    for (i, p) in packets.iter().enumerate() {
+        let len = socket::recv(b.as_fd(), &mut buf).unwrap_or_else(|e| panic!("packet {i}: {e}"));
+        assert_eq!(len, 24);
+        assert_eq!((buf[8], buf[9], &buf[12..16], &buf[20..24]), (255, 112, &[10, 0, 1, 99][..], &p[20..]));
+    }
+    let nothing = |fd: &std::os::fd::OwnedFd| {
+        let e = socket::recv(fd.as_fd(), &mut [0; 64]).unwrap_err();
+        assert_eq!(e.kind(), std::io::ErrorKind::WouldBlock);
+    };
+    nothing(&b);
+    // Not our own, and not those of another interface.
+    nothing(&a);
+    nothing(&d);
+    socket::rejoin(b.as_fd(), &key_b).unwrap();
+    // One that cannot be sent does not hold up the others.
+    let mixed = [batch[0], (Ipv4Addr::new(192, 0, 2, 1), &[0u8; 3][..]), batch[1]];
+    let (sent, fault) = socket::send_batch(a.as_fd(), &mixed);
+    assert_eq!((sent, fault.map(|e| e.raw_os_error().is_some())), (2, Some(true)));
+    // ARP goes out on an interface by its number.
+    let arp = socket::packet().unwrap();
+    let before = rx_packets("vb");
+    let mut frame = vec![0xff; 6];
+    frame.extend([2, 0, 0, 0, 0, 1, 8, 6]);
+    frame.extend([0; 28]);
+    socket::send_frame(arp.as_fd(), link(&all, "va").ifindex, &frame).unwrap();
+    assert_eq!(rx_packets("vb"), before + 1);
+    assert!(socket::vrrp(&SocketKey { ifindex: 999, ..key_b }, &name("nosuch")).is_err());
+}
+
+fn rx_packets(dev: &str) -> u64 {
+    let out = Command::new("ip").args(["-s", "-o", "link", "show", dev]).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let after = text.split("RX:").nth(1).unwrap().split('\\').nth(1).unwrap();
+    after.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
