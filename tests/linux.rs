@@ -1,9 +1,13 @@
 //! The Linux layer against this machine's kernel, in network namespaces of its own. Needs root and `ip`.
 
-use holdfast::base::addr::{IfName, IpNet};
+use holdfast::base::addr::{Endpoint, Family, IfName, IpNet};
+use holdfast::linux::ipvs::Ipvs;
 use holdfast::linux::netlink::{NewsEnd, Rtnl};
 use holdfast::linux::{socket, sys, Done};
-use holdfast::wire::op::{AddressKey, AddressValue, Key, Link, News, Op, RouteKey, RouteValue, SocketKey, Value};
+use holdfast::wire::op::{
+    AddressKey, AddressValue, DestValue, Forward, Key, Link, News, Op, Protocol, RouteKey, RouteValue, Scheduler,
+    ServiceKey, ServiceValue, SocketKey, SyncRole, Value,
+};
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::process::Command;
@@ -165,8 +169,7 @@ fn each_operation_gets_its_own_answer() {
     ip("link set vb up");
     let mut rtnl = Rtnl::open().unwrap();
     let va = link(&dump(&mut rtnl), "va").ifindex;
-    let full =
-        AddressValue { broadcast: Some(Ipv4Addr::new(10, 0, 0, 255)), label: IfName::label("va:7").ok(), scope: 0 };
+    let full = AddressValue { broadcast: Some(Ipv4Addr::new(10, 0, 0, 255)), label: IfName::label("va:7"), scope: 0 };
     let key = AddressKey { ifindex: va, net: net("10.0.0.7/24") };
     let second = AddressKey { ifindex: va, net: net("10.0.0.8/24") };
     let six = AddressKey { ifindex: va, net: net("fd00::7/128") };
@@ -196,7 +199,7 @@ fn each_operation_gets_its_own_answer() {
     );
     assert!(all.iter().any(|n| matches!(n, News::Address { key, .. } if *key == six)), "{all:?}");
     // Another label in place of the old one.
-    let other = AddressValue { label: IfName::label("va:8").ok(), ..full };
+    let other = AddressValue { label: IfName::label("va:8"), ..full };
     assert_eq!(apply(&mut rtnl, &[Op::Set(Key::Address(key), Value::Address(other.clone()))]), [Done::Applied]);
     let all = dump(&mut rtnl);
     let now: Vec<_> = all.iter().filter(|n| matches!(n, News::Address { key: k, .. } if *k == key)).collect();
@@ -354,4 +357,209 @@ fn rx_packets(dev: &str) -> u64 {
     let text = String::from_utf8_lossy(&out.stdout).into_owned();
     let after = text.split("RX:").nth(1).unwrap().split('\\').nth(1).unwrap();
     after.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// `ipvsadm -Sn`, sorted; newer ones say the tunnel type, older ones do not.
+fn ipvsadm() -> Vec<String> {
+    let out = Command::new("ipvsadm").args(["-S", "-n"]).output().expect("ipvsadm");
+    let mut lines: Vec<String> = String::from_utf8_lossy(&out.stdout)
+        .lines()
+        .map(|l| l.replace("--tun-type ipip", "").split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    lines.sort();
+    lines
+}
+
+fn sorted(lines: &[&str]) -> Vec<String> {
+    let mut lines: Vec<String> = lines.iter().map(|l| l.to_string()).collect();
+    lines.sort();
+    lines
+}
+
+/// The table of IPVS, as `ipvsadm` and as our own dump see it.
+#[test]
+fn ipvs_table() {
+    if !alone() {
+        return;
+    }
+    let mut ipvs = match Ipvs::open() {
+        Ok(ipvs) => ipvs,
+        Err(e) => {
+            println!("skipped: needs a kernel with IPVS ({e})");
+            return;
+        }
+    };
+    let at = |ip: &str, port| Endpoint { ip: ip.parse().unwrap(), port };
+    let plain = |scheduler| ServiceValue {
+        scheduler,
+        persistence: None,
+        granularity: 32,
+        one_packet: false,
+        scheduler_flags: 0,
+    };
+    let real = |forward, weight| DestValue { forward, weight, upper_threshold: 0, lower_threshold: 0 };
+    let add_service = |k: ServiceKey, v: &ServiceValue| Op::Add(Key::Service(k), Value::Service(v.clone()));
+    let add_dest = |k: ServiceKey, at, v: &DestValue| Op::Add(Key::Dest(k, at), Value::Dest(v.clone()));
+    let dump = |ipvs: &mut Ipvs| {
+        let mut all = Vec::new();
+        ipvs.dump(&mut |n| all.push(n)).unwrap();
+        all
+    };
+    // Without any local address the kernel takes no destination at all.
+    ip("link set lo up");
+    assert_eq!(dump(&mut ipvs), [News::IpvsReady]);
+    assert_eq!(ipvsadm(), [""; 0]);
+
+    // Every scheduler that this kernel has, TCP and UDP.
+    let mut lines = Vec::new();
+    let mut told = Vec::new();
+    for (i, &scheduler) in Scheduler::ALL.iter().enumerate() {
+        let protocol = if i % 2 == 0 { Protocol::Tcp } else { Protocol::Udp };
+        let key = ServiceKey::Address(protocol, at("10.0.0.1", 1000 + i as u16));
+        let done = ipvs.apply(&add_service(key, &plain(scheduler)));
+        if scheduler == Scheduler::Twos && done == Done::Refused(libc::ENOENT) {
+            println!("this kernel has no twos");
+            continue;
+        }
+        assert_eq!(done, Done::Applied, "{}", scheduler.name());
+        let (letter, port) = (if i % 2 == 0 { "t" } else { "u" }, 1000 + i);
+        lines.push(format!("-A -{letter} 10.0.0.1:{port} -s {}", scheduler.name()));
+        told.push(News::Service { key, value: plain(scheduler) });
+        for (forward, mode) in [(Forward::Nat, "m"), (Forward::Tunnel, "i"), (Forward::Direct, "g")] {
+            let to = at(&format!("10.1.{i}.{}", forward.flags() + 1), 80);
+            let value = real(forward, 5);
+            assert_eq!(ipvs.apply(&add_dest(key, to, &value)), Done::Applied, "{key} {to}");
+            lines.push(format!("-a -{letter} 10.0.0.1:{port} -r {}:{} -{mode} -w 5", to.ip, to.port));
+            told.push(News::Dest { service: key, at: to, value });
+        }
+    }
+    lines.sort();
+    assert_eq!(ipvsadm(), lines);
+    let all = dump(&mut ipvs);
+    assert_eq!(all.last(), Some(&News::IpvsReady));
+    assert_eq!(all.len(), told.len() + 1);
+    assert!(told.iter().all(|n| all.contains(n)), "{all:?}");
+    for n in &told {
+        if let News::Service { key, value } = n {
+            let op = Op::Remove(Key::Service(*key), Value::Service(value.clone()));
+            assert_eq!(ipvs.apply(&op), Done::Applied);
+            assert_eq!(ipvs.apply(&op), Done::WasThere);
+        }
+    }
+    assert_eq!(ipvsadm(), [""; 0]);
+
+    // Details, changes in place, marks.
+    let web = ServiceKey::Address(Protocol::Tcp, at("10.0.0.1", 80));
+    let mark = ServiceKey::Mark(Family::V4, 7);
+    let dns = ServiceKey::Address(Protocol::Udp, at("10.0.0.1", 53));
+    let sticky = ServiceValue { persistence: Some(360), granularity: 24, ..plain(Scheduler::Wlc) };
+    assert_eq!(ipvs.apply(&add_service(web, &sticky)), Done::Applied);
+    assert_eq!(
+        ipvs.apply(&add_service(mark, &ServiceValue { scheduler_flags: 0b11, ..plain(Scheduler::Sh) })),
+        Done::Applied
+    );
+    assert_eq!(
+        ipvs.apply(&add_service(dns, &ServiceValue { one_packet: true, ..plain(Scheduler::Rr) })),
+        Done::Applied
+    );
+    let limits = DestValue { upper_threshold: 100, lower_threshold: 50, ..real(Forward::Nat, 0) };
+    assert_eq!(ipvs.apply(&add_dest(web, at("10.1.0.1", 8080), &limits)), Done::Applied);
+    assert_eq!(ipvs.apply(&add_dest(mark, at("10.1.0.1", 0), &real(Forward::Direct, 65535))), Done::Applied);
+    assert_eq!(
+        ipvsadm(),
+        sorted(&[
+            "-A -t 10.0.0.1:80 -s wlc -p 360 -M 255.255.255.0",
+            "-a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 0",
+            "-A -u 10.0.0.1:53 -s rr -o",
+            "-A -f 7 -s sh -b sh-fallback,sh-port",
+            "-a -f 7 -r 10.1.0.1:0 -g -w 65535",
+        ])
+    );
+    // Saving leaves the thresholds out, listing has them.
+    let out = Command::new("ipvsadm").args(["-L", "-n", "--thresholds"]).output().unwrap();
+    let listed = String::from_utf8_lossy(&out.stdout).into_owned();
+    let line = listed.lines().find(|l| l.contains("10.1.0.1:8080")).unwrap_or_default();
+    assert!(line.split_whitespace().collect::<Vec<_>>().starts_with(&["->", "10.1.0.1:8080", "100", "50"]), "{listed}");
+    let all = dump(&mut ipvs);
+    assert!(all.contains(&News::Service { key: web, value: sticky.clone() }), "{all:?}");
+    assert!(all.contains(&News::Dest { service: web, at: at("10.1.0.1", 8080), value: limits.clone() }));
+    assert!(all.contains(&News::Dest { service: mark, at: at("10.1.0.1", 0), value: real(Forward::Direct, 65535) }));
+
+    // Adding what exists brings it up to date; setting what is missing adds it.
+    assert_eq!(ipvs.apply(&add_service(web, &plain(Scheduler::Rr))), Done::WasThere);
+    assert_eq!(ipvs.apply(&add_dest(web, at("10.1.0.1", 8080), &real(Forward::Nat, 3))), Done::WasThere);
+    let set = Op::Set(Key::Dest(web, at("10.1.0.2", 8080)), Value::Dest(real(Forward::Nat, 4)));
+    assert_eq!(ipvs.apply(&set), Done::Applied);
+    let set = Op::Set(Key::Service(mark), Value::Service(plain(Scheduler::Wrr)));
+    assert_eq!(ipvs.apply(&set), Done::Applied);
+    let fresh = ServiceKey::Address(Protocol::Tcp, at("10.0.0.1", 81));
+    assert_eq!(ipvs.apply(&Op::Set(Key::Service(fresh), Value::Service(plain(Scheduler::Lc)))), Done::Applied);
+    assert_eq!(
+        ipvsadm(),
+        sorted(&[
+            "-A -t 10.0.0.1:80 -s rr",
+            "-a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 3",
+            "-a -t 10.0.0.1:80 -r 10.1.0.2:8080 -m -w 4",
+            "-A -t 10.0.0.1:81 -s lc",
+            "-A -u 10.0.0.1:53 -s rr -o",
+            "-A -f 7 -s wrr",
+            "-a -f 7 -r 10.1.0.1:0 -g -w 65535",
+        ])
+    );
+
+    // Refusals, each with its errno.
+    let six = ServiceKey::Address(Protocol::Tcp, at("fd00::1", 80));
+    assert_eq!(ipvs.apply(&add_service(six, &plain(Scheduler::Rr))), Done::Refused(libc::EAFNOSUPPORT));
+    assert_eq!(
+        ipvs.apply(&add_dest(web, at("fd00::2", 80), &real(Forward::Nat, 1))),
+        Done::Refused(libc::EAFNOSUPPORT)
+    );
+    let missing = ServiceKey::Address(Protocol::Tcp, at("10.0.0.9", 80));
+    assert_eq!(ipvs.apply(&add_dest(missing, at("10.1.0.1", 80), &real(Forward::Nat, 1))), Done::Refused(libc::ESRCH));
+    assert_eq!(ipvs.apply(&address(1, net("10.0.0.1/32"))), Done::Refused(libc::EOPNOTSUPP));
+    let gone = Op::Remove(Key::Dest(web, at("10.1.0.77", 80)), Value::Dest(real(Forward::Nat, 1)));
+    assert_eq!(ipvs.apply(&gone), Done::WasThere);
+    let remove = Op::Remove(Key::Dest(web, at("10.1.0.2", 8080)), Value::Dest(real(Forward::Nat, 4)));
+    assert_eq!(ipvs.apply(&remove), Done::Applied);
+
+    // The connection sync daemons.
+    ip("link add va type veth peer name vb");
+    ip("addr add 10.0.0.1/24 dev va");
+    ip("link set va up");
+    ip("link set vb up");
+    let daemon = |id| (Key::SyncDaemon(SyncRole::Master), Value::SyncDaemon { interface: name("va"), id });
+    let add = |id| Op::Add(daemon(id).0, daemon(id).1);
+    assert_eq!(ipvs.apply(&add(5)), Done::Applied);
+    assert_eq!(ipvs.apply(&add(5)), Done::WasThere);
+    assert_eq!(ipvs.apply(&add(6)), Done::Applied);
+    let backup = Value::SyncDaemon { interface: name("va"), id: 9 };
+    assert_eq!(ipvs.apply(&Op::Add(Key::SyncDaemon(SyncRole::Backup), backup.clone())), Done::Applied);
+    let all = dump(&mut ipvs);
+    assert!(all.contains(&News::SyncDaemon { role: SyncRole::Master, interface: name("va"), id: 6 }), "{all:?}");
+    assert!(all.contains(&News::SyncDaemon { role: SyncRole::Backup, interface: name("va"), id: 9 }), "{all:?}");
+    let bad = Value::SyncDaemon { interface: name("nosuch"), id: 1 };
+    assert!(matches!(ipvs.apply(&Op::Add(Key::SyncDaemon(SyncRole::Master), bad)), Done::Refused(_)));
+    assert_eq!(ipvs.apply(&Op::Remove(Key::SyncDaemon(SyncRole::Backup), backup.clone())), Done::Applied);
+    assert_eq!(ipvs.apply(&Op::Remove(Key::SyncDaemon(SyncRole::Backup), backup)), Done::WasThere);
+    assert_eq!(ipvs.apply(&Op::Remove(daemon(6).0, daemon(6).1)), Done::Applied);
+    assert!(!dump(&mut ipvs).iter().any(|n| matches!(n, News::SyncDaemon { .. })));
+
+    // A table of the size of a large site.
+    let start = Instant::now();
+    let mut count = 0;
+    for i in 0..300u32 {
+        let key = ServiceKey::Address(Protocol::Tcp, Endpoint { ip: Ipv4Addr::from(0x0a05_0000 + i).into(), port: 80 });
+        assert_eq!(ipvs.apply(&add_service(key, &plain(Scheduler::Rr))), Done::Applied);
+        for r in 1..=10u32 {
+            let to = Endpoint { ip: Ipv4Addr::from(0x0a06_0000 + r).into(), port: 80 };
+            assert_eq!(ipvs.apply(&add_dest(key, to, &real(Forward::Nat, 1))), Done::Applied);
+            count += 1;
+        }
+    }
+    println!("300 services x 10 destinations in {:?}", start.elapsed());
+    let start = Instant::now();
+    let dests = dump(&mut ipvs).iter().filter(|n| matches!(n, News::Dest { .. })).count();
+    println!("dumped in {:?}", start.elapsed());
+    // Two were there before.
+    assert_eq!(dests, count + 2);
 }

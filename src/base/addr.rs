@@ -101,11 +101,11 @@ impl IfName {
     }
 
     /// An address label, `eth0:1`: of a name's length, and a colon is the usual thing in it.
-    pub fn label(s: &str) -> Result<IfName, ()> {
+    pub fn label(s: &str) -> Option<IfName> {
         if s.is_empty() || s.contains(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(());
+            return None;
         }
-        heapless::String::try_from(s).map(IfName).map_err(|_| ())
+        heapless::String::try_from(s).map(IfName).ok()
     }
 }
 

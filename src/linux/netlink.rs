@@ -62,10 +62,8 @@ impl Names {
             News::LinkGone { ifindex } => {
                 self.0.remove(ifindex);
             }
-            News::Address { key, value, .. } if value.label.is_some() => {
-                if value.label.as_ref() == self.0.get(&key.ifindex) {
-                    value.label = None;
-                }
+            News::Address { key, value, .. } if value.label.as_ref() == self.0.get(&key.ifindex) => {
+                value.label = None;
             }
             _ => {}
         }

@@ -231,6 +231,7 @@ pub enum News {
     /// An IPVS entry found by a dump (IPVS sends no news of its own).
     Service { key: ServiceKey, value: ServiceValue },
     Dest { service: ServiceKey, at: Endpoint, value: DestValue },
+    SyncDaemon { role: SyncRole, interface: IfName, id: u8 },
     /// The table of IPVS was read whole, or it is missing: the reason and what to do.
     IpvsReady,
     IpvsMissing,

@@ -278,7 +278,7 @@ fn parse_address(body: &[u8]) -> Option<(AddressKey, AddressValue, bool)> {
             IFA_LOCAL => local = ip(family, payload),
             IFA_ADDRESS => addr = ip(family, payload),
             IFA_BROADCAST => value.broadcast = <[u8; 4]>::try_from(payload).ok().map(Ipv4Addr::from),
-            IFA_LABEL => value.label = text(payload).and_then(|s| IfName::label(s).ok()),
+            IFA_LABEL => value.label = text(payload).and_then(IfName::label),
             IFA_FLAGS => flags = Reader::new(payload).u32_ne()?,
             _ => {}
         }
