@@ -3,6 +3,7 @@
 use holdfast::base::addr::{Endpoint, Family, IfName, IpNet};
 use holdfast::linux::ipvs::Ipvs;
 use holdfast::linux::netlink::{NewsEnd, Rtnl};
+use holdfast::linux::process::{self, Exit};
 use holdfast::linux::{socket, sys, Done};
 use holdfast::wire::op::{
     AddressKey, AddressValue, DestValue, Forward, Key, Link, News, Op, Protocol, RouteKey, RouteValue, Scheduler,
@@ -562,4 +563,176 @@ fn ipvs_table() {
     println!("dumped in {:?}", start.elapsed());
     // Two were there before.
     assert_eq!(dests, count + 2);
+}
+
+/// Waits for a child's end through its pidfd, as the loop does.
+fn end_of(child: &process::Child) -> Exit {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(exit) = process::reap(child.pid) {
+            return exit;
+        }
+        assert!(Instant::now() < end, "child {} does not end", child.pid);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn scratch(name: &str) -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("holdfast-linux-{}-{name}", std::process::id()))
+}
+
+/// Runs a shell script as a child and gives what it wrote to its file `$OUT`.
+fn script(name: &str, text: &str, who: Option<&sys::Identity>) -> (Exit, String) {
+    let out = scratch(name);
+    std::fs::write(&out, "").unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    std::fs::set_permissions(&out, open).unwrap();
+    let child = process::spawn(&["/bin/sh", "-c", text], who, &[("OUT", out.to_str().unwrap())]).unwrap();
+    let exit = end_of(&child);
+    let text = std::fs::read_to_string(&out).unwrap();
+    std::fs::remove_file(&out).unwrap();
+    (exit, text)
+}
+
+#[test]
+fn children_start_clean() {
+    for bad in ["IFS", "LD_PRELOAD", "LD_LIBRARY_PATH"] {
+        std::env::set_var(bad, "");
+    }
+    // What we block, ignore and leave open must not reach them. The mask is this thread's own.
+    let _signals = sys::signal_fd(&[libc::SIGUSR1, libc::SIGTERM]).unwrap();
+    let open = sys::duplicate_inheritable(std::fs::File::open("/proc/self/maps").unwrap().as_fd()).unwrap();
+    let text = "{ env; cat /proc/self/status; ls -l /proc/$$/fd; cut -d' ' -f5 /proc/$$/stat; echo $$; } >$OUT; exit 3";
+    let (exit, out) = script("clean", text, None);
+    drop(open);
+    assert_eq!(exit, Exit::Status(3));
+    for bad in ["IFS=", "LD_PRELOAD=", "LD_LIBRARY_PATH="] {
+        assert!(!out.lines().any(|l| l.starts_with(bad)), "{bad}");
+    }
+    let status = |name: &str| out.lines().find_map(|l| l.strip_prefix(name)).unwrap().trim().to_string();
+    assert_eq!(status("SigBlk:"), "0000000000000000");
+    // 32 and 33 belong to the C library, which lets nobody change them.
+    let ignored = u64::from_str_radix(&status("SigIgn:"), 16).unwrap();
+    assert_eq!(ignored & !(3 << 31), 0, "{ignored:x}");
+    let fds: Vec<&str> = out.lines().filter(|l| l.contains(" -> ")).collect();
+    // The shell may keep one of its own at 10 or above for the redirection.
+    assert!(fds.iter().all(|l| l.contains("/dev/null") || l.contains("holdfast-linux-")), "{fds:?}");
+    let last: Vec<&str> = out.lines().rev().take(2).collect();
+    assert_eq!(last[0], last[1], "a process group of its own");
+}
+
+#[test]
+fn children_run_as_others() {
+    if sys::effective_uid() != 0 {
+        println!("skipped: needs root");
+        return;
+    }
+    let nobody = process::identity("nobody", None).unwrap();
+    assert!(nobody.uid != 0 && nobody.groups == [nobody.gid]);
+    let who = sys::Identity { groups: vec![nobody.gid, 4242], ..nobody.clone() };
+    let (exit, out) = script("who", "{ id -ru; id -u; id -g; id -G; grep ^Cap /proc/$$/status; } >$OUT", Some(&who));
+    assert_eq!(exit, Exit::Status(0));
+    let lines: Vec<&str> = out.lines().collect();
+    let (uid, gid) = (nobody.uid.to_string(), nobody.gid.to_string());
+    assert_eq!(lines[..4], [&uid, &uid, &gid, &format!("{gid} 4242")]);
+    for line in &lines[4..] {
+        assert!(line.starts_with("CapBnd") || line.ends_with("\t0000000000000000"), "{line}");
+    }
+}
+
+#[test]
+fn a_group_is_killed_whole() {
+    let pids = scratch("group");
+    let text = format!("sleep 60 & echo $! >{0}; sleep 60 & echo $! >>{0}; wait", pids.display());
+    let child = process::spawn(&["sh", "-c", &text], None, &[]).unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    let sleepers = loop {
+        let text = std::fs::read_to_string(&pids).unwrap_or_default();
+        if text.lines().count() == 2 {
+            break text;
+        }
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    assert_eq!(process::reap(child.pid), None);
+    if let Some(fd) = &child.pidfd {
+        assert!(!sys::readable(fd.as_fd()));
+    }
+    process::kill_group(child.pid, libc::SIGTERM).unwrap();
+    assert_eq!(end_of(&child), Exit::Signal(libc::SIGTERM));
+    if let Some(fd) = &child.pidfd {
+        assert!(sys::readable(fd.as_fd()));
+    }
+    for pid in sleepers.lines() {
+        let pid = pid.parse().unwrap();
+        let gone = || {
+            !sys::process_alive(pid)
+                || std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |s| s.contains(") Z "))
+        };
+        while !gone() {
+            assert!(Instant::now() < end, "{pid} lives on");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+    let _ = std::fs::remove_file(&pids);
+    // Numbers that would mean everybody are refused.
+    for group in [-1, 0, 1] {
+        assert!(process::kill_group(group, libc::SIGTERM).is_err());
+        assert!(sys::kill(group, libc::SIGTERM).is_err());
+    }
+    let missing = process::spawn(&["/nonexistent/program"], None, &[]).unwrap_err();
+    assert_eq!(missing.raw_os_error(), Some(libc::ENOENT));
+    assert!(process::spawn::<&str>(&[], None, &[]).is_err());
+}
+
+#[test]
+fn timers_fire_at_their_microsecond() {
+    let fd = sys::timer().unwrap();
+    let wait = || while !sys::timer_read(fd.as_fd()) {};
+    let mut early = 0;
+    for after in [0, 1, 300, 2500] {
+        let at = sys::monotonic_micros() + after;
+        sys::timer_set(fd.as_fd(), Some(at)).unwrap();
+        wait();
+        early += u32::from(sys::monotonic_micros() < at);
+    }
+    assert_eq!(early, 0);
+    // The past fires at once; None and a later time take back what has fired.
+    sys::timer_set(fd.as_fd(), Some(0)).unwrap();
+    wait();
+    sys::timer_set(fd.as_fd(), Some(1)).unwrap();
+    sys::timer_set(fd.as_fd(), None).unwrap();
+    assert!(!sys::timer_read(fd.as_fd()));
+    sys::timer_set(fd.as_fd(), Some(1)).unwrap();
+    sys::timer_set(fd.as_fd(), Some(sys::monotonic_micros() + 60_000_000)).unwrap();
+    assert!(!sys::timer_read(fd.as_fd()));
+}
+
+#[test]
+fn signals_come_by_descriptor() {
+    let fd = sys::signal_fd(&[libc::SIGUSR2]).unwrap();
+    assert_eq!(sys::signal_read(fd.as_fd()), None);
+    // To this very thread: others of the test program do not block it.
+    sys::signal_own_thread(libc::SIGUSR2);
+    assert_eq!(sys::signal_read(fd.as_fd()), Some((libc::SIGUSR2, std::process::id())));
+    assert_eq!(sys::signal_read(fd.as_fd()), None);
+}
+
+#[test]
+fn capabilities_are_given_up() {
+    if sys::effective_uid() != 0 {
+        println!("skipped: needs root");
+        return;
+    }
+    // Of this thread only.
+    sys::keep_capabilities(&[sys::CAP_NET_ADMIN, sys::CAP_NET_RAW, sys::CAP_KILL]).unwrap();
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let line = |name: &str| status.lines().find_map(|l| l.strip_prefix(name)).unwrap().trim().to_string();
+    let kept = format!("{:016x}", 1u64 << 12 | 1 << 13 | 1 << 5);
+    assert_eq!((line("CapEff:"), line("CapPrm:"), line("CapInh:")), (kept.clone(), kept, "0".repeat(16)));
+    Rtnl::open().unwrap();
+    // A program that root starts has its rights back.
+    let (_, out) = script("caps", "grep ^CapEff /proc/$$/status >$OUT", None);
+    let effective = out.split_whitespace().nth(1).unwrap().to_string();
+    assert_eq!(effective, line("CapBnd:"));
 }

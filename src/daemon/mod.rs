@@ -1,1 +1,4 @@
 //! The shell.
+
+pub mod logger;
+pub mod owned;

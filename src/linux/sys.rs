@@ -246,10 +246,25 @@ pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
 
 /// Whether a write would not wait.
 pub fn writable(fd: BorrowedFd<'_>) -> bool {
-    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLOUT, revents: 0 };
+    ready(fd, libc::POLLOUT)
+}
+
+/// Whether a read would not wait (a pidfd: whether its process has ended).
+pub fn readable(fd: BorrowedFd<'_>) -> bool {
+    ready(fd, libc::POLLIN)
+}
+
+fn ready(fd: BorrowedFd<'_>, events: std::ffi::c_short) -> bool {
+    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
     // SAFETY: one live pollfd; a timeout of zero.
-    let ready = unsafe { libc::poll(from_mut(&mut poll), 1, 0) };
-    ready == 1 && poll.revents & libc::POLLOUT != 0
+    let count = unsafe { libc::poll(from_mut(&mut poll), 1, 0) };
+    count == 1 && poll.revents & events != 0
+}
+
+/// A copy that is not close-on-exec, for what is to be handed on.
+pub fn duplicate_inheritable(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers.
+    owned(unsafe { libc::dup(fd.as_raw_fd()) })
 }
 
 /// Standard input, output and error become /dev/null.
@@ -322,6 +337,12 @@ pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
     }
     // SAFETY: no pointers.
     check(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// A signal to the calling thread alone.
+pub fn signal_own_thread(signal: i32) {
+    // SAFETY: no pointers; a wrong number is refused.
+    unsafe { libc::raise(signal) };
 }
 
 /// Every process of the group.

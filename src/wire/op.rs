@@ -248,3 +248,22 @@ pub struct Link {
     /// IFF_NOARP or a loopback: nothing to announce there.
     pub no_arp: bool,
 }
+
+/// An object as the ownership record names it: interfaces by name, for their numbers change when a machine starts anew.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum OwnedKey {
+    Address { interface: IfName, net: IpNet },
+    /// Its protocol number (18) and these suffice to remove it.
+    Route(RouteKey),
+    SyncDaemon(SyncRole),
+    Service(ServiceKey),
+    Dest(ServiceKey, Endpoint),
+}
+
+/// An object that a run of ours has put up or changed.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Owned {
+    pub key: OwnedKey,
+    /// What was there before us; None: nothing. (A route's interface is not kept.)
+    pub found: Option<Value>,
+}
