@@ -242,3 +242,146 @@ pub fn daemons(reply: &[u8]) -> impl Iterator<Item = (SyncRole, IfName, u8)> + '
 pub fn module(scheduler: Scheduler) -> String {
     format!("ip_vs_{}", scheduler.name())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ip: &str, port: u16) -> Endpoint {
+        Endpoint { ip: ip.parse().unwrap(), port }
+    }
+
+    fn table() -> Vec<(ServiceKey, ServiceValue)> {
+        let plain = |scheduler| ServiceValue {
+            scheduler,
+            persistence: None,
+            granularity: 32,
+            one_packet: false,
+            scheduler_flags: 0,
+        };
+        let mut all: Vec<_> = Scheduler::ALL
+            .iter()
+            .zip(1..)
+            .map(|(s, port)| (ServiceKey::Address(Protocol::Tcp, at("192.168.1.11", port)), plain(*s)))
+            .collect();
+        let web = ServiceKey::Address(Protocol::Tcp, at("10.0.0.1", 80));
+        all.push((web, ServiceValue { persistence: Some(360), granularity: 24, ..plain(Scheduler::Wlc) }));
+        all.push((web, ServiceValue { persistence: Some(0), granularity: 0, ..plain(Scheduler::Wlc) }));
+        let dns = ServiceKey::Address(Protocol::Udp, at("10.0.0.1", 53));
+        all.push((dns, ServiceValue { one_packet: true, scheduler_flags: 0b101, ..plain(Scheduler::Mh) }));
+        all.push((ServiceKey::Mark(Family::V4, 0x0102_0304), plain(Scheduler::Rr)));
+        all
+    }
+
+    fn real() -> Vec<(Endpoint, DestValue)> {
+        let value = |forward, weight| DestValue { forward, weight, upper_threshold: 0, lower_threshold: 0 };
+        vec![
+            (at("10.1.0.1", 8080), value(Forward::Nat, 1)),
+            (at("10.1.0.2", 80), value(Forward::Tunnel, 0)),
+            (at("10.1.0.3", 0), DestValue { upper_threshold: 9, lower_threshold: 7, ..value(Forward::Direct, 65535) }),
+        ]
+    }
+
+    /// A reply as the kernel would write it into the room of our request.
+    fn services_reply() -> Vec<u8> {
+        let all = table();
+        let mut bytes = services_request(all.len() as u32 + 1);
+        for (i, (key, value)) in all.iter().enumerate() {
+            let start = SERVICES_HEAD + i * SERVICE_ENTRY;
+            let entry = [service(key, Some(value)).unwrap(), (i as u32).to_ne_bytes().to_vec()].concat();
+            bytes[start..start + 48].copy_from_slice(&entry);
+        }
+        bytes
+    }
+
+    fn dests_reply(key: &ServiceKey) -> Vec<u8> {
+        let mut bytes = dests_request(key, 5).unwrap();
+        for (i, (to, value)) in real().iter().enumerate() {
+            let start = DESTS_HEAD + i * DEST_ENTRY;
+            bytes[start..start + 24].copy_from_slice(&dest(key, to, Some(value)).unwrap()[44..]);
+        }
+        bytes
+    }
+
+    #[test]
+    fn both_ways() {
+        let all = table();
+        let read: Vec<_> = services(&services_reply()).collect();
+        assert_eq!(read.len(), all.len());
+        for (i, (key, value)) in all.iter().enumerate() {
+            assert_eq!(read[i], (*key, value.clone(), i as u32));
+            assert_eq!(dests(&dests_reply(key)).collect::<Vec<_>>(), real());
+        }
+        let bytes = [
+            daemon(SyncRole::Master, &"eth0".parse().unwrap(), 51),
+            daemon(SyncRole::Backup, &"a23456789012345".parse().unwrap(), 255),
+        ]
+        .concat();
+        assert_eq!(bytes.len(), DAEMONS);
+        let read: Vec<_> = daemons(&bytes).map(|(role, name, id)| (role, name.to_string(), id)).collect();
+        assert_eq!(read, [(SyncRole::Master, "eth0".into(), 51), (SyncRole::Backup, "a23456789012345".into(), 255)]);
+        assert_eq!(daemons(&[0; DAEMONS]).count(), 0);
+    }
+
+    #[test]
+    fn the_bytes_of_a_service_and_its_destination() {
+        let key = ServiceKey::Address(Protocol::Udp, at("10.0.0.1", 0x1234));
+        let value = ServiceValue {
+            scheduler: Scheduler::Sh,
+            persistence: Some(50),
+            granularity: 24,
+            one_packet: true,
+            scheduler_flags: 0b11,
+        };
+        let bytes = service(&key, Some(&value)).unwrap();
+        assert_eq!(bytes.len(), 44);
+        assert_eq!(bytes[..2], 17u16.to_ne_bytes());
+        assert_eq!(bytes[4..10], [10, 0, 0, 1, 0x12, 0x34]);
+        assert_eq!(bytes[12..16], [0; 4]);
+        assert_eq!(bytes[16..32], *b"sh\0\0\0\0\0\0\0\0\0\0\0\0\0\0");
+        assert_eq!(bytes[32..36], 0x1du32.to_ne_bytes());
+        assert_eq!(bytes[36..40], 50u32.to_ne_bytes());
+        assert_eq!(bytes[40..44], [255, 255, 255, 0]);
+        let to = DestValue { forward: Forward::Direct, weight: u32::MAX, upper_threshold: 2, lower_threshold: 1 };
+        let bytes = dest(&key, &at("10.1.0.1", 80), Some(&to)).unwrap();
+        assert_eq!(bytes.len(), 68);
+        assert_eq!(bytes[44..50], [10, 1, 0, 1, 0, 80]);
+        assert_eq!(bytes[52..56], 3u32.to_ne_bytes());
+        assert_eq!(bytes[56..60], i32::MAX.to_ne_bytes());
+        assert_eq!(service(&key, None).unwrap().len(), 44);
+        assert_eq!(dest(&key, &at("10.1.0.1", 80), None).unwrap().len(), 68);
+        // Sizes that the kernel insists on.
+        if ALIGN == 8 {
+            assert_eq!((services_request(2).len(), dests_request(&key, 2).unwrap().len()), (8 + 2 * 104, 24 + 2 * 96));
+        } else {
+            assert_eq!((services_request(2).len(), dests_request(&key, 2).unwrap().len()), (4 + 2 * 96, 20 + 2 * 84));
+        }
+        assert_eq!(module(Scheduler::Lblcr), "ip_vs_lblcr");
+    }
+
+    #[test]
+    fn what_it_cannot_say() {
+        let six = ServiceKey::Address(Protocol::Tcp, at("fd00::1", 80));
+        let four = ServiceKey::Address(Protocol::Tcp, at("10.0.0.1", 80));
+        assert_eq!(service(&six, None), None);
+        assert_eq!(service(&ServiceKey::Mark(Family::V6, 1), None), None);
+        assert_eq!(dests_request(&six, 1), None);
+        assert_eq!(dest(&six, &at("10.0.0.1", 80), None), None);
+        assert_eq!(dest(&four, &at("fd00::1", 80), None), None);
+    }
+
+    #[test]
+    fn broken_replies_do_no_harm() {
+        let key = ServiceKey::Mark(Family::V4, 7);
+        let running = daemon(SyncRole::Master, &"eth0".parse().unwrap(), 1);
+        let seeds = [services_reply(), dests_reply(&key), [running.clone(), running].concat()];
+        let mut read = 0;
+        crate::wire::mangled(&seeds, 100_000, |bytes| {
+            let _ = service_count(bytes);
+            read += services(bytes).count() + dests(bytes).count() + daemons(bytes).count();
+        });
+        assert!(read > 100_000, "{read}");
+        // A count that lies does not ask for all memory.
+        assert_eq!(service_count(&[0xff; INFO]), Some(ENTRIES));
+    }
+}
