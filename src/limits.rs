@@ -53,5 +53,15 @@ pub const HTTP_LINE_KEPT: usize = 128;
 pub const SMTP_BYTES: usize = 32 << 10;
 /// Log lines waiting for a log daemon that does not read.
 pub const LOG_QUEUE: usize = 512;
+/// Bytes of one log line: RFC 3164 allows 1,024 with its head; busybox and others cut there.
+pub const LOG_LINE: usize = 960;
+/// A log daemon that is gone is looked for again after this.
+pub const LOG_RECONNECT: Duration = Duration::from_secs(1);
+/// Lines that wait are tried again after this: soon for a reader, seldom enough for a router that idles.
+pub const LOG_RETRY: Duration = Duration::from_millis(100);
+/// Largest ownership record that is read back: 100,000 objects are 8 MB.
+pub const RECORD_BYTES: u64 = 32 << 20;
+/// Lines of the ownership record that say nothing any more, beyond as many as still count, before it is written anew.
+pub const RECORD_STALE_LINES: usize = 1024;
 /// A turn of the loop above this is our own fault and is said so.
 pub const TURN: Duration = Duration::from_millis(20);

@@ -99,6 +99,14 @@ impl IfName {
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
+
+    /// An address label, `eth0:1`: of a name's length, and a colon is the usual thing in it.
+    pub fn label(s: &str) -> Option<IfName> {
+        if s.is_empty() || s.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return None;
+        }
+        heapless::String::try_from(s).map(IfName).ok()
+    }
 }
 
 impl FromStr for IfName {

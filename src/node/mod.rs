@@ -428,7 +428,7 @@ impl Node {
         let (owned, named) = match &key {
             Key::Address(a) => match self.links.name(a.ifindex) {
                 Some(name) => (
-                    self.left.remove(&OwnedKey::Address(name.clone(), a.net)).is_some(),
+                    self.left.remove(&OwnedKey::Address { interface: name.clone(), net: a.net }).is_some(),
                     self.named.contains(&(name.clone(), a.net)),
                 ),
                 None => return,

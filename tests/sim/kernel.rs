@@ -163,7 +163,7 @@ impl Kernel {
 
     pub fn owned_key(&self, key: &Key) -> Option<OwnedKey> {
         Some(match key {
-            Key::Address(a) => OwnedKey::Address(self.name(a.ifindex)?, a.net),
+            Key::Address(a) => OwnedKey::Address { interface: self.name(a.ifindex)?, net: a.net },
             Key::Route(r) => OwnedKey::Route(*r),
             Key::SyncDaemon(role) => OwnedKey::SyncDaemon(*role),
             Key::Service(s) => OwnedKey::Service(*s),

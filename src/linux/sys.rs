@@ -1,0 +1,531 @@
+//! All unsafe code of the program: thin and safe functions over libc.
+//!
+//! Descriptors are OwnedFd from birth and always close-on-exec; structures of the kernel go in and out as byte
+//! slices (`wire` builds and reads them) or live for one call here. Every function may be called with any argument.
+
+use std::ffi::{c_int, c_long, c_void, CStr};
+use std::io::{self, Error};
+use std::mem::{size_of, zeroed};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::ptr::{from_mut, from_ref, null, null_mut};
+
+/// -1 is an error, whose number errno holds.
+fn check<T: PartialOrd + Default>(result: T) -> io::Result<T> {
+    if result < T::default() {
+        return Err(Error::last_os_error());
+    }
+    Ok(result)
+}
+
+/// As `check`, again as long as a signal came between.
+fn retry<T: PartialOrd + Default>(mut call: impl FnMut() -> T) -> io::Result<T> {
+    loop {
+        match check(call()) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+fn owned(fd: c_int) -> io::Result<OwnedFd> {
+    let fd = check(fd)?;
+    // SAFETY: the kernel has just made this descriptor for us; nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+fn bytes_len(bytes: &[u8]) -> libc::socklen_t {
+    libc::socklen_t::try_from(bytes.len()).unwrap_or(libc::socklen_t::MAX)
+}
+
+// ---- sockets ----
+
+/// Non-blocking and close-on-exec.
+pub fn socket(domain: c_int, kind: c_int, protocol: c_int) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers.
+    owned(unsafe { libc::socket(domain, kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, protocol) })
+}
+
+/// `address` is a sockaddr as bytes.
+pub fn bind(fd: BorrowedFd<'_>, address: &[u8]) -> io::Result<()> {
+    // SAFETY: the kernel reads `len` bytes of a live slice, whatever its alignment.
+    check(unsafe { libc::bind(fd.as_raw_fd(), address.as_ptr().cast(), bytes_len(address)) }).map(drop)
+}
+
+pub fn set_option(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &[u8]) -> io::Result<()> {
+    // SAFETY: the kernel reads `len` bytes of a live slice.
+    let done =
+        unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, value.as_ptr().cast::<c_void>(), bytes_len(value)) };
+    check(done).map(drop)
+}
+
+/// The number of bytes that the kernel filled in.
+pub fn get_option(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &mut [u8]) -> io::Result<usize> {
+    let mut len = bytes_len(value);
+    // SAFETY: the kernel writes at most `len` bytes into a live slice, and the length.
+    let done = unsafe {
+        libc::getsockopt(fd.as_raw_fd(), level, name, value.as_mut_ptr().cast::<c_void>(), from_mut(&mut len))
+    };
+    check(done)?;
+    Ok(usize::try_from(len).unwrap_or(0).min(value.len()))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Received {
+    pub len: usize,
+    /// Bytes of the sender's sockaddr that were filled in.
+    pub name_len: usize,
+    /// The datagram was longer than the buffer.
+    pub truncated: bool,
+}
+
+/// One datagram with its sender (a sockaddr as bytes). Does not wait.
+pub fn receive_from(fd: BorrowedFd<'_>, buf: &mut [u8], name: &mut [u8]) -> io::Result<Received> {
+    let mut part = libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: buf.len() };
+    // SAFETY: all zeros is a valid msghdr (null pointers, no lengths).
+    let mut head: libc::msghdr = unsafe { zeroed() };
+    head.msg_name = name.as_mut_ptr().cast();
+    head.msg_namelen = bytes_len(name);
+    head.msg_iov = from_mut(&mut part);
+    head.msg_iovlen = 1;
+    // SAFETY: `head` points at `part` and `name`, `part` at `buf`; all live through the call, with their true lengths.
+    let len = retry(|| unsafe { libc::recvmsg(fd.as_raw_fd(), from_mut(&mut head), libc::MSG_DONTWAIT) })?;
+    Ok(Received {
+        len: usize::try_from(len).unwrap_or(0).min(buf.len()),
+        name_len: usize::try_from(head.msg_namelen).unwrap_or(0).min(name.len()),
+        truncated: head.msg_flags & libc::MSG_TRUNC != 0,
+    })
+}
+
+/// One datagram. Does not wait.
+pub fn receive(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the kernel writes at most `len` bytes into a live slice.
+    let len = retry(|| unsafe {
+        libc::recv(fd.as_raw_fd(), buf.as_mut_ptr().cast::<c_void>(), buf.len(), libc::MSG_DONTWAIT)
+    })?;
+    Ok(usize::try_from(len).unwrap_or(0).min(buf.len()))
+}
+
+/// Does not wait. An empty address: the peer that the socket is connected to.
+pub fn send_to(fd: BorrowedFd<'_>, bytes: &[u8], address: &[u8]) -> io::Result<usize> {
+    let name = if address.is_empty() { null() } else { address.as_ptr().cast() };
+    // SAFETY: the kernel reads the two live slices, with their true lengths.
+    let len = retry(|| unsafe {
+        libc::sendto(
+            fd.as_raw_fd(),
+            bytes.as_ptr().cast::<c_void>(),
+            bytes.len(),
+            libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+            name,
+            bytes_len(address),
+        )
+    })?;
+    Ok(usize::try_from(len).unwrap_or(0))
+}
+
+/// One system call sends at most this many datagrams.
+pub const SEND_MANY: usize = 64;
+
+/// Sends the first `SEND_MANY` datagrams, each to its sockaddr; returns how many went out before one failed. Does not wait.
+pub fn send_many(fd: BorrowedFd<'_>, batch: &[([u8; 16], &[u8])]) -> io::Result<usize> {
+    let count = batch.len().min(SEND_MANY);
+    // SAFETY: all zeros is a valid iovec and mmsghdr.
+    let mut parts: [libc::iovec; SEND_MANY] = unsafe { zeroed() };
+    // SAFETY: the same.
+    let mut heads: [libc::mmsghdr; SEND_MANY] = unsafe { zeroed() };
+    for ((part, head), (name, bytes)) in parts.iter_mut().zip(&mut heads).zip(batch) {
+        // The kernel only reads through these two pointers; the structures have no const ones.
+        *part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        head.msg_hdr.msg_name = name.as_ptr().cast_mut().cast();
+        head.msg_hdr.msg_namelen = bytes_len(name);
+        head.msg_hdr.msg_iov = from_mut(part);
+        head.msg_hdr.msg_iovlen = 1;
+    }
+    // SAFETY: the first `count` heads were filled in with live slices and their lengths; parts and heads live through the call.
+    let sent = retry(|| unsafe {
+        libc::sendmmsg(fd.as_raw_fd(), heads.as_mut_ptr(), count as _, (libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) as _)
+    })?;
+    Ok(usize::try_from(sent).unwrap_or(0))
+}
+
+/// The interface's number, 0 if there is none of that name.
+pub fn interface_index(name: &CStr) -> u32 {
+    // SAFETY: a live string with its end mark.
+    unsafe { libc::if_nametoindex(name.as_ptr()) }
+}
+
+// ---- time ----
+
+fn clock_micros(clock: libc::clockid_t) -> u64 {
+    // SAFETY: all zeros is a valid timespec.
+    let mut t: libc::timespec = unsafe { zeroed() };
+    // SAFETY: the kernel fills in a live timespec. It cannot fail: the two clocks used exist everywhere.
+    unsafe { libc::clock_gettime(clock, from_mut(&mut t)) };
+    let seconds = u64::try_from(t.tv_sec).unwrap_or(0);
+    seconds.saturating_mul(1_000_000).saturating_add(u64::try_from(t.tv_nsec).unwrap_or(0) / 1000)
+}
+
+/// CLOCK_MONOTONIC in microseconds: what `base::time::Instant` counts and `timer_set` takes.
+pub fn monotonic_micros() -> u64 {
+    clock_micros(libc::CLOCK_MONOTONIC)
+}
+
+/// Microseconds since 1970.
+pub fn realtime_micros() -> u64 {
+    clock_micros(libc::CLOCK_REALTIME)
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LocalTime {
+    pub year: i32,
+    /// 1 to 12.
+    pub month: u8,
+    pub day: u8,
+    pub hour: u8,
+    pub minute: u8,
+    pub second: u8,
+}
+
+/// Seconds since 1970 on the clock of the wall (TZ, /etc/localtime).
+pub fn local_time(seconds: u64) -> LocalTime {
+    let seconds = libc::time_t::try_from(seconds).unwrap_or(0);
+    // SAFETY: all zeros is a valid tm; its one pointer is not looked at.
+    let mut tm: libc::tm = unsafe { zeroed() };
+    // SAFETY: reads one time_t, fills in one tm. The program has one thread and never changes TZ.
+    unsafe { libc::localtime_r(from_ref(&seconds), from_mut(&mut tm)) };
+    let small = |n: c_int| u8::try_from(n).unwrap_or(0);
+    LocalTime {
+        year: tm.tm_year.saturating_add(1900),
+        month: small(tm.tm_mon.saturating_add(1)),
+        day: small(tm.tm_mday),
+        hour: small(tm.tm_hour),
+        minute: small(tm.tm_min),
+        second: small(tm.tm_sec),
+    }
+}
+
+pub fn timer() -> io::Result<OwnedFd> {
+    // SAFETY: no pointers.
+    owned(unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) })
+}
+
+/// Fires once at this time of `monotonic_micros` (at once if it is past); None: not at all. Clears a firing not yet read.
+pub fn timer_set(fd: BorrowedFd<'_>, at: Option<u64>) -> io::Result<()> {
+    // SAFETY: all zeros is a valid itimerspec (disarmed).
+    let mut spec: libc::itimerspec = unsafe { zeroed() };
+    if let Some(at) = at {
+        // Zero would disarm it.
+        let at = at.max(1);
+        spec.it_value.tv_sec = libc::time_t::try_from(at / 1_000_000).unwrap_or(libc::time_t::MAX);
+        spec.it_value.tv_nsec = (at % 1_000_000 * 1000) as _;
+    }
+    // SAFETY: the kernel reads a live itimerspec.
+    check(unsafe { libc::timerfd_settime(fd.as_raw_fd(), libc::TFD_TIMER_ABSTIME, from_ref(&spec), null_mut()) })
+        .map(drop)
+}
+
+/// True if it has fired since it was set or read.
+pub fn timer_read(fd: BorrowedFd<'_>) -> bool {
+    matches!(read(fd, &mut [0; 8]), Ok(8))
+}
+
+// ---- descriptors ----
+
+pub fn read(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the kernel writes at most `len` bytes into a live slice.
+    let len = retry(|| unsafe { libc::read(fd.as_raw_fd(), buf.as_mut_ptr().cast::<c_void>(), buf.len()) })?;
+    Ok(usize::try_from(len).unwrap_or(0).min(buf.len()))
+}
+
+pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    // SAFETY: the kernel reads `len` bytes of a live slice.
+    let len = retry(|| unsafe { libc::write(fd.as_raw_fd(), bytes.as_ptr().cast::<c_void>(), bytes.len()) })?;
+    Ok(usize::try_from(len).unwrap_or(0).min(bytes.len()))
+}
+
+/// Whether a write would not wait.
+pub fn writable(fd: BorrowedFd<'_>) -> bool {
+    ready(fd, libc::POLLOUT)
+}
+
+/// Whether a read would not wait (a pidfd: whether its process has ended).
+pub fn readable(fd: BorrowedFd<'_>) -> bool {
+    ready(fd, libc::POLLIN)
+}
+
+fn ready(fd: BorrowedFd<'_>, events: std::ffi::c_short) -> bool {
+    let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
+    // SAFETY: one live pollfd; a timeout of zero.
+    let count = unsafe { libc::poll(from_mut(&mut poll), 1, 0) };
+    count == 1 && poll.revents & events != 0
+}
+
+/// A copy that is not close-on-exec, for what is to be handed on.
+pub fn duplicate_inheritable(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers.
+    owned(unsafe { libc::dup(fd.as_raw_fd()) })
+}
+
+/// Standard input, output and error become /dev/null.
+pub fn null_stdio() -> io::Result<()> {
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    for fd in 0..=2 {
+        // SAFETY: 0 to 2 are never owned by anybody here; what they were is closed by the kernel.
+        check(unsafe { libc::dup2(null.as_raw_fd(), fd) })?;
+    }
+    Ok(())
+}
+
+// ---- signals ----
+
+fn signal_set(signals: &[i32]) -> libc::sigset_t {
+    // SAFETY: all zeros is a valid bit set; sigemptyset makes it the empty one.
+    let mut set: libc::sigset_t = unsafe { zeroed() };
+    // SAFETY: a live set; unknown numbers are refused by sigaddset.
+    unsafe { libc::sigemptyset(from_mut(&mut set)) };
+    for signal in signals {
+        // SAFETY: the same.
+        unsafe { libc::sigaddset(from_mut(&mut set), *signal) };
+    }
+    set
+}
+
+/// Blocks these signals; they are read from the descriptor instead. A parent may have left SIGCHLD ignored, and
+/// then children could not be waited for: all of them get their default action first.
+pub fn signal_fd(signals: &[i32]) -> io::Result<OwnedFd> {
+    let set = signal_set(signals);
+    // SAFETY: reads a live set; the default action has no handler that could be wrong.
+    unsafe {
+        for signal in signals {
+            libc::signal(*signal, libc::SIG_DFL);
+        }
+        check(libc::sigprocmask(libc::SIG_BLOCK, from_ref(&set), null_mut()))?;
+        owned(libc::signalfd(-1, from_ref(&set), libc::SFD_NONBLOCK | libc::SFD_CLOEXEC))
+    }
+}
+
+/// The next signal's number and who sent it (pid); None if none waits.
+pub fn signal_read(fd: BorrowedFd<'_>) -> Option<(i32, u32)> {
+    let mut info = [0; size_of::<libc::signalfd_siginfo>()];
+    if read(fd, &mut info).ok()? != info.len() {
+        return None;
+    }
+    // signalfd_siginfo: signo u32, errno i32, code i32, pid u32, ...
+    let mut r = crate::base::bytes::Reader::new(&info);
+    let (signal, _, _, pid) = (r.i32_ne()?, r.u32_ne()?, r.u32_ne()?, r.u32_ne()?);
+    Some((signal, pid))
+}
+
+/// The real-time signal number `n` above SIGRTMIN (the C library keeps the first few for itself).
+pub fn realtime_signal(n: i32) -> i32 {
+    libc::SIGRTMIN().saturating_add(n)
+}
+
+// ---- processes ----
+
+/// True if the process exists, whoever's it is.
+pub fn process_alive(pid: i32) -> bool {
+    // SAFETY: no pointers; signal 0 only asks.
+    pid > 0 && (unsafe { libc::kill(pid, 0) } == 0 || Error::last_os_error().raw_os_error() == Some(libc::EPERM))
+}
+
+/// Only real process numbers: 0 and below would mean groups, or everybody.
+pub fn kill(pid: i32, signal: i32) -> io::Result<()> {
+    if pid <= 1 {
+        return Err(Error::from_raw_os_error(libc::ESRCH));
+    }
+    // SAFETY: no pointers.
+    check(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
+/// A signal to the calling thread alone.
+pub fn signal_own_thread(signal: i32) {
+    // SAFETY: no pointers; a wrong number is refused.
+    unsafe { libc::raise(signal) };
+}
+
+/// Every process of the group.
+pub fn kill_group(group: i32, signal: i32) -> io::Result<()> {
+    if group <= 1 {
+        return Err(Error::from_raw_os_error(libc::ESRCH));
+    }
+    // SAFETY: no pointers.
+    check(unsafe { libc::killpg(group, signal) }).map(drop)
+}
+
+/// Readable when the process ends (Linux 5.3).
+pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
+    // SAFETY: no pointers. The descriptor is close-on-exec by itself.
+    let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, c_long::from(pid), 0 as c_long) })?;
+    owned(c_int::try_from(fd).unwrap_or(-1))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Exit {
+    Status(i32),
+    Signal(i32),
+}
+
+/// Takes the status of a child that has ended; None while it runs. Does not wait.
+pub fn wait(pid: i32) -> io::Result<Option<Exit>> {
+    let mut status = 0;
+    // SAFETY: the kernel fills in a live integer.
+    let ended = retry(|| unsafe { libc::waitpid(pid, from_mut(&mut status), libc::WNOHANG) })?;
+    Ok(match ended {
+        0 => None,
+        _ if libc::WIFSIGNALED(status) => Some(Exit::Signal(libc::WTERMSIG(status))),
+        _ => Some(Exit::Status(libc::WEXITSTATUS(status))),
+    })
+}
+
+/// Whom a child runs as.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Identity {
+    pub uid: u32,
+    pub gid: u32,
+    pub groups: Vec<u32>,
+}
+
+/// Gives the child a process group of its own, no blocked or ignored signals, no descriptors but the standard ones,
+/// an end when we end, and (Some) another identity.
+///
+/// All of it in one closure: std's own `uid` and `gid` drop the rights before the closure runs, and a change of
+/// identity clears the parent-death signal.
+pub fn prepare_child(command: &mut Command, identity: Option<Identity>) {
+    let parent = std::process::id();
+    let setup = move || -> io::Result<()> {
+        // SAFETY: between fork and exec, of a program with one thread: plain system calls on live values, no memory is asked for.
+        unsafe {
+            check(libc::setpgid(0, 0))?;
+            for signal in 1..=libc::SIGRTMAX() {
+                // Fails for SIGKILL, SIGSTOP and those of the C library: they need no reset.
+                libc::signal(signal, libc::SIG_DFL);
+            }
+            let mut none: libc::sigset_t = zeroed();
+            libc::sigemptyset(from_mut(&mut none));
+            check(libc::sigprocmask(libc::SIG_SETMASK, from_ref(&none), null_mut()))?;
+            close_inherited();
+            if let Some(who) = &identity {
+                check(libc::setgroups(who.groups.len() as _, who.groups.as_ptr()))?;
+                check(libc::setgid(who.gid))?;
+                check(libc::setuid(who.uid))?;
+            }
+            check(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM))?;
+            // It may have ended before that: then nobody would ever stop this child.
+            if u32::try_from(libc::getppid()) != Ok(parent) {
+                return Err(Error::from_raw_os_error(libc::ESRCH));
+            }
+        }
+        Ok(())
+    };
+    // SAFETY: the closure keeps to what is allowed between fork and exec, see there.
+    unsafe { command.pre_exec(setup) };
+}
+
+/// Marks what we inherited without close-on-exec (all of our own has it).
+fn close_inherited() {
+    const CLOSE_RANGE_CLOEXEC: c_long = 4;
+    // SAFETY: no pointers; only sets flags. Children inherit no descriptor above 2 on purpose.
+    unsafe {
+        if libc::syscall(libc::SYS_close_range, 3 as c_long, c_long::from(c_int::MAX), CLOSE_RANGE_CLOEXEC) != 0 {
+            // Before Linux 5.11: what a shell or an init could have left open.
+            for fd in 3..256 {
+                libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
+            }
+        }
+    }
+}
+
+/// Goes on in the background, in a session of its own without a terminal; the callers end with status 0.
+/// To be called before anything is open that a fork would share.
+pub fn daemonise() -> io::Result<()> {
+    for step in 0..2 {
+        // SAFETY: the program has one thread; the parent ends at once without running anything more.
+        unsafe {
+            if check(libc::fork())? > 0 {
+                libc::_exit(0);
+            }
+            if step == 0 {
+                check(libc::setsid())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+pub fn umask(mask: u32) {
+    // SAFETY: no pointers, cannot fail.
+    unsafe { libc::umask(mask as libc::mode_t) };
+}
+
+pub fn effective_uid() -> u32 {
+    // SAFETY: no pointers, cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// Moves the whole process into a network namespace (an open /run/netns/NAME or /proc/PID/ns/net).
+pub fn enter_network_namespace(fd: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::setns(fd.as_raw_fd(), libc::CLONE_NEWNET) }).map(drop)
+}
+
+/// A fresh and empty network namespace for the calling thread.
+pub fn new_network_namespace() -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::unshare(libc::CLONE_NEWNET) }).map(drop)
+}
+
+// Numbers of linux/capability.h.
+pub const CAP_DAC_READ_SEARCH: u8 = 2;
+pub const CAP_KILL: u8 = 5;
+pub const CAP_SETGID: u8 = 6;
+pub const CAP_SETUID: u8 = 7;
+pub const CAP_NET_BIND_SERVICE: u8 = 10;
+pub const CAP_NET_ADMIN: u8 = 12;
+pub const CAP_NET_RAW: u8 = 13;
+pub const CAP_IPC_LOCK: u8 = 14;
+pub const CAP_SYS_NICE: u8 = 23;
+
+/// Gives up every capability but these, for this process. The bounding set stays: a script that runs as root,
+/// and modprobe, get root's rights back at exec, as they expect.
+pub fn keep_capabilities(keep: &[u8]) -> io::Result<()> {
+    const VERSION_3: u32 = 0x2008_0522;
+    let mut wanted = [0u32; 2];
+    for cap in keep {
+        if let Some(word) = wanted.get_mut(usize::from(cap / 32)) {
+            *word |= 1 << (cap % 32);
+        }
+    }
+    let head = [VERSION_3, 0];
+    // effective, permitted, inheritable; twice, the low 32 capabilities first.
+    let mut now = [0u32; 6];
+    // SAFETY: the header is two words, the data six; both live.
+    check(unsafe { libc::syscall(libc::SYS_capget, head.as_ptr(), now.as_mut_ptr()) })?;
+    let [_, low, _, _, high, _] = now;
+    let [want_low, want_high] = wanted;
+    // One can only keep what one has.
+    let (low, high) = (low & want_low, high & want_high);
+    let data = [low, low, 0, high, high, 0];
+    // SAFETY: the same.
+    check(unsafe { libc::syscall(libc::SYS_capset, head.as_ptr(), data.as_ptr()) }).map(drop)
+}
+
+/// Round-robin real-time scheduling at the lowest priority that still goes before every ordinary program.
+pub fn realtime_priority(priority: i32) -> io::Result<()> {
+    // SAFETY: all zeros is a valid sched_param.
+    let mut param: libc::sched_param = unsafe { zeroed() };
+    param.sched_priority = priority;
+    // SYS_ directly: musl's own function always says ENOSYS.
+    // SAFETY: reads a live sched_param.
+    let done = unsafe {
+        libc::syscall(libc::SYS_sched_setscheduler, 0 as c_long, c_long::from(libc::SCHED_RR), from_ref(&param))
+    };
+    check(done).map(drop)
+}
+
+/// Keeps the program's memory from being paged out.
+pub fn lock_memory() -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::mlockall(libc::MCL_CURRENT) }).map(drop)
+}

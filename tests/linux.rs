@@ -1,0 +1,738 @@
+//! The Linux layer against this machine's kernel, in network namespaces of its own. Needs root and `ip`.
+
+use holdfast::base::addr::{Endpoint, Family, IfName, IpNet};
+use holdfast::linux::ipvs::Ipvs;
+use holdfast::linux::netlink::{NewsEnd, Rtnl};
+use holdfast::linux::process::{self, Exit};
+use holdfast::linux::{socket, sys, Done};
+use holdfast::wire::op::{
+    AddressKey, AddressValue, DestValue, Forward, Key, Link, News, Op, Protocol, RouteKey, RouteValue, Scheduler,
+    ServiceKey, ServiceValue, SocketKey, SyncRole, Value,
+};
+use std::net::Ipv4Addr;
+use std::os::fd::AsFd;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// Puts this test's thread into a fresh network namespace; false (and said) where that is not possible.
+fn alone() -> bool {
+    if sys::effective_uid() != 0 {
+        println!("skipped: needs root");
+        return false;
+    }
+    if let Err(e) = sys::new_network_namespace() {
+        println!("skipped: needs root with network namespaces ({e})");
+        return false;
+    }
+    true
+}
+
+fn ip(words: &str) {
+    let status = Command::new("ip").args(words.split(' ')).status().expect("ip");
+    assert!(status.success(), "ip {words}");
+}
+
+fn name(s: &str) -> IfName {
+    s.parse().unwrap()
+}
+
+fn net(s: &str) -> IpNet {
+    s.parse().unwrap()
+}
+
+fn address(ifindex: u32, net: IpNet) -> Op {
+    Op::Add(Key::Address(AddressKey { ifindex, net }), Value::Address(AddressValue::default()))
+}
+
+fn removal(op: &Op) -> Op {
+    match op {
+        Op::Add(k, v) | Op::Set(k, v) | Op::Remove(k, v) => Op::Remove(*k, v.clone()),
+    }
+}
+
+fn apply(rtnl: &mut Rtnl, ops: &[Op]) -> Vec<Done> {
+    let mut all = Vec::new();
+    rtnl.apply(ops, &mut |_, done| all.push(done));
+    all
+}
+
+fn dump(rtnl: &mut Rtnl) -> Vec<News> {
+    let mut all = Vec::new();
+    rtnl.dump(&mut |n| all.push(n)).unwrap();
+    assert_eq!(all.first(), Some(&News::DumpBegin));
+    assert_eq!(all.last(), Some(&News::DumpDone));
+    all
+}
+
+fn news(rtnl: &mut Rtnl) -> Vec<News> {
+    let mut all = Vec::new();
+    assert_eq!(rtnl.read_news(100_000, &mut |n| all.push(n)).unwrap(), NewsEnd::Drained);
+    all
+}
+
+/// Carrier is told by a worker of the kernel, up to a second later.
+fn wait_for_link(rtnl: &mut Rtnl, wanted: &str, up: bool) -> Link {
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        for n in news(rtnl) {
+            match n {
+                News::Link(l) if l.name.as_str() == wanted && l.up == up => return l,
+                _ => {}
+            }
+        }
+        assert!(Instant::now() < end, "link {wanted} does not come to be up = {up}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn link(all: &[News], wanted: &str) -> Link {
+    let find = |n: &News| match n {
+        News::Link(l) if l.name.as_str() == wanted => Some(l.clone()),
+        _ => None,
+    };
+    all.iter().rev().find_map(find).unwrap_or_else(|| panic!("no link {wanted}"))
+}
+
+#[test]
+fn links_and_their_news() {
+    if !alone() {
+        return;
+    }
+    let mut rtnl = Rtnl::open().unwrap();
+    let all = dump(&mut rtnl);
+    let lo = link(&all, "lo");
+    assert!(!lo.up && lo.no_arp && lo.mtu > 0, "{lo:?}");
+    ip("link set lo up");
+    ip("link add va address 02:00:00:00:00:0a type veth peer name vb");
+    ip("link set va up");
+    let all = news(&mut rtnl);
+    assert!(link(&all, "lo").up);
+    let va = link(&all, "va");
+    assert!(!va.up, "no carrier yet");
+    assert_eq!((va.mac.to_string(), va.mtu, va.no_arp), ("02:00:00:00:00:0a".into(), 1500, false));
+    ip("link set vb up");
+    wait_for_link(&mut rtnl, "va", true);
+    ip("link set vb down");
+    wait_for_link(&mut rtnl, "va", false);
+    // Leaving a bridge is told as RTM_DELLINK too, of family AF_BRIDGE: the link is not gone.
+    ip("link add br0 type bridge");
+    ip("link set va master br0");
+    ip("link set va nomaster");
+    let gone = |all: &[News]| all.contains(&News::LinkGone { ifindex: va.ifindex });
+    assert!(!gone(&news(&mut rtnl)));
+    ip("link del va");
+    assert!(gone(&news(&mut rtnl)));
+    assert!(!dump(&mut rtnl).iter().any(|n| matches!(n, News::Link(l) if l.name.as_str() == "va")));
+}
+
+#[test]
+fn addresses_in_a_batch() {
+    if !alone() {
+        return;
+    }
+    ip("link set lo up");
+    let mut rtnl = Rtnl::open().unwrap();
+    dump(&mut rtnl);
+    let ops: Vec<Op> = (0..1000u32).map(|i| address(1, IpNet::host(Ipv4Addr::from(0x0a01_0000 + i).into()))).collect();
+    let start = Instant::now();
+    let done = apply(&mut rtnl, &ops);
+    println!("1,000 addresses added in {:?}", start.elapsed());
+    assert_eq!(done, vec![Done::Applied; 1000]);
+    // Each comes back as news, in order, without a label (the kernel says the link's name) and as a primary one.
+    let echoes: Vec<News> = news(&mut rtnl).into_iter().filter(|n| matches!(n, News::Address { .. })).collect();
+    let expected = ops.iter().map(|op| match op.key() {
+        Key::Address(key) => News::Address { key, value: AddressValue::default(), primary: true },
+        _ => unreachable!(),
+    });
+    assert!(echoes.iter().cloned().eq(expected.clone()), "{:?}", echoes.first());
+    // Added again: success, nothing changes, no news.
+    assert_eq!(apply(&mut rtnl, &ops), vec![Done::WasThere; 1000]);
+    assert_eq!(news(&mut rtnl), []);
+    let there = dump(&mut rtnl);
+    assert!(expected.clone().all(|n| there.contains(&n)));
+    let removals: Vec<Op> = ops.iter().map(removal).collect();
+    let start = Instant::now();
+    assert_eq!(apply(&mut rtnl, &removals), vec![Done::Applied; 1000]);
+    println!("1,000 addresses removed in {:?}", start.elapsed());
+    let gone = news(&mut rtnl).into_iter().filter(|n| matches!(n, News::AddressGone { .. })).count();
+    assert_eq!(gone, 1000);
+    assert_eq!(apply(&mut rtnl, &removals), vec![Done::WasThere; 1000]);
+}
+
+#[test]
+fn each_operation_gets_its_own_answer() {
+    if !alone() {
+        return;
+    }
+    ip("link set lo up");
+    ip("link add va type veth peer name vb");
+    ip("link set va up");
+    ip("link set vb up");
+    let mut rtnl = Rtnl::open().unwrap();
+    let va = link(&dump(&mut rtnl), "va").ifindex;
+    let full = AddressValue { broadcast: Some(Ipv4Addr::new(10, 0, 0, 255)), label: IfName::label("va:7"), scope: 0 };
+    let key = AddressKey { ifindex: va, net: net("10.0.0.7/24") };
+    let second = AddressKey { ifindex: va, net: net("10.0.0.8/24") };
+    let six = AddressKey { ifindex: va, net: net("fd00::7/128") };
+    let ops = [
+        Op::Add(Key::Address(key), Value::Address(full.clone())),
+        address(4_000_000, net("10.0.0.9/32")),
+        address(va, second.net),
+        address(va, second.net),
+        Op::Add(Key::Socket(SocketKey { ifindex: va, protocol: 112, group: [224, 0, 0, 18].into() }), Value::Socket),
+        address(va, six.net),
+    ];
+    let done = apply(&mut rtnl, &ops);
+    let expected = [
+        Done::Applied,
+        Done::Refused(libc::ENODEV),
+        Done::Applied,
+        Done::WasThere,
+        Done::Refused(libc::EOPNOTSUPP),
+        Done::Applied,
+    ];
+    assert_eq!(done, expected);
+    let all = news(&mut rtnl);
+    assert!(all.contains(&News::Address { key, value: full.clone(), primary: true }), "{all:?}");
+    assert!(
+        all.contains(&News::Address { key: second, value: AddressValue::default(), primary: true })
+            || all.contains(&News::Address { key: second, value: AddressValue::default(), primary: false })
+    );
+    assert!(all.iter().any(|n| matches!(n, News::Address { key, .. } if *key == six)), "{all:?}");
+    // Another label in place of the old one.
+    let other = AddressValue { label: IfName::label("va:8"), ..full };
+    assert_eq!(apply(&mut rtnl, &[Op::Set(Key::Address(key), Value::Address(other.clone()))]), [Done::Applied]);
+    let all = dump(&mut rtnl);
+    let now: Vec<_> = all.iter().filter(|n| matches!(n, News::Address { key: k, .. } if *k == key)).collect();
+    assert!(matches!(now[..], [News::Address { value, .. }] if *value == other), "{now:?}");
+}
+
+#[test]
+fn routes_of_ours_only() {
+    if !alone() {
+        return;
+    }
+    ip("link set lo up");
+    ip("link add va type veth peer name vb");
+    ip("link set va up");
+    ip("link set vb up");
+    ip("addr add 10.0.0.1/24 dev va");
+    ip("route add 10.9.0.0/16 via 10.0.0.3");
+    let mut rtnl = Rtnl::open().unwrap();
+    let all = dump(&mut rtnl);
+    let va = link(&all, "va").ifindex;
+    assert!(!all.iter().any(|n| matches!(n, News::Route { .. })), "not ours: {all:?}");
+    let route = |dst: &str, table, via: Option<[u8; 4]>, kind| {
+        let key = RouteKey { table, dst: net(dst), metric: 50 };
+        let ifindex = (kind == 1).then_some(va);
+        let scope = if kind == 1 && via.is_none() { 253 } else { 0 };
+        (key, RouteValue { via: via.map(Into::into), ifindex, src: None, scope, kind })
+    };
+    let routes = [
+        route("10.1.0.0/16", 254, Some([10, 0, 0, 2]), 1),
+        route("10.2.0.0/16", 4242, None, 1),
+        route("0.0.0.0/0", 254, Some([10, 0, 0, 2]), 1),
+        route("10.3.0.0/16", 254, None, 6),
+    ];
+    let ops: Vec<Op> = routes.iter().map(|(k, v)| Op::Add(Key::Route(*k), Value::Route(v.clone()))).collect();
+    assert_eq!(apply(&mut rtnl, &ops), [Done::Applied; 4]);
+    let told = |all: &[News]| -> Vec<(RouteKey, RouteValue)> {
+        let of = |n: &News| match n {
+            News::Route { key, value } => Some((*key, value.clone())),
+            _ => None,
+        };
+        all.iter().filter_map(of).collect()
+    };
+    assert_eq!(told(&news(&mut rtnl)), routes);
+    let mut dumped = told(&dump(&mut rtnl));
+    dumped.sort_by_key(|(k, _)| routes.iter().position(|(other, _)| other == k));
+    assert_eq!(dumped, routes);
+    assert_eq!(apply(&mut rtnl, &ops), [Done::WasThere; 4]);
+    // Another gateway in place.
+    let (key, changed) = route("10.1.0.0/16", 254, Some([10, 0, 0, 9]), 1);
+    assert_eq!(apply(&mut rtnl, &[Op::Set(Key::Route(key), Value::Route(changed.clone()))]), [Done::Applied]);
+    assert_eq!(told(&news(&mut rtnl)), [(key, changed.clone())]);
+    let removals: Vec<Op> = dumped
+        .iter()
+        .map(|(k, v)| if *k == key { (k, &changed) } else { (k, v) })
+        .map(|(k, v)| Op::Remove(Key::Route(*k), Value::Route(v.clone())))
+        .collect();
+    assert_eq!(apply(&mut rtnl, &removals), [Done::Applied; 4]);
+    assert_eq!(apply(&mut rtnl, &removals), [Done::WasThere; 4]);
+    assert_eq!(told(&dump(&mut rtnl)), []);
+    // A route of somebody else with that key is not touched by a removal.
+    let theirs = RouteKey { table: 254, dst: net("10.9.0.0/16"), metric: 0 };
+    let value = RouteValue { ifindex: Some(va), kind: 1, ..RouteValue::default() };
+    assert_eq!(apply(&mut rtnl, &[Op::Remove(Key::Route(theirs), Value::Route(value))]), [Done::WasThere]);
+    let shown = Command::new("ip").args(["route", "show", "10.9.0.0/16"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("via 10.0.0.3"));
+}
+
+#[test]
+fn lost_news_are_known() {
+    if !alone() {
+        return;
+    }
+    ip("link set lo up");
+    let mut rtnl = Rtnl::open().unwrap();
+    dump(&mut rtnl);
+    let small = 1i32.to_ne_bytes();
+    sys::set_option(rtnl.news_fd(), libc::SOL_SOCKET, libc::SO_RCVBUF, &small).unwrap();
+    let ops: Vec<Op> = (0..200u32).map(|i| address(1, IpNet::host(Ipv4Addr::from(0x0a01_0000 + i).into()))).collect();
+    // The answers come whole although the news do not.
+    assert_eq!(apply(&mut rtnl, &ops), vec![Done::Applied; 200]);
+    let mut heard = 0;
+    let end = rtnl.read_news(100_000, &mut |_| heard += 1).unwrap();
+    assert_eq!(end, NewsEnd::Overrun, "{heard} heard");
+    assert!(heard < 200);
+    let there = dump(&mut rtnl).iter().filter(|n| matches!(n, News::Address { key, .. } if key.net.len == 32)).count();
+    assert_eq!(there, 200);
+    assert_eq!(rtnl.read_news(10, &mut |_| ()).unwrap(), NewsEnd::Drained);
+}
+
+#[test]
+fn adverts_cross_a_veth() {
+    if !alone() {
+        return;
+    }
+    ip("link add va type veth peer name vb");
+    ip("link add vc type veth peer name vd");
+    let mut rtnl = Rtnl::open().unwrap();
+    for (i, dev) in ["va", "vb", "vc", "vd"].iter().enumerate() {
+        ip(&format!("addr add 10.0.{i}.1/24 dev {dev}"));
+        ip(&format!("link set {dev} up"));
+    }
+    wait_for_link(&mut rtnl, "va", true);
+    let all = dump(&mut rtnl);
+    let open = |dev: &str| {
+        let key = SocketKey { ifindex: link(&all, dev).ifindex, protocol: 112, group: [224, 0, 0, 18].into() };
+        (socket::vrrp(&key, &name(dev)).unwrap(), key)
+    };
+    let ((a, _), (b, key_b), (d, _)) = (open("va"), open("vb"), open("vd"));
+    let group = Ipv4Addr::new(224, 0, 0, 18);
+    let packets: Vec<Vec<u8>> = (0..150u8)
+        .map(|i| {
+            // IPv4, no options, TTL 255, protocol 112; the kernel fills in length, id and checksum.
+            let mut p = vec![0x45, 0xc0, 0, 0, 0, 0, 0, 0, 255, 112, 0, 0, 10, 0, 1, 99, 224, 0, 0, 18];
+            p.extend([0x21, i, 100, 0]);
+            p
+        })
+        .collect();
+    let batch: Vec<(Ipv4Addr, &[u8])> = packets.iter().map(|p| (group, p.as_slice())).collect();
+    let (sent, fault) = socket::send_batch(a.as_fd(), &batch);
+    assert!(fault.is_none(), "{fault:?}");
+    assert_eq!(sent, 150);
+    std::thread::sleep(Duration::from_millis(50));
+    let mut buf = [0; 2048];
+    for (i, p) in packets.iter().enumerate() {
+        let len = socket::recv(b.as_fd(), &mut buf).unwrap_or_else(|e| panic!("packet {i}: {e}"));
+        assert_eq!(len, 24);
+        assert_eq!((buf[8], buf[9], &buf[12..16], &buf[20..24]), (255, 112, &[10, 0, 1, 99][..], &p[20..]));
+    }
+    let nothing = |fd: &std::os::fd::OwnedFd| {
+        let e = socket::recv(fd.as_fd(), &mut [0; 64]).unwrap_err();
+        assert_eq!(e.kind(), std::io::ErrorKind::WouldBlock);
+    };
+    nothing(&b);
+    // Not our own, and not those of another interface.
+    nothing(&a);
+    nothing(&d);
+    socket::rejoin(b.as_fd(), &key_b).unwrap();
+    // One that cannot be sent does not hold up the others.
+    let mixed = [batch[0], (Ipv4Addr::new(192, 0, 2, 1), &[0u8; 3][..]), batch[1]];
+    let (sent, fault) = socket::send_batch(a.as_fd(), &mixed);
+    assert_eq!((sent, fault.map(|e| e.raw_os_error().is_some())), (2, Some(true)));
+    // ARP goes out on an interface by its number.
+    let arp = socket::packet().unwrap();
+    let before = rx_packets("vb");
+    let mut frame = vec![0xff; 6];
+    frame.extend([2, 0, 0, 0, 0, 1, 8, 6]);
+    frame.extend([0; 28]);
+    socket::send_frame(arp.as_fd(), link(&all, "va").ifindex, &frame).unwrap();
+    assert_eq!(rx_packets("vb"), before + 1);
+    assert!(socket::vrrp(&SocketKey { ifindex: 999, ..key_b }, &name("nosuch")).is_err());
+}
+
+fn rx_packets(dev: &str) -> u64 {
+    let out = Command::new("ip").args(["-s", "-o", "link", "show", dev]).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let after = text.split("RX:").nth(1).unwrap().split('\\').nth(1).unwrap();
+    after.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// `ipvsadm -Sn`, sorted; newer ones say the tunnel type, older ones do not.
+fn ipvsadm() -> Vec<String> {
+    let out = Command::new("ipvsadm").args(["-S", "-n"]).output().expect("ipvsadm");
+    let mut lines: Vec<String> = String::from_utf8_lossy(&out.stdout)
+        .lines()
+        .map(|l| l.replace("--tun-type ipip", "").split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    lines.sort();
+    lines
+}
+
+fn sorted(lines: &[&str]) -> Vec<String> {
+    let mut lines: Vec<String> = lines.iter().map(|l| l.to_string()).collect();
+    lines.sort();
+    lines
+}
+
+/// The table of IPVS, as `ipvsadm` and as our own dump see it.
+#[test]
+fn ipvs_table() {
+    if !alone() {
+        return;
+    }
+    let mut ipvs = match Ipvs::open() {
+        Ok(ipvs) => ipvs,
+        Err(e) => {
+            println!("skipped: needs a kernel with IPVS ({e})");
+            return;
+        }
+    };
+    let at = |ip: &str, port| Endpoint { ip: ip.parse().unwrap(), port };
+    let plain = |scheduler| ServiceValue {
+        scheduler,
+        persistence: None,
+        granularity: 32,
+        one_packet: false,
+        scheduler_flags: 0,
+    };
+    let real = |forward, weight| DestValue { forward, weight, upper_threshold: 0, lower_threshold: 0 };
+    let add_service = |k: ServiceKey, v: &ServiceValue| Op::Add(Key::Service(k), Value::Service(v.clone()));
+    let add_dest = |k: ServiceKey, at, v: &DestValue| Op::Add(Key::Dest(k, at), Value::Dest(v.clone()));
+    let dump = |ipvs: &mut Ipvs| {
+        let mut all = Vec::new();
+        ipvs.dump(&mut |n| all.push(n)).unwrap();
+        all
+    };
+    // Without any local address the kernel takes no destination at all.
+    ip("link set lo up");
+    assert_eq!(dump(&mut ipvs), [News::IpvsReady]);
+    assert_eq!(ipvsadm(), [""; 0]);
+
+    // Every scheduler that this kernel has, TCP and UDP.
+    let mut lines = Vec::new();
+    let mut told = Vec::new();
+    for (i, &scheduler) in Scheduler::ALL.iter().enumerate() {
+        let protocol = if i % 2 == 0 { Protocol::Tcp } else { Protocol::Udp };
+        let key = ServiceKey::Address(protocol, at("10.0.0.1", 1000 + i as u16));
+        let done = ipvs.apply(&add_service(key, &plain(scheduler)));
+        if scheduler == Scheduler::Twos && done == Done::Refused(libc::ENOENT) {
+            println!("this kernel has no twos");
+            continue;
+        }
+        assert_eq!(done, Done::Applied, "{}", scheduler.name());
+        let (letter, port) = (if i % 2 == 0 { "t" } else { "u" }, 1000 + i);
+        lines.push(format!("-A -{letter} 10.0.0.1:{port} -s {}", scheduler.name()));
+        told.push(News::Service { key, value: plain(scheduler) });
+        for (forward, mode) in [(Forward::Nat, "m"), (Forward::Tunnel, "i"), (Forward::Direct, "g")] {
+            let to = at(&format!("10.1.{i}.{}", forward.flags() + 1), 80);
+            let value = real(forward, 5);
+            assert_eq!(ipvs.apply(&add_dest(key, to, &value)), Done::Applied, "{key} {to}");
+            lines.push(format!("-a -{letter} 10.0.0.1:{port} -r {}:{} -{mode} -w 5", to.ip, to.port));
+            told.push(News::Dest { service: key, at: to, value });
+        }
+    }
+    lines.sort();
+    assert_eq!(ipvsadm(), lines);
+    let all = dump(&mut ipvs);
+    assert_eq!(all.last(), Some(&News::IpvsReady));
+    assert_eq!(all.len(), told.len() + 1);
+    assert!(told.iter().all(|n| all.contains(n)), "{all:?}");
+    for n in &told {
+        if let News::Service { key, value } = n {
+            let op = Op::Remove(Key::Service(*key), Value::Service(value.clone()));
+            assert_eq!(ipvs.apply(&op), Done::Applied);
+            assert_eq!(ipvs.apply(&op), Done::WasThere);
+        }
+    }
+    assert_eq!(ipvsadm(), [""; 0]);
+
+    // Details, changes in place, marks.
+    let web = ServiceKey::Address(Protocol::Tcp, at("10.0.0.1", 80));
+    let mark = ServiceKey::Mark(Family::V4, 7);
+    let dns = ServiceKey::Address(Protocol::Udp, at("10.0.0.1", 53));
+    let sticky = ServiceValue { persistence: Some(360), granularity: 24, ..plain(Scheduler::Wlc) };
+    assert_eq!(ipvs.apply(&add_service(web, &sticky)), Done::Applied);
+    assert_eq!(
+        ipvs.apply(&add_service(mark, &ServiceValue { scheduler_flags: 0b11, ..plain(Scheduler::Sh) })),
+        Done::Applied
+    );
+    assert_eq!(
+        ipvs.apply(&add_service(dns, &ServiceValue { one_packet: true, ..plain(Scheduler::Rr) })),
+        Done::Applied
+    );
+    let limits = DestValue { upper_threshold: 100, lower_threshold: 50, ..real(Forward::Nat, 0) };
+    assert_eq!(ipvs.apply(&add_dest(web, at("10.1.0.1", 8080), &limits)), Done::Applied);
+    assert_eq!(ipvs.apply(&add_dest(mark, at("10.1.0.1", 0), &real(Forward::Direct, 65535))), Done::Applied);
+    assert_eq!(
+        ipvsadm(),
+        sorted(&[
+            "-A -t 10.0.0.1:80 -s wlc -p 360 -M 255.255.255.0",
+            "-a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 0",
+            "-A -u 10.0.0.1:53 -s rr -o",
+            "-A -f 7 -s sh -b sh-fallback,sh-port",
+            "-a -f 7 -r 10.1.0.1:0 -g -w 65535",
+        ])
+    );
+    // Saving leaves the thresholds out, listing has them.
+    let out = Command::new("ipvsadm").args(["-L", "-n", "--thresholds"]).output().unwrap();
+    let listed = String::from_utf8_lossy(&out.stdout).into_owned();
+    let line = listed.lines().find(|l| l.contains("10.1.0.1:8080")).unwrap_or_default();
+    assert!(line.split_whitespace().collect::<Vec<_>>().starts_with(&["->", "10.1.0.1:8080", "100", "50"]), "{listed}");
+    let all = dump(&mut ipvs);
+    assert!(all.contains(&News::Service { key: web, value: sticky.clone() }), "{all:?}");
+    assert!(all.contains(&News::Dest { service: web, at: at("10.1.0.1", 8080), value: limits.clone() }));
+    assert!(all.contains(&News::Dest { service: mark, at: at("10.1.0.1", 0), value: real(Forward::Direct, 65535) }));
+
+    // Adding what exists brings it up to date; setting what is missing adds it.
+    assert_eq!(ipvs.apply(&add_service(web, &plain(Scheduler::Rr))), Done::WasThere);
+    assert_eq!(ipvs.apply(&add_dest(web, at("10.1.0.1", 8080), &real(Forward::Nat, 3))), Done::WasThere);
+    let set = Op::Set(Key::Dest(web, at("10.1.0.2", 8080)), Value::Dest(real(Forward::Nat, 4)));
+    assert_eq!(ipvs.apply(&set), Done::Applied);
+    let set = Op::Set(Key::Service(mark), Value::Service(plain(Scheduler::Wrr)));
+    assert_eq!(ipvs.apply(&set), Done::Applied);
+    let fresh = ServiceKey::Address(Protocol::Tcp, at("10.0.0.1", 81));
+    assert_eq!(ipvs.apply(&Op::Set(Key::Service(fresh), Value::Service(plain(Scheduler::Lc)))), Done::Applied);
+    assert_eq!(
+        ipvsadm(),
+        sorted(&[
+            "-A -t 10.0.0.1:80 -s rr",
+            "-a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 3",
+            "-a -t 10.0.0.1:80 -r 10.1.0.2:8080 -m -w 4",
+            "-A -t 10.0.0.1:81 -s lc",
+            "-A -u 10.0.0.1:53 -s rr -o",
+            "-A -f 7 -s wrr",
+            "-a -f 7 -r 10.1.0.1:0 -g -w 65535",
+        ])
+    );
+
+    // Refusals, each with its errno.
+    let six = ServiceKey::Address(Protocol::Tcp, at("fd00::1", 80));
+    assert_eq!(ipvs.apply(&add_service(six, &plain(Scheduler::Rr))), Done::Refused(libc::EAFNOSUPPORT));
+    assert_eq!(
+        ipvs.apply(&add_dest(web, at("fd00::2", 80), &real(Forward::Nat, 1))),
+        Done::Refused(libc::EAFNOSUPPORT)
+    );
+    let missing = ServiceKey::Address(Protocol::Tcp, at("10.0.0.9", 80));
+    assert_eq!(ipvs.apply(&add_dest(missing, at("10.1.0.1", 80), &real(Forward::Nat, 1))), Done::Refused(libc::ESRCH));
+    assert_eq!(ipvs.apply(&address(1, net("10.0.0.1/32"))), Done::Refused(libc::EOPNOTSUPP));
+    let gone = Op::Remove(Key::Dest(web, at("10.1.0.77", 80)), Value::Dest(real(Forward::Nat, 1)));
+    assert_eq!(ipvs.apply(&gone), Done::WasThere);
+    let remove = Op::Remove(Key::Dest(web, at("10.1.0.2", 8080)), Value::Dest(real(Forward::Nat, 4)));
+    assert_eq!(ipvs.apply(&remove), Done::Applied);
+
+    // The connection sync daemons.
+    ip("link add va type veth peer name vb");
+    ip("addr add 10.0.0.1/24 dev va");
+    ip("link set va up");
+    ip("link set vb up");
+    let daemon = |id| (Key::SyncDaemon(SyncRole::Master), Value::SyncDaemon { interface: name("va"), id });
+    let add = |id| Op::Add(daemon(id).0, daemon(id).1);
+    assert_eq!(ipvs.apply(&add(5)), Done::Applied);
+    assert_eq!(ipvs.apply(&add(5)), Done::WasThere);
+    assert_eq!(ipvs.apply(&add(6)), Done::Applied);
+    let backup = Value::SyncDaemon { interface: name("va"), id: 9 };
+    assert_eq!(ipvs.apply(&Op::Add(Key::SyncDaemon(SyncRole::Backup), backup.clone())), Done::Applied);
+    let all = dump(&mut ipvs);
+    assert!(all.contains(&News::SyncDaemon { role: SyncRole::Master, interface: name("va"), id: 6 }), "{all:?}");
+    assert!(all.contains(&News::SyncDaemon { role: SyncRole::Backup, interface: name("va"), id: 9 }), "{all:?}");
+    let bad = Value::SyncDaemon { interface: name("nosuch"), id: 1 };
+    assert!(matches!(ipvs.apply(&Op::Add(Key::SyncDaemon(SyncRole::Master), bad)), Done::Refused(_)));
+    assert_eq!(ipvs.apply(&Op::Remove(Key::SyncDaemon(SyncRole::Backup), backup.clone())), Done::Applied);
+    assert_eq!(ipvs.apply(&Op::Remove(Key::SyncDaemon(SyncRole::Backup), backup)), Done::WasThere);
+    assert_eq!(ipvs.apply(&Op::Remove(daemon(6).0, daemon(6).1)), Done::Applied);
+    assert!(!dump(&mut ipvs).iter().any(|n| matches!(n, News::SyncDaemon { .. })));
+
+    // A table of the size of a large site.
+    let start = Instant::now();
+    let mut count = 0;
+    for i in 0..300u32 {
+        let key = ServiceKey::Address(Protocol::Tcp, Endpoint { ip: Ipv4Addr::from(0x0a05_0000 + i).into(), port: 80 });
+        assert_eq!(ipvs.apply(&add_service(key, &plain(Scheduler::Rr))), Done::Applied);
+        for r in 1..=10u32 {
+            let to = Endpoint { ip: Ipv4Addr::from(0x0a06_0000 + r).into(), port: 80 };
+            assert_eq!(ipvs.apply(&add_dest(key, to, &real(Forward::Nat, 1))), Done::Applied);
+            count += 1;
+        }
+    }
+    println!("300 services x 10 destinations in {:?}", start.elapsed());
+    let start = Instant::now();
+    let dests = dump(&mut ipvs).iter().filter(|n| matches!(n, News::Dest { .. })).count();
+    println!("dumped in {:?}", start.elapsed());
+    // Two were there before.
+    assert_eq!(dests, count + 2);
+}
+
+/// Waits for a child's end through its pidfd, as the loop does.
+fn end_of(child: &process::Child) -> Exit {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(exit) = process::reap(child.pid) {
+            return exit;
+        }
+        assert!(Instant::now() < end, "child {} does not end", child.pid);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn scratch(name: &str) -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("holdfast-linux-{}-{name}", std::process::id()))
+}
+
+/// Runs a shell script as a child and gives what it wrote to its file `$OUT`.
+fn script(name: &str, text: &str, who: Option<&sys::Identity>) -> (Exit, String) {
+    let out = scratch(name);
+    std::fs::write(&out, "").unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    std::fs::set_permissions(&out, open).unwrap();
+    let child = process::spawn(&["/bin/sh", "-c", text], who, &[("OUT", out.to_str().unwrap())]).unwrap();
+    let exit = end_of(&child);
+    let text = std::fs::read_to_string(&out).unwrap();
+    std::fs::remove_file(&out).unwrap();
+    (exit, text)
+}
+
+#[test]
+fn children_start_clean() {
+    for bad in ["IFS", "LD_PRELOAD", "LD_LIBRARY_PATH"] {
+        std::env::set_var(bad, "");
+    }
+    // What we block, ignore and leave open must not reach them. The mask is this thread's own.
+    let _signals = sys::signal_fd(&[libc::SIGUSR1, libc::SIGTERM]).unwrap();
+    let open = sys::duplicate_inheritable(std::fs::File::open("/proc/self/maps").unwrap().as_fd()).unwrap();
+    let text = "{ env; cat /proc/self/status; ls -l /proc/$$/fd; cut -d' ' -f5 /proc/$$/stat; echo $$; } >$OUT; exit 3";
+    let (exit, out) = script("clean", text, None);
+    drop(open);
+    assert_eq!(exit, Exit::Status(3));
+    for bad in ["IFS=", "LD_PRELOAD=", "LD_LIBRARY_PATH="] {
+        assert!(!out.lines().any(|l| l.starts_with(bad)), "{bad}");
+    }
+    let status = |name: &str| out.lines().find_map(|l| l.strip_prefix(name)).unwrap().trim().to_string();
+    assert_eq!(status("SigBlk:"), "0000000000000000");
+    // 32 and 33 belong to the C library, which lets nobody change them.
+    let ignored = u64::from_str_radix(&status("SigIgn:"), 16).unwrap();
+    assert_eq!(ignored & !(3 << 31), 0, "{ignored:x}");
+    let fds: Vec<&str> = out.lines().filter(|l| l.contains(" -> ")).collect();
+    // The shell may keep one of its own at 10 or above for the redirection.
+    assert!(fds.iter().all(|l| l.contains("/dev/null") || l.contains("holdfast-linux-")), "{fds:?}");
+    let last: Vec<&str> = out.lines().rev().take(2).collect();
+    assert_eq!(last[0], last[1], "a process group of its own");
+}
+
+#[test]
+fn children_run_as_others() {
+    if sys::effective_uid() != 0 {
+        println!("skipped: needs root");
+        return;
+    }
+    let nobody = process::identity("nobody", None).unwrap();
+    assert!(nobody.uid != 0 && nobody.groups == [nobody.gid]);
+    let who = sys::Identity { groups: vec![nobody.gid, 4242], ..nobody.clone() };
+    let (exit, out) = script("who", "{ id -ru; id -u; id -g; id -G; grep ^Cap /proc/$$/status; } >$OUT", Some(&who));
+    assert_eq!(exit, Exit::Status(0));
+    let lines: Vec<&str> = out.lines().collect();
+    let (uid, gid) = (nobody.uid.to_string(), nobody.gid.to_string());
+    assert_eq!(lines[..4], [&uid, &uid, &gid, &format!("{gid} 4242")]);
+    for line in &lines[4..] {
+        assert!(line.starts_with("CapBnd") || line.ends_with("\t0000000000000000"), "{line}");
+    }
+}
+
+#[test]
+fn a_group_is_killed_whole() {
+    let pids = scratch("group");
+    let text = format!("sleep 60 & echo $! >{0}; sleep 60 & echo $! >>{0}; wait", pids.display());
+    let child = process::spawn(&["sh", "-c", &text], None, &[]).unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    let sleepers = loop {
+        let text = std::fs::read_to_string(&pids).unwrap_or_default();
+        if text.lines().count() == 2 {
+            break text;
+        }
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    assert_eq!(process::reap(child.pid), None);
+    if let Some(fd) = &child.pidfd {
+        assert!(!sys::readable(fd.as_fd()));
+    }
+    process::kill_group(child.pid, libc::SIGTERM).unwrap();
+    assert_eq!(end_of(&child), Exit::Signal(libc::SIGTERM));
+    if let Some(fd) = &child.pidfd {
+        assert!(sys::readable(fd.as_fd()));
+    }
+    for pid in sleepers.lines() {
+        let pid = pid.parse().unwrap();
+        let gone = || {
+            !sys::process_alive(pid)
+                || std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |s| s.contains(") Z "))
+        };
+        while !gone() {
+            assert!(Instant::now() < end, "{pid} lives on");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+    let _ = std::fs::remove_file(&pids);
+    // Numbers that would mean everybody are refused.
+    for group in [-1, 0, 1] {
+        assert!(process::kill_group(group, libc::SIGTERM).is_err());
+        assert!(sys::kill(group, libc::SIGTERM).is_err());
+    }
+    let missing = process::spawn(&["/nonexistent/program"], None, &[]).unwrap_err();
+    assert_eq!(missing.raw_os_error(), Some(libc::ENOENT));
+    assert!(process::spawn::<&str>(&[], None, &[]).is_err());
+}
+
+#[test]
+fn timers_fire_at_their_microsecond() {
+    let fd = sys::timer().unwrap();
+    let wait = || while !sys::timer_read(fd.as_fd()) {};
+    let mut early = 0;
+    for after in [0, 1, 300, 2500] {
+        let at = sys::monotonic_micros() + after;
+        sys::timer_set(fd.as_fd(), Some(at)).unwrap();
+        wait();
+        early += u32::from(sys::monotonic_micros() < at);
+    }
+    assert_eq!(early, 0);
+    // The past fires at once; None and a later time take back what has fired.
+    sys::timer_set(fd.as_fd(), Some(0)).unwrap();
+    wait();
+    sys::timer_set(fd.as_fd(), Some(1)).unwrap();
+    sys::timer_set(fd.as_fd(), None).unwrap();
+    assert!(!sys::timer_read(fd.as_fd()));
+    sys::timer_set(fd.as_fd(), Some(1)).unwrap();
+    sys::timer_set(fd.as_fd(), Some(sys::monotonic_micros() + 60_000_000)).unwrap();
+    assert!(!sys::timer_read(fd.as_fd()));
+}
+
+#[test]
+fn signals_come_by_descriptor() {
+    let fd = sys::signal_fd(&[libc::SIGUSR2]).unwrap();
+    assert_eq!(sys::signal_read(fd.as_fd()), None);
+    // To this very thread: others of the test program do not block it.
+    sys::signal_own_thread(libc::SIGUSR2);
+    assert_eq!(sys::signal_read(fd.as_fd()), Some((libc::SIGUSR2, std::process::id())));
+    assert_eq!(sys::signal_read(fd.as_fd()), None);
+}
+
+#[test]
+fn capabilities_are_given_up() {
+    if sys::effective_uid() != 0 {
+        println!("skipped: needs root");
+        return;
+    }
+    // Of this thread only.
+    sys::keep_capabilities(&[sys::CAP_NET_ADMIN, sys::CAP_NET_RAW, sys::CAP_KILL]).unwrap();
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let line = |name: &str| status.lines().find_map(|l| l.strip_prefix(name)).unwrap().trim().to_string();
+    let kept = format!("{:016x}", 1u64 << 12 | 1 << 13 | 1 << 5);
+    assert_eq!((line("CapEff:"), line("CapPrm:"), line("CapInh:")), (kept.clone(), kept, "0".repeat(16)));
+    Rtnl::open().unwrap();
+    // A program that root starts has its rights back.
+    let (_, out) = script("caps", "grep ^CapEff /proc/$$/status >$OUT", None);
+    let effective = out.split_whitespace().nth(1).unwrap().to_string();
+    assert_eq!(effective, line("CapBnd:"));
+}
