@@ -204,7 +204,9 @@ impl fmt::Display for ServiceKey {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Key::Socket(s) => write!(f, "socket for protocol {} on interface {}, group {}", s.protocol, s.ifindex, s.group),
+            Key::Socket(s) => {
+                write!(f, "socket for protocol {} on interface {}, group {}", s.protocol, s.ifindex, s.group)
+            }
             Key::Address(a) => write!(f, "address {} on interface {}", a.net, a.ifindex),
             Key::Route(r) => write!(f, "route to {} in table {}", r.dst, r.table),
             Key::SyncDaemon(SyncRole::Master) => f.write_str("connection sync daemon (master)"),
@@ -222,15 +224,36 @@ pub enum News {
     DumpBegin,
     DumpDone,
     Link(Link),
-    LinkGone { ifindex: u32 },
-    Address { key: AddressKey, value: AddressValue, primary: bool },
-    AddressGone { key: AddressKey },
+    LinkGone {
+        ifindex: u32,
+    },
+    Address {
+        key: AddressKey,
+        value: AddressValue,
+        primary: bool,
+    },
+    AddressGone {
+        key: AddressKey,
+    },
     /// A route that carries our protocol number (18).
-    Route { key: RouteKey, value: RouteValue },
-    RouteGone { key: RouteKey, value: RouteValue },
+    Route {
+        key: RouteKey,
+        value: RouteValue,
+    },
+    RouteGone {
+        key: RouteKey,
+        value: RouteValue,
+    },
     /// An IPVS entry found by a dump (IPVS sends no news of its own).
-    Service { key: ServiceKey, value: ServiceValue },
-    Dest { service: ServiceKey, at: Endpoint, value: DestValue },
+    Service {
+        key: ServiceKey,
+        value: ServiceValue,
+    },
+    Dest {
+        service: ServiceKey,
+        at: Endpoint,
+        value: DestValue,
+    },
     /// The table of IPVS was read whole, or it is missing: the reason and what to do.
     IpvsReady,
     IpvsMissing,
