@@ -5,6 +5,7 @@ use super::diagnostic::{closest, Code, Diagnostic, Diagnostics, Level};
 use super::keywords::{self, Block, Keyword, State, Takes, KEYWORDS};
 use super::lexer::Span;
 use super::loader::Host;
+use super::track::Tracked;
 use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
 use std::net::IpAddr;
@@ -14,6 +15,10 @@ pub struct Context {
     pub found: Diagnostics,
     pub host: Host,
     path: String,
+    /// Lines of track_script, to be found when all is read.
+    pub tracked: Vec<Tracked>,
+    /// A script that exists on the host is to be run.
+    pub scripts: bool,
     /// Keywords about which one word was said already.
     said: Vec<&'static Keyword>,
 }
@@ -48,7 +53,14 @@ impl Seen {
 
 impl Context {
     pub fn new(host: Host) -> Context {
-        Context { found: Diagnostics::default(), host, path: String::new(), said: Vec::new() }
+        Context {
+            found: Diagnostics::default(),
+            host,
+            path: String::new(),
+            tracked: Vec::new(),
+            scripts: false,
+            said: Vec::new(),
+        }
     }
 
     pub fn say(&mut self, level: Level, code: Code, span: Span, token: &str, text: String, status: u8) -> Said<'_> {

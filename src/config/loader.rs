@@ -7,6 +7,7 @@ use super::keywords::Block;
 use super::lexer::Span;
 use super::lvs::{ServiceDraft, Settling};
 use super::model::{Config, Ssl};
+use super::track::{self, ScriptDraft};
 use super::tree::{Item, Node, Reader, Tree};
 use super::vrrp::{self, GroupDraft, InstanceDraft};
 use crate::base::addr::IfName;
@@ -51,6 +52,7 @@ enum Current {
     Group(Box<GroupDraft>),
     Instance(Box<InstanceDraft>),
     Service(Box<ServiceDraft>),
+    Script(Box<ScriptDraft>),
     /// Not in this version: only looked through.
     Other(Block, Seen),
     /// Not used, which was said.
@@ -77,6 +79,8 @@ pub struct Loader {
     global: GlobalDraft,
     instances: Vec<InstanceDraft>,
     groups: Vec<GroupDraft>,
+    scripts: Vec<ScriptDraft>,
+    script_names: HashSet<Box<str>>,
     services: std::collections::VecDeque<ServiceDraft>,
     names: HashSet<Box<str>>,
     group_names: HashSet<Box<str>>,
@@ -100,6 +104,8 @@ impl Loader {
             global: GlobalDraft::default(),
             instances: Vec::new(),
             groups: Vec::new(),
+            scripts: Vec::new(),
+            script_names: HashSet::new(),
             services: Default::default(),
             names: HashSet::new(),
             group_names: HashSet::new(),
@@ -167,6 +173,8 @@ impl Loader {
         let Some(keyword) = known else {
             self.current = match node.block() {
                 Block::None | Block::List | Block::Unknown => Current::Skipped,
+                Block::Script => named(&mut self.cx, node, &mut self.script_names)
+                    .map_or(Current::Skipped, |name| Current::Script(Box::new(ScriptDraft::new(&self.cx, name)))),
                 block => Current::Other(block, Seen::default()),
             };
             return;
@@ -199,6 +207,7 @@ impl Loader {
             Current::Group(draft) => draft.entry(cx, node),
             Current::Instance(draft) => draft.entry(cx, node),
             Current::Service(draft) => draft.entry(cx, node),
+            Current::Script(draft) => draft.entry(cx, node),
             Current::Other(block, seen) => drop(cx.known(node, *block, seen)),
             Current::Skipped => {}
         }
@@ -213,6 +222,7 @@ impl Loader {
                 draft.close();
                 self.services.push_back(*draft);
             }
+            Current::Script(draft) => self.scripts.push(*draft),
             Current::Global | Current::Other(..) | Current::Skipped => {}
         }
         self.cx.leave(self.mark);
@@ -251,7 +261,7 @@ impl Loader {
 
     fn conclude(&mut self) {
         self.phase = Phase::Done;
-        self.cx.return_to("");
+        track::settle(&mut self.cx, &self.global, &self.scripts);
     }
 
     /// Reads what is left, and gives all that was found.

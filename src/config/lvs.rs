@@ -116,6 +116,7 @@ impl ServiceDraft {
     /// None: the header says nothing that can be served; the block is skipped.
     pub fn new(cx: &mut Context, node: Node) -> Option<ServiceDraft> {
         let first = node.arg(0)?;
+        let mut unusable = false;
         let header = match first.str().as_ref() {
             "fwmark" => {
                 let arg = node.arg(1).unwrap_or(first);
@@ -131,7 +132,8 @@ impl ServiceDraft {
             "group" => {
                 let text = "groups of virtual servers are not in this version".into();
                 cx.warn(Code::NotYet, first.span(), "group", text).help("this virtual server is not served");
-                return None;
+                unusable = true;
+                Header::Mark(0)
             }
             _ => {
                 let (ip, port) = endpoint(cx, node, 0, 0)?;
@@ -164,7 +166,7 @@ impl ServiceDraft {
             seen: Seen::default(),
             timing: Timing::default(),
             protocol: None,
-            unusable: false,
+            unusable,
             scheduler: None,
             forward: None,
             family: None,

@@ -9,5 +9,6 @@ pub mod loader;
 mod lvs;
 pub mod model;
 mod script;
+mod track;
 mod tree;
 mod vrrp;

@@ -49,7 +49,10 @@ pub fn words(cx: &mut Context, arg: Arg) -> Option<Vec<Box<str>>> {
     };
     if let Some(look) = cx.host.script {
         let text = match look(first) {
-            ScriptFile::Fine => return Some(words),
+            ScriptFile::Fine => {
+                cx.scripts = true;
+                return Some(words);
+            }
             ScriptFile::Missing => format!("there is no program '{first}'"),
             ScriptFile::NotExecutable => format!("'{first}' is not executable"),
         };

@@ -7,6 +7,7 @@ use super::keywords::{Block, State};
 use super::lexer::Span;
 use super::model::{Auth, Config, Group, Instance, Notify, Route, Script, SyncDaemon, Vip};
 use super::script;
+use super::track::Tracked;
 use super::tree::{Arg, Node};
 use crate::base::addr::{Family, IfName, IpNet};
 use std::collections::{HashMap, HashSet};
@@ -143,6 +144,7 @@ impl InstanceDraft {
             }
             // `use_vmac off` does not exist, yet strict_mode off does: see above.
             word => {
+                track_scripts(cx, node);
                 if let State::Safeguard(_) = keyword.state {
                     hold(&mut self.held, format!("'{word}' is not in this version"));
                 }
@@ -286,6 +288,14 @@ fn list<'t>(cx: &mut Context, node: Node<'t>) -> super::tree::Children<'t> {
         cx.bad(Code::Extra, arg, text).help("it is not used");
     }
     node.children()
+}
+
+fn track_scripts(cx: &mut Context, node: Node) {
+    if node.word().str() == "track_script" {
+        let lines = node.children().map(|line| Tracked::new(cx, line.word()));
+        let lines: Vec<Tracked> = lines.collect();
+        cx.tracked.extend(lines);
+    }
 }
 
 /// The first one counts.
@@ -623,6 +633,7 @@ impl GroupDraft {
             "notify" => notify(cx, node, &mut self.notify.any),
             "smtp_alert" => self.smtp_alert = cx.flag(node).or(self.smtp_alert),
             word => {
+                track_scripts(cx, node);
                 if let State::Safeguard(_) = keyword.state {
                     hold(&mut self.held, format!("'{word}' of its group is not in this version"));
                 }
