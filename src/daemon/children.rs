@@ -36,7 +36,10 @@ struct Running {
 
 enum What {
     Script(Box<str>),
-    Check { id: u32, dynamic: bool },
+    Check {
+        id: u32,
+        dynamic: bool,
+    },
     /// A check whose verdict nobody wants any more.
     Nobody,
 }
@@ -45,7 +48,11 @@ impl Children {
     pub fn queue(&mut self, spawn: Spawn) {
         let queue = self.queues.entry(spawn.target.clone()).or_default();
         if queue.len() >= limits::NOTIFY_QUEUE {
-            let text = format!("{}: {} events wait already, this one is lost: its script is too slow", spawn.target, queue.len());
+            let text = format!(
+                "{}: {} events wait already, this one is lost: its script is too slow",
+                spawn.target,
+                queue.len()
+            );
             self.said.push(text);
             return;
         }

@@ -16,7 +16,7 @@ pub mod tls;
 use crate::base::addr::IfName;
 use crate::base::time::Instant;
 use crate::base::verdict::Verdict;
-use crate::config::model::{Config, CheckKind};
+use crate::config::model::{CheckKind, Config};
 use crate::limits;
 use crate::linux::ipvs::{self, Ipvs};
 use crate::linux::netlink::{NewsEnd, Rtnl};
@@ -71,7 +71,7 @@ pub struct Daemon {
     conns: Conns,
     children: Children,
     record: Record,
-    logger: Logger,
+    logger: &'static Logger,
     loading: Option<Loading>,
     /// Errors of the running configuration: a reload may not bring new ones.
     known_errors: load::Errors,
@@ -92,7 +92,7 @@ pub struct Start {
     pub config: Config,
     pub known_errors: load::Errors,
     pub pids: pidfile::PidFiles,
-    pub logger: Logger,
+    pub logger: &'static Logger,
 }
 
 impl Daemon {
@@ -106,7 +106,10 @@ impl Daemon {
                 (record, owned)
             }
             Err(e) => {
-                log::warn!("no ownership record in {}: {e}; what a crash would leave is found by the configuration only", owned::DIR);
+                log::warn!(
+                    "no ownership record in {}: {e}; what a crash would leave is found by the configuration only",
+                    owned::DIR
+                );
                 (Record::none(), Vec::new())
             }
         };
@@ -228,7 +231,7 @@ impl Daemon {
 
     fn wake_at(&self) -> Option<Instant> {
         let last = self.stopping.map(|at| at + LAST_SCRIPTS);
-        let log = self.logger.wants_flush().then(|| now() + Duration::from_millis(200));
+        let log = self.logger.wants_flush().map(|soon| now() + soon);
         let all = [self.node.deadline(), self.conns.deadline(), self.children.deadline(), last, log];
         all.into_iter().flatten().min()
     }

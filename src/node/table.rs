@@ -304,6 +304,11 @@ impl Table {
         self.slots.get(key).and_then(|s| s.found.as_ref())
     }
 
+    /// Nothing of ours is in the kernel.
+    pub fn is_empty_handed(&self) -> bool {
+        self.slots.values().all(|s| s.have == s.found)
+    }
+
     pub fn is_parked(&self, key: &Key) -> bool {
         self.slots.get(key).is_some_and(|s| s.parked.is_some())
     }

@@ -204,7 +204,9 @@ impl fmt::Display for ServiceKey {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Key::Socket(s) => write!(f, "socket for protocol {} on interface {}, group {}", s.protocol, s.ifindex, s.group),
+            Key::Socket(s) => {
+                write!(f, "socket for protocol {} on interface {}, group {}", s.protocol, s.ifindex, s.group)
+            }
             Key::Address(a) => write!(f, "address {} on interface {}", a.net, a.ifindex),
             Key::Route(r) => write!(f, "route to {} in table {}", r.dst, r.table),
             Key::SyncDaemon(SyncRole::Master) => f.write_str("connection sync daemon (master)"),
@@ -222,16 +224,41 @@ pub enum News {
     DumpBegin,
     DumpDone,
     Link(Link),
-    LinkGone { ifindex: u32 },
-    Address { key: AddressKey, value: AddressValue, primary: bool },
-    AddressGone { key: AddressKey },
+    LinkGone {
+        ifindex: u32,
+    },
+    Address {
+        key: AddressKey,
+        value: AddressValue,
+        primary: bool,
+    },
+    AddressGone {
+        key: AddressKey,
+    },
     /// A route that carries our protocol number (18).
-    Route { key: RouteKey, value: RouteValue },
-    RouteGone { key: RouteKey, value: RouteValue },
+    Route {
+        key: RouteKey,
+        value: RouteValue,
+    },
+    RouteGone {
+        key: RouteKey,
+        value: RouteValue,
+    },
     /// An IPVS entry found by a dump (IPVS sends no news of its own).
-    Service { key: ServiceKey, value: ServiceValue },
-    Dest { service: ServiceKey, at: Endpoint, value: DestValue },
-    SyncDaemon { role: SyncRole, interface: IfName, id: u8 },
+    Service {
+        key: ServiceKey,
+        value: ServiceValue,
+    },
+    Dest {
+        service: ServiceKey,
+        at: Endpoint,
+        value: DestValue,
+    },
+    SyncDaemon {
+        role: SyncRole,
+        interface: IfName,
+        id: u8,
+    },
     /// The table of IPVS was read whole, or it is missing: the reason and what to do.
     IpvsReady,
     IpvsMissing,
@@ -252,7 +279,10 @@ pub struct Link {
 /// An object as the ownership record names it: interfaces by name, for their numbers change when a machine starts anew.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum OwnedKey {
-    Address { interface: IfName, net: IpNet },
+    Address {
+        interface: IfName,
+        net: IpNet,
+    },
     /// Its protocol number (18) and these suffice to remove it.
     Route(RouteKey),
     SyncDaemon(SyncRole),

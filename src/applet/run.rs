@@ -1,0 +1,173 @@
+//! The daemon applet: options, configuration, pid files, then the loop; or one of the short answers (-t, -v, -h, --signum).
+
+use crate::config::dump;
+use crate::daemon::logger::{self, Idents, Logger};
+use crate::daemon::options::{self, Action, Facility, Options};
+use crate::daemon::{load, pidfile, Daemon, Start};
+use crate::linux::sys;
+use log::LevelFilter;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+/// keepalived's exit statuses.
+const OK: u8 = 0;
+const FATAL: u8 = 1;
+
+pub fn run(name: &str, args: Vec<OsString>) -> u8 {
+    let options = match options::parse(args) {
+        Ok(options) => options,
+        Err(text) => {
+            tell(&mut io::stderr(), &format!("{name}: {text}"));
+            return FATAL;
+        }
+    };
+    match &options.action {
+        Action::Version => tell(&mut io::stdout(), &version()),
+        Action::Help => tell(&mut io::stdout(), options::HELP.trim_end()),
+        Action::Signum(n) => tell(&mut io::stdout(), &n.to_string()),
+        Action::Test(file) => return test(name, &options, file.as_deref()),
+        Action::Genhash(_) => {
+            tell(&mut io::stderr(), &format!("{name}: genhash is not in this version"));
+            return FATAL;
+        }
+        Action::Run => return daemon(name, options),
+    }
+    OK
+}
+
+fn version() -> String {
+    let tls = if cfg!(feature = "tls") { "TLS" } else { "no TLS" };
+    format!("holdfast v{} (VRRPv2, IPVS, {tls}; takes keepalived.conf)", env!("CARGO_PKG_VERSION"))
+}
+
+/// A closed pipe is no reason to panic.
+fn tell(out: &mut dyn Write, text: &str) {
+    let _ = writeln!(out, "{text}");
+}
+
+/// -t: every finding on stderr (or into the file), and the status that keepalived would give.
+fn test(name: &str, options: &Options, file: Option<&Path>) -> u8 {
+    let mut out: Box<dyn Write> = match file.map(File::create) {
+        None => Box::new(io::stderr()),
+        Some(Ok(file)) => Box::new(file),
+        Some(Err(e)) => {
+            let file = file.unwrap_or(Path::new("")).display();
+            tell(&mut io::stderr(), &format!("{name}: cannot write {file}: {e}"));
+            return FATAL;
+        }
+    };
+    match load::whole(options, true) {
+        Err(unreadable) => {
+            tell(&mut *out, &unreadable.text);
+            unreadable.status
+        }
+        Ok(loaded) => {
+            let mut text = String::new();
+            let _ = loaded.report(&mut text);
+            let _ = out.write_all(text.as_bytes());
+            loaded.status
+        }
+    }
+}
+
+fn daemon(name: &str, options: Options) -> u8 {
+    let fail = |text: &str| {
+        tell(&mut io::stderr(), &format!("{name}: {text}"));
+        log::error!("{text}");
+        FATAL
+    };
+    if let Some(mask) = options.umask {
+        sys::umask(mask);
+    }
+    if let Some(space) = &options.namespace {
+        let enter = File::open(format!("/run/netns/{space}")).and_then(|f| sys::enter_network_namespace(f.as_fd()));
+        if let Err(e) = enter {
+            return fail(&format!("cannot enter network namespace {space}: {e}"));
+        }
+    }
+    let logger = match Logger::install(log_options(name, &options)) {
+        Ok(logger) => logger,
+        Err(e) => return fail(&e.to_string()),
+    };
+    let status = start(name, options, logger, &fail);
+    logger.flush(crate::base::time::Instant(sys::monotonic_micros()));
+    status
+}
+
+fn start(name: &str, options: Options, logger: &'static Logger, fail: &dyn Fn(&str) -> u8) -> u8 {
+    match pidfile::running(&pidfile::paths(&options, false, false)[0]) {
+        Ok(None) => {}
+        Ok(Some(pid)) => {
+            return fail(&format!("already running with pid {pid}: stop that one first, or name another file by -p"))
+        }
+        Err(text) => return fail(&text),
+    }
+    let mut loaded = match load::whole(&options, true) {
+        Ok(loaded) => loaded,
+        Err(unreadable) => {
+            fail(&unreadable.text);
+            return unreadable.status;
+        }
+    };
+    let Some(config) = loaded.config.take() else {
+        load::log_findings(&loaded);
+        if !options.console {
+            let mut text = String::new();
+            let _ = loaded.report(&mut text);
+            let _ = io::stderr().write_all(text.as_bytes());
+        }
+        fail(&format!("{} cannot run", loaded.file));
+        return loaded.status;
+    };
+    if !options.foreground {
+        if let Err(e) = sys::daemonise() {
+            return fail(&format!("cannot go into the background: {e}"));
+        }
+        logger.process_changed();
+    }
+    log::info!("Starting {}, configuration {}", version(), loaded.file);
+    for text in &options.ignored {
+        log::warn!("{text}");
+    }
+    load::log_findings(&loaded);
+    let known_errors = load::errors(&loaded);
+    drop(loaded);
+    if options.dump {
+        dump::dump(&config, &mut |line| log::info!("{line}"));
+    }
+    let (vrrp, lvs) = (!config.instances.is_empty(), !config.services.is_empty());
+    let pids = match pidfile::PidFiles::claim(&pidfile::paths(&options, vrrp, lvs)) {
+        Ok(pids) => pids,
+        Err(text) => return fail(&text),
+    };
+    let _ = name;
+    match Daemon::new(Start { options, config, known_errors, pids, logger }) {
+        Ok(mut daemon) => match daemon.run() {
+            Ok(()) => OK,
+            Err(e) => fail(&format!("the event loop failed: {e}")),
+        },
+        Err(e) if e.raw_os_error() == Some(libc::EPERM) => {
+            fail("not permitted: start it as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
+        }
+        Err(e) => fail(&format!("cannot start: {e}")),
+    }
+}
+
+fn log_options(name: &str, options: &Options) -> logger::Options {
+    let facility = match options.facility {
+        Facility::User => syslog::Facility::LOG_USER,
+        Facility::Daemon => syslog::Facility::LOG_DAEMON,
+        Facility::Local(n) => logger::local_facility(n).unwrap_or(syslog::Facility::LOG_DAEMON),
+    };
+    logger::Options {
+        level: if options.detail > 0 { LevelFilter::Debug } else { LevelFilter::Info },
+        // -l takes the place of the system's log.
+        syslog: (options.syslog && !options.console).then_some(facility),
+        stderr: options.console,
+        idents: if name == "keepalived" { Idents::Keepalived } else { Idents::Holdfast },
+        ..logger::Options::default()
+    }
+}

@@ -1,0 +1,433 @@
+//! What all block families share while they read: findings, the block path, the machine, and the rules that hold for
+//! every keyword (known or not, its argument, its range).
+
+use super::diagnostic::{closest, Code, Diagnostic, Diagnostics, Level};
+use super::keywords::{self, Block, Keyword, State, Takes, KEYWORDS};
+use super::lexer::Span;
+use super::loader::Host;
+use super::track::Tracked;
+use super::tree::{Arg, Node};
+use crate::base::addr::IfName;
+use std::net::IpAddr;
+use std::time::Duration;
+
+pub struct Context {
+    pub found: Diagnostics,
+    pub host: Host,
+    path: String,
+    /// Lines of track_script, to be found when all is read.
+    pub tracked: Vec<Tracked>,
+    /// A script that exists on the host is to be run.
+    pub scripts: bool,
+    /// Keywords about which one word was said already.
+    said: Vec<&'static Keyword>,
+}
+
+/// A finding that was just made, to add what to do about it.
+pub struct Said<'c>(Option<&'c mut Diagnostic>);
+
+impl Said<'_> {
+    pub fn help(self, help: impl Into<Box<str>>) {
+        if let Some(d) = self.0 {
+            d.help = Some(help.into());
+        }
+    }
+}
+
+/// Which keywords of a block were given already.
+#[derive(Clone, Copy, Default)]
+pub struct Seen([u64; 2]);
+
+impl Seen {
+    /// True if it was given before. A block has fewer than 128 keywords, and they stand together in the table.
+    fn put(&mut self, keyword: &'static Keyword) -> bool {
+        let from = KEYWORDS.as_ptr() as usize;
+        let at = (keyword as *const Keyword as usize).saturating_sub(from) / size_of::<Keyword>() % 128;
+        let Some(bits) = self.0.get_mut(at / 64) else { return false };
+        let mask = 1u64 << (at % 64);
+        let was = *bits & mask != 0;
+        *bits |= mask;
+        was
+    }
+}
+
+impl Context {
+    pub fn new(host: Host) -> Context {
+        Context {
+            found: Diagnostics::default(),
+            host,
+            path: String::new(),
+            tracked: Vec::new(),
+            scripts: false,
+            said: Vec::new(),
+        }
+    }
+
+    pub fn say(&mut self, level: Level, code: Code, span: Span, token: &str, text: String, status: u8) -> Said<'_> {
+        let before = self.found.list.len();
+        self.found.push(Diagnostic {
+            level,
+            code,
+            span,
+            text: text.into(),
+            help: None,
+            path: self.path.as_str().into(),
+            token: token.into(),
+            status,
+        });
+        Said(self.found.list.get_mut(before))
+    }
+
+    pub fn error(&mut self, code: Code, span: Span, token: &str, text: String) -> Said<'_> {
+        self.say(Level::Error, code, span, token, text, 5)
+    }
+
+    /// keepalived starts with it and says nothing.
+    pub fn warn(&mut self, code: Code, span: Span, token: &str, text: String) -> Said<'_> {
+        self.say(Level::Warning, code, span, token, text, 0)
+    }
+
+    /// About one argument: its text is the token.
+    pub fn bad(&mut self, code: Code, arg: Arg, text: String) -> Said<'_> {
+        let token = arg.str();
+        self.error(code, arg.span(), &token, text)
+    }
+
+    /// Goes into a block; give the answer to `leave`.
+    pub fn enter(&mut self, node: Node) -> usize {
+        let mark = self.path.len();
+        if mark > 0 {
+            self.path.push('/');
+        }
+        for (i, word) in node.all().take(3).enumerate() {
+            if i > 0 {
+                self.path.push(' ');
+            }
+            self.path.extend(word.str().chars().take(80));
+        }
+        mark
+    }
+
+    pub fn leave(&mut self, mark: usize) {
+        self.path.truncate(mark);
+    }
+
+    /// Where the reader is, for a finding that is made later.
+    pub fn path(&self) -> Box<str> {
+        self.path.as_str().into()
+    }
+
+    /// Makes later findings belong to a block that was left long ago.
+    pub fn return_to(&mut self, path: &str) {
+        self.path.clear();
+        self.path.push_str(path);
+    }
+
+    fn first_time(&mut self, keyword: &'static Keyword) -> bool {
+        if self.said.iter().any(|k| std::ptr::eq(*k, keyword)) {
+            return false;
+        }
+        self.said.push(keyword);
+        true
+    }
+
+    /// The rules for every statement of a block with keywords. None: there is nothing more to do with it.
+    pub fn known(&mut self, node: Node, block: Block, seen: &mut Seen) -> Option<&'static Keyword> {
+        let word = node.word();
+        let name = word.str();
+        let Some(mut keyword) = node.keyword() else {
+            self.unknown(word.span(), &name, block, node.body());
+            return None;
+        };
+        if let State::Renamed(to) = keyword.state {
+            self.say(Level::Hint, Code::Renamed, word.span(), &name, format!("'{name}' is the old name of '{to}'"), 5)
+                .help(format!("write '{to}'"));
+            if let Some(new) = KEYWORDS.iter().find(|k| k.block == keyword.block && k.word == to) {
+                keyword = new;
+            }
+        }
+        if keyword.needs && node.count() == 0 {
+            self.found.stopped = true;
+            self.say(Level::Error, Code::Argument, word.span(), &name, format!("'{name}' has no argument"), 2)
+                .help(format!("nothing starts with this; write {}", expected(keyword)));
+            return None;
+        }
+        if let (Takes::No | Takes::Int(..) | Takes::Dec(..), Block::None) = (keyword.takes, keyword.child) {
+            self.extra(node, keyword, block);
+        }
+        match keyword.state {
+            State::Done | State::Renamed(_) => {
+                if seen.put(keyword) && keyword.child == Block::None && !may_repeat(keyword) {
+                    self.warn(Code::Repeated, word.span(), &name, format!("'{name}' was given before in this block"))
+                        .help("the last one counts");
+                }
+                Some(keyword)
+            }
+            State::Harmless(without) => {
+                if !without.is_empty() && self.first_time(keyword) {
+                    self.warn(Code::NotYet, word.span(), &name, format!("'{name}' is not in this version: {without}"));
+                }
+                self.check(node, keyword);
+                self.walk(node);
+                None
+            }
+            State::Safeguard(without) => {
+                if self.first_time(keyword) {
+                    self.warn(
+                        Code::Safeguard,
+                        word.span(),
+                        &name,
+                        format!("'{name}' is not in this version: {without}"),
+                    )
+                    .help("what asks for it is kept out of MASTER");
+                }
+                self.check(node, keyword);
+                self.walk(node);
+                Some(keyword)
+            }
+            State::NoCheck => {
+                if self.first_time(keyword) {
+                    self.warn(Code::NoCheck, word.span(), &name, format!("'{name}' is not in this version"))
+                        .help("the servers with it are not checked by it");
+                }
+                self.walk(node);
+                None
+            }
+            State::Dead(to) => {
+                if keyword.word == "nat_mask" && !self.first_time(keyword) {
+                    return Some(keyword);
+                }
+                let text = match to {
+                    "" => format!("'{name}' is a keyword no more"),
+                    _ => format!("'{name}' is a keyword no more; it is taken as '{to}'"),
+                };
+                let help =
+                    if to.is_empty() { "remove the line; it is not used".into() } else { format!("write '{to}'") };
+                self.say(Level::Hint, Code::Dead, word.span(), &name, text, 5).help(help);
+                Some(keyword)
+            }
+            State::Later => {
+                self.error(Code::NotYet, word.span(), &name, format!("'{name}' is not in this version"))
+                    .help("the file that it names is not read");
+                None
+            }
+        }
+    }
+
+    fn unknown(&mut self, span: Span, name: &str, block: Block, body: bool) {
+        let what = if body { "block" } else { "keyword" };
+        let later = match name.as_bytes() {
+            [b'$', ..] => Some("definitions with '$'"),
+            [b'@', ..] => Some("lines for one host with '@'"),
+            [b'~', b'S' | b'L', ..] => Some("repeated lines with '~'"),
+            _ => None,
+        };
+        if let Some(later) = later {
+            self.error(Code::NotYet, span, name, format!("{later} are not in this version"))
+                .help("the line is not used");
+            return;
+        }
+        let close = closest(name, keywords::words(block));
+        let said = self.error(Code::Unknown, span, name, format!("unknown {what} '{name}'"));
+        let skipped = if body { "the whole block is skipped" } else { "the line is not used" };
+        if let Some(close) = close {
+            return said.help(format!("did you mean '{close}'? {skipped}"));
+        }
+        match KEYWORDS.iter().find(|k| k.word == name && owner(k.block).is_some()) {
+            Some(k) => said.help(format!("it belongs into {}; {skipped}", owner(k.block).unwrap_or_default())),
+            None => said.help(skipped),
+        }
+    }
+
+    /// Words behind a keyword that takes none, or one.
+    fn extra(&mut self, node: Node, keyword: &'static Keyword, block: Block) {
+        let takes = usize::from(keyword.takes != Takes::No);
+        let Some(arg) = node.arg(takes) else { return };
+        let word = arg.str();
+        let own_line = keywords::words(block).any(|w| w == word);
+        let said = self.warn(Code::Extra, arg.span(), &word, format!("'{}' does not take '{word}'", keyword.word));
+        said.help(if own_line { "a keyword begins its own line; this one is not used" } else { "it is not used" });
+    }
+
+    /// Reads a keyword that is not in this version only to say what is wrong with it.
+    fn check(&mut self, node: Node, keyword: &'static Keyword) {
+        match keyword.takes {
+            Takes::Flag => drop(self.flag(node)),
+            Takes::Int(..) if node.count() > 0 => drop(self.int(node, keyword)),
+            Takes::Dec(..) if node.count() > 0 => drop(self.dec(node, keyword)),
+            Takes::Weight(most) => {
+                if let Some(arg) = node.arg(0) {
+                    let word = arg.str();
+                    if !word.parse::<i64>().is_ok_and(|n| (-most..=most).contains(&n)) {
+                        self.bad(
+                            Code::Range,
+                            arg,
+                            format!("'{}' takes a whole number from -{most} to {most}", keyword.word),
+                        )
+                        .help("the line is not used");
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The same for a block and all in it.
+    pub fn walk(&mut self, node: Node) {
+        if matches!(node.block(), Block::None | Block::List | Block::Unknown) {
+            return;
+        }
+        let mark = self.enter(node);
+        let mut seen = Seen::default();
+        for child in node.children() {
+            self.known(child, node.block(), &mut seen);
+        }
+        self.leave(mark);
+    }
+
+    /// on, off, or nothing (on). None: another word; the keyword is not used.
+    pub fn flag(&mut self, node: Node) -> Option<bool> {
+        let Some(arg) = node.arg(0) else { return Some(true) };
+        match arg.str().as_ref() {
+            "on" | "true" | "yes" => Some(true),
+            "off" | "false" | "no" => Some(false),
+            other => {
+                let text = format!("'{}' takes on or off, not '{other}'", node.word().str());
+                self.bad(Code::Value, arg, text).help("the line is not used");
+                None
+            }
+        }
+    }
+
+    /// The first argument as a whole number in the keyword's range.
+    pub fn int(&mut self, node: Node, keyword: &'static Keyword) -> Option<i64> {
+        let Takes::Int(low, high) = keyword.takes else { return None };
+        let arg = node.arg(0)?;
+        let word = arg.str();
+        match word.parse::<i64>() {
+            Ok(n) if (low..=high).contains(&n) => Some(n),
+            number => {
+                let code = if number.is_ok() { Code::Range } else { Code::Value };
+                let text = format!("'{}' takes a whole number from {low} to {high}, not '{word}'", node.word().str());
+                self.bad(code, arg, text).help("the line is not used");
+                None
+            }
+        }
+    }
+
+    pub fn int_u32(&mut self, node: Node, keyword: &'static Keyword) -> Option<u32> {
+        self.int(node, keyword).and_then(|n| u32::try_from(n).ok())
+    }
+
+    /// The first argument as seconds, with decimals, in the keyword's range.
+    pub fn dec(&mut self, node: Node, keyword: &'static Keyword) -> Option<Duration> {
+        let Takes::Dec(low, high) = keyword.takes else { return None };
+        // A maximum given in whole seconds would not fit the table's unit.
+        let high = if high == u64::from(u32::MAX) { 4_294_967_295_000_000 } else { high };
+        let arg = node.arg(0)?;
+        let word = arg.str();
+        let (micros, rounded) = match seconds(&word) {
+            Some((m, rounded)) if (low..=high).contains(&m) => (m, rounded),
+            parsed => {
+                let code = if parsed.is_some() { Code::Range } else { Code::Value };
+                let text = format!(
+                    "'{}' takes seconds from {} to {}, not '{word}'",
+                    node.word().str(),
+                    low as f64 / 1e6,
+                    high as f64 / 1e6
+                );
+                self.bad(code, arg, text).help("the line is not used");
+                return None;
+            }
+        };
+        if rounded {
+            self.warn(Code::Rounded, arg.span(), &word, format!("'{word}' is finer than a microsecond"))
+                .help("it is rounded");
+        }
+        Some(Duration::from_micros(micros))
+    }
+
+    pub fn ip(&mut self, node: Node, arg: Arg) -> Option<IpAddr> {
+        let word = arg.str();
+        let ip = word.parse().ok();
+        if ip.is_none() {
+            let text = format!("'{}' takes an address, not '{word}'", node.word().str());
+            self.bad(Code::Value, arg, text).help("the line is not used");
+        }
+        ip
+    }
+
+    /// An interface by its name. One that is not there is said, and taken all the same: it may come later.
+    pub fn interface(&mut self, arg: Arg) -> Option<IfName> {
+        let word = arg.str();
+        let Ok(name) = word.parse::<IfName>() else {
+            self.bad(Code::Value, arg, format!("'{word}' cannot be the name of an interface"))
+                .help("a name has 1 to 15 characters, no blank, '/' or ':'");
+            return None;
+        };
+        if self.host.interfaces.as_ref().is_some_and(|list| !list.contains(&name)) {
+            self.bad(Code::Interface, arg, format!("there is no interface '{word}' here"))
+                .help("what needs it waits until it comes");
+        }
+        Some(name)
+    }
+}
+
+/// Those where the first one counts and the repeat is an error (said where they are read), and plain switches.
+fn may_repeat(keyword: &Keyword) -> bool {
+    matches!(keyword.takes, Takes::No)
+        || matches!(keyword.word, "notify" | "quorum_up" | "quorum_down" | "lvs_sync_daemon" | "status_code")
+        || keyword.word.starts_with("notify_") && !keyword.word.starts_with("notify_em")
+}
+
+/// What a keyword without its argument should have.
+fn expected(keyword: &Keyword) -> String {
+    let word = keyword.word;
+    match keyword.takes {
+        Takes::Int(low, high) => format!("'{word}' and a whole number from {low} to {high}"),
+        Takes::Dec(..) => format!("'{word}' and a number of seconds"),
+        Takes::Weight(most) => format!("'{word}' and a whole number from -{most} to {most}"),
+        _ => format!("'{word}' and its value"),
+    }
+}
+
+/// The keyword that opens a kind of block.
+fn owner(block: Block) -> Option<&'static str> {
+    KEYWORDS.iter().find(|k| k.child == block).map(|k| k.word)
+}
+
+/// Seconds with decimals as microseconds, and whether they had to be rounded.
+pub fn seconds(word: &str) -> Option<(u64, bool)> {
+    let (whole, part) = word.split_once('.').unwrap_or((word, ""));
+    let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+    if (whole.is_empty() && part.is_empty()) || !digits(whole) || !digits(part) || whole.len() > 10 {
+        return None;
+    }
+    let whole: u64 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
+    let mut micros = 0;
+    let mut unit = 100_000;
+    for b in part.bytes().take(6) {
+        micros += u64::from(b - b'0') * unit;
+        unit /= 10;
+    }
+    let rest = part.as_bytes().get(6..).unwrap_or_default();
+    let up = rest.first().is_some_and(|b| *b >= b'5');
+    Some((whole * 1_000_000 + micros + u64::from(up), rest.iter().any(|b| *b != b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_with_decimals() {
+        assert_eq!(seconds("1"), Some((1_000_000, false)));
+        assert_eq!(seconds("1.5"), Some((1_500_000, false)));
+        assert_eq!(seconds(".05"), Some((50_000, false)));
+        assert_eq!(seconds("1.000000"), Some((1_000_000, false)));
+        assert_eq!(seconds("0.0000019"), Some((2, true)));
+        for bad in ["", ".", "-1", "1s", "1.2.3", "99999999999"] {
+            assert_eq!(seconds(bad), None, "{bad}");
+        }
+    }
+}

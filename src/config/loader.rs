@@ -1,0 +1,365 @@
+//! Text to configuration, in steps as small as wanted: one statement is read and understood at a time.
+
+use super::context::{Context, Seen};
+use super::diagnostic::{self, Code, Diagnostic, Level, Lines};
+use super::global::{self, GlobalDraft};
+use super::keywords::Block;
+use super::lexer::Span;
+use super::lvs::{ServiceDraft, Settling};
+use super::model::{Config, Ssl};
+use super::track::{self, ScriptDraft};
+use super::tree::{Item, Node, Reader, Tree};
+use super::vrrp::{self, GroupDraft, InstanceDraft};
+use crate::base::addr::IfName;
+use crate::limits;
+use crate::wire::op::ServiceKey;
+use std::collections::HashSet;
+use std::fmt;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// What a configuration asks of the machine that it is for. Nothing is looked up by default: a file of another machine.
+#[derive(Clone, Default)]
+pub struct Host {
+    pub hostname: Box<str>,
+    /// `-i`, else the host name up to its first dot.
+    pub config_id: Box<str>,
+    /// None: not looked at.
+    pub interfaces: Option<Vec<IfName>>,
+    pub script: Option<fn(&str) -> ScriptFile>,
+    /// Is there such a user?
+    pub user: Option<fn(&str) -> bool>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ScriptFile {
+    Fine,
+    Missing,
+    NotExecutable,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Progress {
+    More,
+    Done,
+}
+
+/// The block that is being read.
+enum Current {
+    Global,
+    Ssl(Ssl, Seen),
+    Group(Box<GroupDraft>),
+    Instance(Box<InstanceDraft>),
+    Service(Box<ServiceDraft>),
+    Script(Box<ScriptDraft>),
+    /// Not in this version: only looked through.
+    Other(Block, Seen),
+    /// Not used, which was said.
+    Skipped,
+}
+
+enum Phase {
+    Read,
+    Vrrp,
+    Lvs,
+    Done,
+}
+
+pub struct Loader {
+    file: Box<str>,
+    text: Vec<u8>,
+    cx: Context,
+    reader: Reader,
+    tree: Tree,
+    phase: Phase,
+    current: Current,
+    mark: usize,
+    top_seen: Seen,
+    global: GlobalDraft,
+    instances: Vec<InstanceDraft>,
+    groups: Vec<GroupDraft>,
+    scripts: Vec<ScriptDraft>,
+    script_names: HashSet<Box<str>>,
+    services: std::collections::VecDeque<ServiceDraft>,
+    names: HashSet<Box<str>>,
+    group_names: HashSet<Box<str>>,
+    keys: HashSet<ServiceKey>,
+    settling: Option<Settling>,
+    config: Config,
+}
+
+impl Loader {
+    pub fn new(file: &str, text: Vec<u8>, host: Host) -> Loader {
+        let mut loader = Loader {
+            file: file.into(),
+            reader: Reader::new(&text),
+            text,
+            cx: Context::new(host),
+            tree: Tree::default(),
+            phase: Phase::Read,
+            current: Current::Skipped,
+            mark: 0,
+            top_seen: Seen::default(),
+            global: GlobalDraft::default(),
+            instances: Vec::new(),
+            groups: Vec::new(),
+            scripts: Vec::new(),
+            script_names: HashSet::new(),
+            services: Default::default(),
+            names: HashSet::new(),
+            group_names: HashSet::new(),
+            keys: HashSet::new(),
+            settling: None,
+            config: Config::default(),
+        };
+        if loader.text.len() as u64 > limits::CONFIG_BYTES {
+            let text = format!(
+                "the file has {} bytes; a configuration has at most {}",
+                loader.text.len(),
+                limits::CONFIG_BYTES
+            );
+            loader.cx.say(Level::Error, Code::File, Span::NOWHERE, "", text, 4).help("give the right file");
+            loader.text = Vec::new();
+            loader.reader = Reader::new(&[]);
+            loader.phase = Phase::Done;
+        }
+        loader
+    }
+
+    /// Reads about `budget` statements, or settles as many servers.
+    pub fn step(&mut self, mut budget: usize) -> Progress {
+        while budget > 0 {
+            budget -= 1;
+            match self.phase {
+                Phase::Read => self.read(),
+                Phase::Vrrp => {
+                    self.config.global = std::mem::take(&mut self.global.global);
+                    if self.config.global.router_id.is_empty() {
+                        self.config.global.router_id = self.cx.host.hostname.clone();
+                    }
+                    let (instances, groups) = (std::mem::take(&mut self.instances), std::mem::take(&mut self.groups));
+                    vrrp::settle(&mut self.cx, &mut self.global, instances, groups, &mut self.config);
+                    self.phase = Phase::Lvs;
+                }
+                Phase::Lvs => self.settle(&mut budget),
+                Phase::Done => return Progress::Done,
+            }
+        }
+        match self.phase {
+            Phase::Done => Progress::Done,
+            _ => Progress::More,
+        }
+    }
+
+    fn read(&mut self) {
+        let item = self.reader.next(&self.text, &mut self.tree, &mut self.cx);
+        match item {
+            Item::Open => self.open(),
+            Item::Entry => self.entry(),
+            Item::Close => self.close(),
+            Item::End => {
+                self.blanks();
+                self.phase = Phase::Vrrp;
+            }
+        }
+    }
+
+    fn open(&mut self) {
+        let Some(node) = self.tree.root(&self.text) else { return };
+        self.mark = 0;
+        let known = self.cx.known(node, Block::Top, &mut self.top_seen);
+        self.mark = self.cx.enter(node);
+        let Some(keyword) = known else {
+            self.current = match node.block() {
+                Block::None | Block::List | Block::Unknown => Current::Skipped,
+                Block::Script => named(&mut self.cx, node, &mut self.script_names)
+                    .map_or(Current::Skipped, |name| Current::Script(Box::new(ScriptDraft::new(&self.cx, name)))),
+                block => Current::Other(block, Seen::default()),
+            };
+            return;
+        };
+        self.current = match keyword.child {
+            Block::Global => Current::Global,
+            Block::Ssl => Current::Ssl(Ssl::default(), Seen::default()),
+            Block::Group => named(&mut self.cx, node, &mut self.group_names)
+                .map_or(Current::Skipped, |name| Current::Group(Box::new(GroupDraft::new(&self.cx, name)))),
+            Block::Instance => named(&mut self.cx, node, &mut self.names)
+                .map_or(Current::Skipped, |name| Current::Instance(Box::new(InstanceDraft::new(&self.cx, name)))),
+            Block::Service => {
+                ServiceDraft::new(&mut self.cx, node).map_or(Current::Skipped, |s| Current::Service(Box::new(s)))
+            }
+            _ => Current::Skipped,
+        };
+    }
+
+    fn entry(&mut self) {
+        let Some(node) = self.tree.root(&self.text) else { return };
+        let cx = &mut self.cx;
+        if !self.reader.inside() {
+            // A single line at top level, or a block that was left out.
+            cx.known(node, Block::Top, &mut self.top_seen);
+            return;
+        }
+        match &mut self.current {
+            Current::Global => self.global.entry(cx, node),
+            Current::Ssl(ssl, seen) => global::ssl(cx, ssl, seen, node),
+            Current::Group(draft) => draft.entry(cx, node),
+            Current::Instance(draft) => draft.entry(cx, node),
+            Current::Service(draft) => draft.entry(cx, node),
+            Current::Script(draft) => draft.entry(cx, node),
+            Current::Other(block, seen) => drop(cx.known(node, *block, seen)),
+            Current::Skipped => {}
+        }
+    }
+
+    fn close(&mut self) {
+        match std::mem::replace(&mut self.current, Current::Skipped) {
+            Current::Ssl(ssl, _) => self.global.global.ssl = Some(ssl),
+            Current::Group(draft) => self.groups.push(*draft),
+            Current::Instance(draft) => self.instances.push(*draft),
+            Current::Service(mut draft) => {
+                draft.close();
+                self.services.push_back(*draft);
+            }
+            Current::Script(draft) => self.scripts.push(*draft),
+            Current::Global | Current::Other(..) | Current::Skipped => {}
+        }
+        self.cx.leave(self.mark);
+    }
+
+    fn settle(&mut self, budget: &mut usize) {
+        if self.settling.is_none() {
+            let Some(draft) = self.services.pop_front() else {
+                self.conclude();
+                return;
+            };
+            self.settling = Settling::new(&mut self.cx, &self.global, draft, &mut self.keys);
+        }
+        let Some(settling) = &mut self.settling else { return };
+        if settling.step(&mut self.cx, &self.global, budget) {
+            if let Some(settling) = self.settling.take() {
+                let service = settling.finish(&mut self.cx);
+                self.config.services.push(service);
+            }
+        }
+    }
+
+    /// One warning for the file: a page pasted from the web, or written elsewhere, works.
+    fn blanks(&mut self) {
+        let (blank, carriage) = self.reader.blanks();
+        let (span, what, status) = match (blank, carriage) {
+            (None, None) => return,
+            (Some(span), None) => (span, "no-break spaces or a byte-order mark", 5),
+            (None, Some(span)) => (span, "lines that end in CR LF", 0),
+            (Some(b), Some(c)) => (b.min(c), "no-break spaces or a byte-order mark, and lines that end in CR LF", 5),
+        };
+        self.cx
+            .say(Level::Warning, Code::Blanks, span, "", format!("this file holds {what}"), status)
+            .help("they are taken as blanks, here and in all that follows; keepalived would not take them");
+    }
+
+    fn conclude(&mut self) {
+        self.phase = Phase::Done;
+        track::settle(&mut self.cx, &self.global, &self.scripts);
+    }
+
+    /// Reads what is left, and gives all that was found.
+    pub fn finish(mut self) -> Loaded {
+        while self.step(usize::MAX) == Progress::More {}
+        let found = self.cx.found;
+        let mut diagnostics = found.list;
+        diagnostics.sort_by_key(|d| d.span.start);
+        let fatal = found.stopped || found.status == 4;
+        let status = if found.stopped { 2 } else { found.status };
+        Loaded {
+            file: self.file,
+            text: self.text,
+            config: (!fatal).then_some(self.config),
+            diagnostics,
+            dropped: found.dropped,
+            status,
+        }
+    }
+}
+
+/// The name of a block, if it has one that is not taken.
+fn named<'t>(cx: &mut Context, node: Node<'t>, names: &mut HashSet<Box<str>>) -> Option<super::tree::Arg<'t>> {
+    let Some(arg) = node.arg(0) else {
+        let word = node.word();
+        cx.bad(Code::Argument, word, format!("this '{}' has no name", word.str())).help("the whole block is not used");
+        return None;
+    };
+    let name = arg.str();
+    if !names.insert(name.as_ref().into()) {
+        cx.bad(Code::Duplicate, arg, format!("there is a {} '{name}' already", node.word().str()))
+            .help("the second one is not used");
+        return None;
+    }
+    Some(arg)
+}
+
+/// What a load gives.
+pub struct Loaded {
+    pub file: Box<str>,
+    pub text: Vec<u8>,
+    /// None: nothing can start with this.
+    pub config: Option<Config>,
+    /// In the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Findings beyond the limit.
+    pub dropped: usize,
+    /// What `-t` exits with: 0, 2, 4, 5 or 6.
+    pub status: u8,
+}
+
+impl Loaded {
+    /// All findings as text, with source lines and carets.
+    pub fn report(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        let mut lines = Lines::new(&self.text);
+        for d in &self.diagnostics {
+            diagnostic::print(out, &self.file, &mut lines, d)?;
+        }
+        if self.dropped > 0 {
+            writeln!(out, "{}: {} more findings are not shown", self.file, self.dropped)?;
+        }
+        Ok(())
+    }
+}
+
+/// All at once.
+pub fn load(file: &str, text: Vec<u8>, host: Host) -> Loaded {
+    Loader::new(file, text, host).finish()
+}
+
+/// O_NONBLOCK and O_CLOEXEC come from the flag's value on Linux; std sets the latter.
+const O_NONBLOCK: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 0x80 } else { 0x800 };
+
+/// A configuration file's bytes, or what is wrong with it in one line.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let name = path.display();
+    // A FIFO without a writer would hold us for ever.
+    let file = std::fs::OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path);
+    let file = file.map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => format!("{name}: there is no such file"),
+        std::io::ErrorKind::PermissionDenied => format!("{name}: no permission to read it"),
+        _ => format!("{name}: cannot be opened: {e}"),
+    })?;
+    let about = file.metadata().map_err(|e| format!("{name}: cannot be read: {e}"))?;
+    if about.is_dir() {
+        return Err(format!("{name}: is a directory, not a configuration file"));
+    }
+    if !about.is_file() {
+        return Err(format!("{name}: is not a regular file"));
+    }
+    let too_large = || format!("{name}: is larger than {} bytes, so it is not a configuration", limits::CONFIG_BYTES);
+    if about.len() > limits::CONFIG_BYTES {
+        return Err(too_large());
+    }
+    let mut text = Vec::with_capacity(about.len() as usize + 1);
+    file.take(limits::CONFIG_BYTES + 1).read_to_end(&mut text).map_err(|e| format!("{name}: cannot be read: {e}"))?;
+    if text.len() as u64 > limits::CONFIG_BYTES {
+        return Err(too_large());
+    }
+    Ok(text)
+}

@@ -1,0 +1,554 @@
+//! Tokens to entries: `word args... [ { entries } ]`. The reader hands out one statement at a time, so that a block of
+//! any size never has more than one of its statements in memory; all in it are spans into the text.
+//!
+//! Braces that do not match are told here. A block whose `{` is missing is read as if it stood there when the next
+//! line belongs into it; a block whose `}` is missing ends where a top-level block begins.
+
+use super::context::Context;
+use super::diagnostic::Code;
+use super::keywords::{Block, Index, Keyword};
+use super::lexer::{unescape, Lexer, Oddity, Span, Token, Word};
+use crate::limits;
+use std::borrow::Cow;
+
+#[derive(Clone, Copy)]
+struct Entry {
+    /// Its words (the keyword first) in `Tree::words`.
+    from: u32,
+    to: u32,
+    /// The entry behind its body.
+    next: u32,
+    block: Block,
+    body: bool,
+    keyword: Option<&'static Keyword>,
+}
+
+/// One statement with all that is inside.
+#[derive(Default)]
+pub struct Tree {
+    entries: Vec<Entry>,
+    words: Vec<Word>,
+}
+
+impl Tree {
+    pub fn root<'t>(&'t self, text: &'t [u8]) -> Option<Node<'t>> {
+        Node::at(self, text, 0)
+    }
+
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.words.clear();
+        // One giant statement must not hold its memory for the rest of the file.
+        self.entries.shrink_to(4096);
+        self.words.shrink_to(8192);
+    }
+}
+
+/// One statement, seen through the tree.
+#[derive(Clone, Copy)]
+pub struct Node<'t> {
+    tree: &'t Tree,
+    text: &'t [u8],
+    entry: Entry,
+    at: usize,
+}
+
+impl<'t> Node<'t> {
+    fn at(tree: &'t Tree, text: &'t [u8], at: usize) -> Option<Node<'t>> {
+        Some(Node { tree, text, entry: *tree.entries.get(at)?, at })
+    }
+
+    fn words(&self) -> &'t [Word] {
+        self.tree.words.get(self.entry.from as usize..self.entry.to as usize).unwrap_or_default()
+    }
+
+    /// The keyword itself as it was written.
+    pub fn word(&self) -> Arg<'t> {
+        let none = Word { span: Span::NOWHERE, quoted: false, raw: false };
+        Arg { text: self.text, word: self.words().first().copied().unwrap_or(none) }
+    }
+
+    pub fn args(&self) -> impl Iterator<Item = Arg<'t>> + 't {
+        let text = self.text;
+        self.words().iter().skip(1).map(move |word| Arg { text, word: *word })
+    }
+
+    /// All words of the line: in a list the first is a value too.
+    pub fn all(&self) -> impl Iterator<Item = Arg<'t>> + 't {
+        let text = self.text;
+        self.words().iter().map(move |word| Arg { text, word: *word })
+    }
+
+    pub fn arg(&self, number: usize) -> Option<Arg<'t>> {
+        self.words().get(number + 1).map(|word| Arg { text: self.text, word: *word })
+    }
+
+    pub fn count(&self) -> usize {
+        self.words().len().saturating_sub(1)
+    }
+
+    pub fn keyword(&self) -> Option<&'static Keyword> {
+        self.entry.keyword
+    }
+
+    pub fn block(&self) -> Block {
+        self.entry.block
+    }
+
+    /// It has a body, or would have had one.
+    pub fn body(&self) -> bool {
+        self.entry.body
+    }
+
+    pub fn children(&self) -> Children<'t> {
+        Children { tree: self.tree, text: self.text, at: self.at + 1, end: self.entry.next as usize }
+    }
+}
+
+pub struct Children<'t> {
+    tree: &'t Tree,
+    text: &'t [u8],
+    at: usize,
+    end: usize,
+}
+
+impl<'t> Iterator for Children<'t> {
+    type Item = Node<'t>;
+    fn next(&mut self) -> Option<Node<'t>> {
+        if self.at >= self.end {
+            return None;
+        }
+        let node = Node::at(self.tree, self.text, self.at)?;
+        self.at = (node.entry.next as usize).max(self.at + 1);
+        Some(node)
+    }
+}
+
+/// One word with its place.
+#[derive(Clone, Copy)]
+pub struct Arg<'t> {
+    text: &'t [u8],
+    word: Word,
+}
+
+impl<'t> Arg<'t> {
+    pub fn span(&self) -> Span {
+        self.word.span
+    }
+
+    pub fn str(&self) -> Cow<'t, str> {
+        let bytes = self.word.span.of(self.text);
+        if !self.word.raw {
+            return String::from_utf8_lossy(bytes);
+        }
+        Cow::Owned(String::from_utf8_lossy(&unescape(bytes, self.word.quoted)).into_owned())
+    }
+
+    /// As bytes, for what need not be UTF-8 (passwords).
+    pub fn bytes(&self) -> Cow<'t, [u8]> {
+        let bytes = self.word.span.of(self.text);
+        if self.word.raw {
+            Cow::Owned(unescape(bytes, self.word.quoted))
+        } else {
+            Cow::Borrowed(bytes)
+        }
+    }
+
+    /// As it stands in the file, without outer quotes: a command splits its escapes itself.
+    pub fn written(&self) -> Cow<'t, str> {
+        String::from_utf8_lossy(self.word.span.of(self.text))
+    }
+
+    pub fn quoted(&self) -> bool {
+        self.word.quoted
+    }
+}
+
+/// What the reader came upon.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Item {
+    /// A top-level block begins; the tree holds its first line.
+    Open,
+    /// A statement: at top level, or of the block that is open.
+    Entry,
+    /// The open block ended.
+    Close,
+    End,
+}
+
+pub struct Reader {
+    lexer: Lexer,
+    index: Index,
+    /// A token that was read to look ahead, never `Line`.
+    peeked: Option<Token>,
+    /// Kind and first word of the top-level block that is open.
+    open: Option<(Block, Span)>,
+    /// A top-level block began inside: all blocks end here.
+    cut: bool,
+}
+
+/// How a statement's first line ended.
+enum Ending {
+    Body(Block),
+    NoBody,
+}
+
+impl Reader {
+    pub fn new(text: &[u8]) -> Reader {
+        Reader { lexer: Lexer::new(text), index: Index::new(), peeked: None, open: None, cut: false }
+    }
+
+    pub fn next(&mut self, text: &[u8], tree: &mut Tree, cx: &mut Context) -> Item {
+        tree.clear();
+        let item = self.item(text, tree, cx);
+        self.say_oddities(cx);
+        item
+    }
+
+    fn item(&mut self, text: &[u8], tree: &mut Tree, cx: &mut Context) -> Item {
+        if self.cut {
+            return self.cut_open();
+        }
+        loop {
+            match self.token(text) {
+                Token::Line => {}
+                Token::Open(span) => {
+                    stray_open(cx, span);
+                    self.skip_body(text, span, cx);
+                }
+                Token::Close(span) => {
+                    if self.open.take().is_some() {
+                        return Item::Close;
+                    }
+                    cx.error(Code::Brace, span, "}", "this '}' closes nothing".into()).help("remove it");
+                }
+                Token::End => {
+                    let Some((_, header)) = self.open.take() else { return Item::End };
+                    unclosed(cx, text, header);
+                    return Item::Close;
+                }
+                Token::Word(first) => {
+                    let context = self.open.map_or(Block::Top, |(block, _)| block);
+                    let ending = self.line(text, tree, cx, context, first);
+                    if self.cut {
+                        return self.cut_open();
+                    }
+                    let Ending::Body(block) = ending else { return Item::Entry };
+                    if self.open.is_none() {
+                        self.open = Some((block, first.span));
+                        return Item::Open;
+                    }
+                    self.body(text, tree, cx, block, first.span);
+                    return Item::Entry;
+                }
+            }
+        }
+    }
+
+    /// The open block ends because another begins.
+    fn cut_open(&mut self) -> Item {
+        self.cut = false;
+        self.open = None;
+        Item::Close
+    }
+
+    fn token(&mut self, text: &[u8]) -> Token {
+        match self.peeked.take() {
+            Some(token) => token,
+            None => self.lexer.next(text),
+        }
+    }
+
+    /// The next token that is not a line's end, left in place.
+    fn peek(&mut self, text: &[u8]) -> Token {
+        loop {
+            match self.token(text) {
+                Token::Line => {}
+                token => {
+                    self.peeked = Some(token);
+                    return token;
+                }
+            }
+        }
+    }
+
+    /// Reads a statement up to its body or its end, and makes the entry.
+    fn line(&mut self, text: &[u8], tree: &mut Tree, cx: &mut Context, context: Block, first: Word) -> Ending {
+        let from = tree.words.len() as u32;
+        tree.words.push(first);
+        let resume = self.lexer.fork();
+        let mut opened = false;
+        loop {
+            match self.token(text) {
+                Token::Word(w) => tree.words.push(w),
+                Token::Open(_) => {
+                    opened = true;
+                    break;
+                }
+                Token::Line | Token::End => break,
+                token @ Token::Close(_) => {
+                    self.peeked = Some(token);
+                    break;
+                }
+            }
+        }
+        if !opened && self.peeked.is_none() && matches!(self.peek(text), Token::Open(_)) {
+            self.peeked = None;
+            opened = true;
+        }
+        let name = first.span.of(text);
+        let keyword = match context {
+            Block::List | Block::Unknown => None,
+            _ => self.index.find(context, name),
+        };
+        if opened && keyword.is_none() && context != Block::Top && context != Block::Unknown && self.starts_top(name) {
+            let around = self.open.map_or(Span::NOWHERE, |(_, header)| header);
+            let what = String::from_utf8_lossy(around.of(text)).into_owned();
+            let word = String::from_utf8_lossy(name).into_owned();
+            cx.error(
+                Code::Brace,
+                first.span,
+                &word,
+                format!("'{word}' begins inside the block '{what}', which was not closed"),
+            )
+            .help("write the missing '}' before this line");
+            self.lexer.rewind(&resume);
+            self.peeked = Some(Token::Word(first));
+            self.cut = true;
+            tree.words.truncate(from as usize);
+            return Ending::NoBody;
+        }
+        let child = keyword.map_or(Block::None, |k| k.child);
+        let block = match (opened, child) {
+            (false, Block::None) => Block::None,
+            (true, Block::None) => {
+                if let Some(k) = keyword {
+                    cx.error(Code::Brace, first.span, k.word, format!("'{}' takes no block", k.word))
+                        .help("its block is skipped");
+                } else if context == Block::List {
+                    let word = String::from_utf8_lossy(name).into_owned();
+                    cx.error(Code::Brace, first.span, &word, format!("'{word}' takes no block"))
+                        .help("its block is skipped");
+                }
+                Block::Unknown
+            }
+            (true, child) => child,
+            (false, child) => {
+                let inside = self.belongs_inside(text, context, child);
+                let word = String::from_utf8_lossy(name).into_owned();
+                let help = if inside { "it is read as if it stood here" } else { "it is taken as empty" };
+                cx.error(Code::Brace, first.span, &word, format!("the block of '{word}' has no '{{'")).help(help);
+                opened = inside;
+                child
+            }
+        };
+        let next = tree.entries.len() as u32 + 1;
+        tree.entries.push(Entry { from, to: tree.words.len() as u32, next, block, body: opened, keyword });
+        if opened {
+            Ending::Body(block)
+        } else {
+            Ending::NoBody
+        }
+    }
+
+    fn starts_top(&self, name: &[u8]) -> bool {
+        self.index.find(Block::Top, name).is_some_and(|k| k.child != Block::None)
+    }
+
+    /// After a block's first line without `{`: does the next line belong into that block?
+    fn belongs_inside(&mut self, text: &[u8], context: Block, child: Block) -> bool {
+        let Token::Word(w) = self.peek(text) else { return false };
+        let name = w.span.of(text);
+        match child {
+            Block::List => self.index.find(context, name).is_none() && !self.starts_top(name),
+            _ => self.index.find(child, name).is_some(),
+        }
+    }
+
+    /// The body of the last entry, with all inside it.
+    fn body(&mut self, text: &[u8], tree: &mut Tree, cx: &mut Context, block: Block, header: Span) {
+        if block == Block::Unknown {
+            return self.skip_body(text, header, cx);
+        }
+        let mut open = vec![(tree.entries.len().saturating_sub(1), block, header)];
+        while let Some(&(owner, block, header)) = open.last() {
+            let mut ended = false;
+            match self.token(text) {
+                Token::Line => {}
+                Token::Open(span) => {
+                    stray_open(cx, span);
+                    self.skip_body(text, span, cx);
+                }
+                Token::Close(_) => ended = true,
+                Token::End => {
+                    unclosed(cx, text, header);
+                    ended = true;
+                }
+                Token::Word(first) => {
+                    if let Ending::Body(child) = self.line(text, tree, cx, block, first) {
+                        let owner = tree.entries.len().saturating_sub(1);
+                        if child == Block::Unknown {
+                            self.skip_body(text, first.span, cx);
+                        } else if open.len() >= limits::CONFIG_DEPTH {
+                            cx.error(Code::Depth, first.span, "{", "blocks are nested too deep".into())
+                                .help("this block is skipped");
+                            self.skip_body(text, first.span, cx);
+                        } else {
+                            open.push((owner, child, first.span));
+                        }
+                    }
+                    ended = self.cut;
+                }
+            }
+            if ended {
+                let next = tree.entries.len() as u32;
+                if let Some(e) = tree.entries.get_mut(owner) {
+                    e.next = next;
+                }
+                open.pop();
+            }
+            if self.cut {
+                // All that are open end here.
+                let next = tree.entries.len() as u32;
+                for (owner, ..) in open.drain(..) {
+                    if let Some(e) = tree.entries.get_mut(owner) {
+                        e.next = next;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Behind a `{`: to its `}`, whatever is between.
+    fn skip_body(&mut self, text: &[u8], header: Span, cx: &mut Context) {
+        let mut depth = 1usize;
+        while depth > 0 {
+            match self.token(text) {
+                Token::Open(_) => depth += 1,
+                Token::Close(_) => depth -= 1,
+                Token::End => return unclosed(cx, text, header),
+                Token::Word(_) | Token::Line => {}
+            }
+        }
+    }
+
+    fn say_oddities(&mut self, cx: &mut Context) {
+        for oddity in self.lexer.errors.drain(..) {
+            match oddity {
+                Oddity::Unquoted(span) => cx
+                    .error(Code::Quote, span, "\"", "this quote is not closed on its line".into())
+                    .help("what is in it is not used"),
+                Oddity::Nul(span) => {
+                    cx.error(Code::Nul, span, "NUL", "this line holds a NUL byte".into()).help("the line is not used")
+                }
+                Oddity::Blank | Oddity::Carriage => continue,
+            };
+        }
+    }
+
+    /// Blanks of a web page or another system: the first place of each, once the file is read.
+    pub fn blanks(&self) -> (Option<Span>, Option<Span>) {
+        (self.lexer.blank, self.lexer.carriage)
+    }
+
+    /// A top-level block is open.
+    pub fn inside(&self) -> bool {
+        self.open.is_some()
+    }
+}
+
+fn stray_open(cx: &mut Context, span: Span) {
+    cx.error(Code::Brace, span, "{", "this '{' belongs to no keyword".into()).help("the block is skipped");
+}
+
+fn unclosed(cx: &mut Context, text: &[u8], header: Span) {
+    let word = String::from_utf8_lossy(header.of(text)).into_owned();
+    cx.error(Code::Brace, header, &word, format!("the block of '{word}' is not closed at the end of the file"))
+        .help("write the missing '}'; it is used as far as it was read");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::loader::Host;
+    use super::*;
+
+    /// All statements as text, depth by indentation, and the faults.
+    fn read(text: &str) -> (Vec<String>, Vec<(u32, String)>) {
+        let text = text.as_bytes();
+        let mut cx = Context::new(Host::default());
+        let mut reader = Reader::new(text);
+        let mut tree = Tree::default();
+        let mut out = Vec::new();
+        let mut depth = 0;
+        loop {
+            match reader.next(text, &mut tree, &mut cx) {
+                Item::End => break,
+                Item::Close => depth = 0,
+                item => {
+                    show(tree.root(text).unwrap(), depth, &mut out);
+                    depth = if item == Item::Open { 1 } else { depth };
+                }
+            }
+        }
+        (out, cx.found.list.iter().map(|d| (d.span.start, d.text.to_string())).collect())
+    }
+
+    fn show(node: Node, depth: usize, out: &mut Vec<String>) {
+        let words: Vec<_> = node.all().map(|a| a.str().into_owned()).collect();
+        out.push(format!("{}{}", " ".repeat(depth), words.join(" ")));
+        for child in node.children() {
+            show(child, depth + 1, out);
+        }
+    }
+
+    #[test]
+    fn statements_with_braces_anywhere() {
+        let (out, faults) =
+            read("vrrp_instance V\n{ virtual_ipaddress{1.1.1.1 dev e\n1.1.1.2} priority 5 }\nvrrp_script x{}");
+        assert_eq!(
+            out,
+            ["vrrp_instance V", " virtual_ipaddress", "  1.1.1.1 dev e", "  1.1.1.2", " priority 5", "vrrp_script x"]
+        );
+        assert_eq!(faults, []);
+    }
+
+    #[test]
+    fn an_unknown_block_is_skipped_whole() {
+        let (out, faults) = read("vrrp_instance V {\n foo bar {\n a {\n b\n }\n }\n priority 5\n}\n");
+        assert_eq!(out, ["vrrp_instance V", " foo bar", " priority 5"]);
+        assert_eq!(faults, []);
+    }
+
+    #[test]
+    fn missing_and_extra_braces() {
+        let (out, faults) =
+            read("vrrp_instance V\n priority 5\n}\n}\nvrrp_instance W {\n authentication {\n auth_type PASS\n");
+        assert_eq!(out, ["vrrp_instance V", " priority 5", "vrrp_instance W", " authentication", "  auth_type PASS"]);
+        let texts: Vec<_> = faults.iter().map(|f| f.1.as_str()).collect();
+        assert_eq!(
+            texts,
+            [
+                "the block of 'vrrp_instance' has no '{'",
+                "this '}' closes nothing",
+                "the block of 'authentication' is not closed at the end of the file",
+                "the block of 'vrrp_instance' is not closed at the end of the file"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_block_that_is_not_closed_ends_where_the_next_begins() {
+        let (out, faults) =
+            read("vrrp_instance V {\n authentication {\n auth_type PASS\nvrrp_instance W {\n priority 1\n}\n");
+        assert_eq!(out, ["vrrp_instance V", " authentication", "  auth_type PASS", "vrrp_instance W", " priority 1"]);
+        assert_eq!(faults.len(), 1);
+        assert_eq!(faults[0].1, "'vrrp_instance' begins inside the block 'vrrp_instance', which was not closed");
+    }
+
+    #[test]
+    fn depth_has_a_limit() {
+        let text = format!("foo {}{}\nvrrp_instance V {{\n}}", "{".repeat(100_000), "}".repeat(100_000));
+        let (out, _) = read(&text);
+        assert_eq!(out, ["foo", "vrrp_instance V"]);
+    }
+}

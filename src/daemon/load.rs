@@ -1,0 +1,143 @@
+//! The configuration file of a running daemon: read at start, read again in slices on HUP, refused when it is worse
+//! than what runs.
+
+use super::options::{Options, DEFAULT_CONFIG};
+use crate::config::diagnostic::Level;
+use crate::config::loader::{self, Host, Loaded, Loader, Progress, ScriptFile};
+use crate::config::model::Config;
+use crate::linux::process;
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// What is wrong with a configuration that runs all the same: code, block and token of each error, not its place.
+pub type Errors = BTreeSet<(&'static str, Box<str>, Box<str>)>;
+
+pub fn path(options: &Options) -> PathBuf {
+    options.config.clone().unwrap_or_else(|| DEFAULT_CONFIG.into())
+}
+
+/// A file that cannot be read: the text, and the exit status for it.
+pub struct Unreadable {
+    pub text: String,
+    pub status: u8,
+}
+
+/// keepalived's status for a missing or unreadable configuration.
+const NO_CONFIG: u8 = 6;
+
+/// Reads the whole file at once. `look`: interfaces, scripts and users are looked up on this machine.
+pub fn whole(options: &Options, look: bool) -> Result<Loaded, Unreadable> {
+    let path = path(options);
+    let text = loader::read_file(&path).map_err(|text| Unreadable { text, status: NO_CONFIG })?;
+    let mut loaded = loader::load(&path.display().to_string(), text, host(options, look));
+    if let Some(config) = &mut loaded.config {
+        take_halves(config, options);
+    }
+    Ok(loaded)
+}
+
+pub fn errors(loaded: &Loaded) -> Errors {
+    let errors = loaded.diagnostics.iter().filter(|d| d.level == Level::Error);
+    errors.map(|d| d.identity()).map(|(code, path, token)| (code.name(), path.into(), token.into())).collect()
+}
+
+/// -P and -C run one half of a file.
+fn take_halves(config: &mut Config, options: &Options) {
+    if !options.vrrp {
+        config.instances.clear();
+        config.groups.clear();
+        config.sync_daemon = config.sync_daemon.take().filter(|d| d.instance.is_none());
+    }
+    if !options.lvs {
+        config.services.clear();
+        config.sync_daemon = None;
+    }
+}
+
+/// A file that is being read again, a slice at a time.
+pub struct Loading {
+    loader: Option<Loader>,
+    done: bool,
+}
+
+impl Loading {
+    pub fn begin(options: &Options) -> Result<Loading, String> {
+        let path = path(options);
+        let text = loader::read_file(&path)?;
+        let loader = Loader::new(&path.display().to_string(), text, host(options, false));
+        Ok(Loading { loader: Some(loader), done: false })
+    }
+
+    /// True when it was read to its end.
+    pub fn step(&mut self, statements: usize) -> bool {
+        if let Some(loader) = &mut self.loader {
+            self.done |= loader.step(statements) == Progress::Done;
+        }
+        self.done
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// The new configuration, unless it cannot run or holds an error that the running one did not have.
+    pub fn finish(self, options: &Options, known: &Errors) -> Result<(Config, Errors), String> {
+        let Some(loader) = self.loader else { return Err("nothing was read".into()) };
+        let mut loaded = loader.finish();
+        log_findings(&loaded);
+        let errors = errors(&loaded);
+        let Some(mut config) = loaded.config.take() else { return Err(format!("{} cannot run", loaded.file)) };
+        if let Some((code, block, token)) = errors.difference(known).next() {
+            let more = errors.difference(known).count() - 1;
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            return Err(format!("{} has a new error ({code}: {block} {token}){more}", loaded.file));
+        }
+        take_halves(&mut config, options);
+        Ok((config, errors))
+    }
+}
+
+/// Every finding of a file, in the log, line by line.
+pub fn log_findings(loaded: &Loaded) {
+    let mut text = String::new();
+    if loaded.report(&mut text).is_ok() {
+        for line in text.lines() {
+            log::warn!("{line}");
+        }
+    }
+}
+
+/// This machine, as far as a configuration asks about it.
+fn host(options: &Options, look: bool) -> Host {
+    let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let hostname: Box<str> = hostname.trim().into();
+    let short = hostname.split('.').next().unwrap_or_default();
+    let config_id = options.config_id.as_deref().unwrap_or(short).into();
+    let mut host = Host { config_id, hostname, ..Host::default() };
+    if look {
+        let names = fs::read_dir("/sys/class/net").map(|dir| {
+            dir.flatten().filter_map(|entry| entry.file_name().to_str().and_then(|n| n.parse().ok())).collect()
+        });
+        host.interfaces = names.ok();
+        host.script = Some(script);
+        host.user = Some(|name| process::identity(name, None).is_ok());
+    }
+    host
+}
+
+/// A script's first word: a path, or a name to be found in PATH.
+fn script(word: &str) -> ScriptFile {
+    let look = |path: &Path| match fs::metadata(path) {
+        Err(_) => ScriptFile::Missing,
+        Ok(about) if about.is_file() && about.permissions().mode() & 0o111 != 0 => ScriptFile::Fine,
+        Ok(_) => ScriptFile::NotExecutable,
+    };
+    if word.contains('/') {
+        return look(Path::new(word));
+    }
+    let dirs = std::env::var("PATH").unwrap_or_else(|_| "/usr/sbin:/usr/bin:/sbin:/bin".into());
+    let found = dirs.split(':').map(|dir| look(&Path::new(dir).join(word))).find(|f| *f != ScriptFile::Missing);
+    found.unwrap_or(ScriptFile::Missing)
+}
