@@ -192,13 +192,19 @@ fn each_operation_gets_its_own_answer() {
         Done::Applied,
     ];
     assert_eq!(done, expected);
-    let all = news(&mut rtnl);
+    let mut all = news(&mut rtnl);
+    // The kernel tells of an IPv6 address later, from a worker.
+    let end = Instant::now() + Duration::from_secs(5);
+    while !all.iter().any(|n| matches!(n, News::Address { key, .. } if *key == six)) {
+        assert!(Instant::now() < end, "{all:?}");
+        std::thread::sleep(Duration::from_millis(2));
+        all.extend(news(&mut rtnl));
+    }
     assert!(all.contains(&News::Address { key, value: full.clone(), primary: true }), "{all:?}");
     assert!(
         all.contains(&News::Address { key: second, value: AddressValue::default(), primary: true })
             || all.contains(&News::Address { key: second, value: AddressValue::default(), primary: false })
     );
-    assert!(all.iter().any(|n| matches!(n, News::Address { key, .. } if *key == six)), "{all:?}");
     // Another label in place of the old one.
     let other = AddressValue { label: IfName::label("va:8"), ..full };
     assert_eq!(apply(&mut rtnl, &[Op::Set(Key::Address(key), Value::Address(other.clone()))]), [Done::Applied]);
@@ -735,4 +741,193 @@ fn capabilities_are_given_up() {
     let (_, out) = script("caps", "grep ^CapEff /proc/$$/status >$OUT", None);
     let effective = out.split_whitespace().nth(1).unwrap().to_string();
     assert_eq!(effective, line("CapBnd:"));
+}
+
+/// The test program once more, as a process of its own that plays this part (forks and stderr are a whole process's).
+fn part(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]).env("HOLDFAST_PART", test);
+    command
+}
+
+fn plays(test: &str) -> bool {
+    std::env::var("HOLDFAST_PART").is_ok_and(|p| p == test)
+}
+
+#[test]
+fn children_end_with_us() {
+    let test = "children_end_with_us";
+    let file = scratch("orphan");
+    if plays(test) {
+        let child = process::spawn(&["sleep", "60"], None, &[]).unwrap();
+        std::fs::write(std::env::var("OUT").unwrap(), child.pid.to_string()).unwrap();
+        // Killed before it gets to the end.
+        std::thread::sleep(Duration::from_secs(60));
+        return;
+    }
+    let mut parent = part(test).env("OUT", &file).stdout(std::process::Stdio::null()).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    let pid = loop {
+        match std::fs::read_to_string(&file).unwrap_or_default().parse() {
+            Ok(pid) => break pid,
+            Err(_) => assert!(Instant::now() < end),
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    assert!(sys::process_alive(pid));
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    let gone = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"));
+        stat.map_or(true, |s| s.contains(") Z "))
+    };
+    while !gone() {
+        assert!(Instant::now() < end, "{pid} lives on");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let _ = std::fs::remove_file(&file);
+}
+
+#[test]
+fn into_the_background() {
+    let test = "into_the_background";
+    let file = scratch("daemon");
+    if plays(test) {
+        sys::daemonise().unwrap();
+        sys::null_stdio().unwrap();
+        sys::umask(0o22);
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let fds: Vec<String> =
+            (0..3).map(|n| std::fs::read_link(format!("/proc/self/fd/{n}")).unwrap().display().to_string()).collect();
+        let out = std::env::var("OUT").unwrap();
+        std::fs::write(format!("{out}.new"), format!("{}|{stat}|{}", std::process::id(), fds.join(" "))).unwrap();
+        std::fs::rename(format!("{out}.new"), out).unwrap();
+        return;
+    }
+    let start = part(test).env("OUT", &file).output().unwrap();
+    assert!(start.status.success(), "the starter ends well: {start:?}");
+    let end = Instant::now() + Duration::from_secs(10);
+    let text = loop {
+        match std::fs::read_to_string(&file) {
+            Ok(text) => break text,
+            Err(_) => assert!(Instant::now() < end, "nobody in the background"),
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let _ = std::fs::remove_file(&file);
+    let parts: Vec<&str> = text.split('|').collect();
+    let stat: Vec<&str> = parts[1].rsplit(')').next().unwrap().split_whitespace().collect();
+    // After the name: state, parent, process group, session, terminal.
+    let (group, session, terminal) = (stat[2], stat[3], stat[4]);
+    assert_eq!((group, terminal), (session, "0"));
+    // Not the leader of its session: it can never get a terminal again.
+    assert_ne!(session, parts[0]);
+    assert_ne!(
+        session,
+        std::fs::read_to_string("/proc/self/stat")
+            .unwrap()
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .nth(3)
+            .unwrap()
+    );
+    assert_eq!(parts[2], "/dev/null /dev/null /dev/null");
+}
+
+/// A pipe as standard error that nobody reads: the log goes on, and the pipe stays as it was for those who share it.
+#[test]
+fn a_full_stderr_holds_nobody_up() {
+    use holdfast::base::time::Instant as Moment;
+    use holdfast::daemon::logger::{Logger, Options};
+    use std::io::Read;
+    let test = "a_full_stderr_holds_nobody_up";
+    let out = scratch("stderr");
+    if plays(test) {
+        let logger = Logger::install(Options { syslog: None, stderr: true, ..Options::default() }).unwrap();
+        let start = Instant::now();
+        for i in 0..5000 {
+            log::info!("a line of some length, so that the pipe is full soon: {i}");
+        }
+        std::fs::write(std::env::var("OUT").unwrap(), start.elapsed().as_micros().to_string()).unwrap();
+        while logger.wants_flush().is_some() {
+            logger.flush(Moment(0));
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        log::info!("the end");
+        return;
+    }
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut child = part(test)
+        .env("OUT", &out)
+        .stdout(std::process::Stdio::null())
+        .stderr(writer.try_clone().unwrap())
+        .spawn()
+        .unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    let took: u64 = loop {
+        match std::fs::read_to_string(&out).unwrap_or_default().parse() {
+            Ok(took) => break took,
+            Err(_) => assert!(Instant::now() < end, "it waits for us"),
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    println!("5,000 lines to a pipe that nobody reads: {took} us");
+    let flags =
+        std::fs::read_to_string(format!("/proc/self/fdinfo/{}", std::os::fd::AsRawFd::as_raw_fd(&writer))).unwrap();
+    let flags = flags.lines().find_map(|l| l.strip_prefix("flags:")).unwrap().trim();
+    assert_eq!(u32::from_str_radix(flags, 8).unwrap() & libc::O_NONBLOCK as u32, 0, "the shared opening is untouched");
+    drop(writer);
+    let mut text = String::new();
+    reader.read_to_string(&mut text).unwrap();
+    assert!(child.wait().unwrap().success());
+    let _ = std::fs::remove_file(&out);
+    let ours: Vec<&str> = text
+        .lines()
+        .filter(|l| l.contains("a line of some length") || l.contains("lost") || l.contains("the end"))
+        .collect();
+    let kept = ours.iter().filter(|l| l.contains("a line of some length")).count();
+    let lost: usize =
+        ours.iter().find_map(|l| l.strip_suffix(" log lines lost")?.rsplit(' ').next()?.parse().ok()).unwrap();
+    assert_eq!(kept + lost, 5000);
+    assert!(ours.last().unwrap().ends_with("the end"), "{:?}", ours.last());
+}
+
+/// Anybody may write to a netlink socket: only the kernel is believed.
+#[test]
+fn forged_news_are_not_believed() {
+    use holdfast::wire::netlink::Writer;
+    use holdfast::wire::rtnl;
+    if !alone() {
+        return;
+    }
+    ip("link set lo up");
+    let mut rtnl = Rtnl::open().unwrap();
+    dump(&mut rtnl);
+    let op = address(1, net("10.6.6.6/32"));
+    let mut forged = Writer::new();
+    assert!(rtnl::request(&mut forged, &op, 1));
+    // An acknowledgement for any sequence number that may be next.
+    let mut ack = Writer::new();
+    (0..64).for_each(|seq| ack.message(2, 0, seq, |m| m.fixed(&[0; 20])));
+    let table = std::fs::read_to_string("/proc/thread-self/net/netlink").unwrap();
+    // Columns: address, protocol, port, groups, ...; the kernel's own port is 0.
+    let ports: Vec<u32> = table
+        .lines()
+        .skip(1)
+        .map(|l| l.split_whitespace().collect::<Vec<_>>())
+        .filter(|f| f[1] == "0" && f[2] != "0")
+        .map(|f| f[2].parse().unwrap())
+        .collect();
+    assert_eq!(ports.len(), 2, "{table}");
+    let enemy = sys::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE).unwrap();
+    for port in ports {
+        let to = [16u16.to_ne_bytes().as_slice(), &[0; 2], &port.to_ne_bytes(), &[0; 4]].concat();
+        sys::send_to(enemy.as_fd(), forged.bytes(), &to).unwrap();
+        sys::send_to(enemy.as_fd(), ack.bytes(), &to).unwrap();
+    }
+    assert_eq!(news(&mut rtnl), []);
+    let done = apply(&mut rtnl, &[address(4_000_000, net("10.0.0.9/32"))]);
+    assert_eq!(done, [Done::Refused(libc::ENODEV)]);
 }

@@ -90,13 +90,9 @@ impl Rtnl {
     /// Tells all links, addresses and routes of ours, between DumpBegin and DumpDone (DumpBegin again if the tables
     /// changed meanwhile). News older than the dump are thrown away, newer ones follow by `read_news`.
     pub fn dump(&mut self, sink: &mut dyn FnMut(News)) -> io::Result<()> {
-        for _ in 0..DRAIN {
-            match receive(self.news.as_fd(), &mut self.buf) {
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                Err(e) if !is_overrun(&e) => return Err(e),
-                _ => {}
-            }
-        }
+        drain(self.news.as_fd(), &mut self.buf)?;
+        // The rest of a dump that broke off: the kernel starts no second one beside it.
+        drain(self.requests.as_fd(), &mut self.buf)?;
         for _ in 0..DUMP_TRIES {
             sink(News::DumpBegin);
             self.names.0.clear();
@@ -246,6 +242,17 @@ fn socket(groups: u32, buffer: i32) -> io::Result<OwnedFd> {
     address.u32_ne(groups);
     sys::bind(fd.as_fd(), &address.bytes)?;
     Ok(fd)
+}
+
+fn drain(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<()> {
+    for _ in 0..DRAIN {
+        match receive(fd, buf) {
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+            Err(e) if !is_overrun(&e) => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// One datagram from the kernel itself: anybody may send to a netlink socket.

@@ -189,11 +189,11 @@ pub struct LocalTime {
 
 /// Seconds since 1970 on the clock of the wall (TZ, /etc/localtime).
 pub fn local_time(seconds: u64) -> LocalTime {
-    let seconds = libc::time_t::try_from(seconds).unwrap_or(0);
-    // SAFETY: all zeros is a valid tm; its one pointer is not looked at.
-    let mut tm: libc::tm = unsafe { zeroed() };
+    // SAFETY: all zeros is a valid timespec, and a valid tm; its one pointer is not looked at.
+    let (mut at, mut tm): (libc::timespec, libc::tm) = unsafe { zeroed() };
+    at.tv_sec = seconds as _;
     // SAFETY: reads one time_t, fills in one tm. The program has one thread and never changes TZ.
-    unsafe { libc::localtime_r(from_ref(&seconds), from_mut(&mut tm)) };
+    unsafe { libc::localtime_r(from_ref(&at.tv_sec), from_mut(&mut tm)) };
     let small = |n: c_int| u8::try_from(n).unwrap_or(0);
     LocalTime {
         year: tm.tm_year.saturating_add(1900),
@@ -217,7 +217,8 @@ pub fn timer_set(fd: BorrowedFd<'_>, at: Option<u64>) -> io::Result<()> {
     if let Some(at) = at {
         // Zero would disarm it.
         let at = at.max(1);
-        spec.it_value.tv_sec = libc::time_t::try_from(at / 1_000_000).unwrap_or(libc::time_t::MAX);
+        // 68 years fit even where seconds have 32 bits.
+        spec.it_value.tv_sec = (at / 1_000_000).min(i32::MAX as u64) as _;
         spec.it_value.tv_nsec = (at % 1_000_000 * 1000) as _;
     }
     // SAFETY: the kernel reads a live itimerspec.

@@ -400,7 +400,7 @@ mod tests {
                 }
                 _ => unreachable!(),
             };
-            assert_eq!(told(&Op::Add(key, value.clone())), [there.clone()]);
+            assert_eq!(told(&Op::Add(key, value.clone())), std::slice::from_ref(&there));
             let set = told(&Op::Set(key, value.clone()));
             assert_eq!(set.last(), Some(&there));
             match told(&Op::Remove(key, value)).as_slice() {
