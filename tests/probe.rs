@@ -406,7 +406,7 @@ struct Shell {
     start: std::time::Instant,
     out: Vec<(u32, Verdict)>,
     most_open: usize,
-    /// Turns that found a backlog.
+    /// Events that left something for a later turn.
     backlogs: usize,
 }
 
@@ -441,7 +441,6 @@ impl Shell {
         let begun = self.now();
         while self.out.len() < verdicts {
             assert!(self.now().since(begun) < 6 * LONG, "hangs: {:?}", self.out);
-            self.backlogs += usize::from(self.conns.has_backlog());
             let sleep = match (self.conns.has_backlog(), self.conns.deadline()) {
                 (true, _) => Duration::ZERO,
                 (false, Some(at)) => at.since(self.now()) + Duration::from_micros(1),
@@ -452,6 +451,7 @@ impl Shell {
             for event in &events {
                 assert!(self.conns.owns(event.token()));
                 self.conns.ready(self.poll.registry(), event.token(), now, &mut self.out);
+                self.backlogs += usize::from(self.conns.has_backlog());
             }
             self.conns.due(self.poll.registry(), now, &mut self.out);
             self.most_open = self.most_open.max(self.conns.load().0);
@@ -871,6 +871,16 @@ mod tls {
             );
             assert_eq!(one(server.at, LONG, ssl(page_is(b"x"), None)), down(Reason::Digest(md5(&page()))), "{name}");
         }
+    }
+
+    /// Between the steps of a handshake the loop has its turn.
+    #[test]
+    fn a_handshake_goes_step_by_step() {
+        let Some(server) = openssl("step", false, &["-tls1_2"]) else { return };
+        let mut shell = Shell::new();
+        shell.go(1, &check(server.at, LONG, ssl(get(http(vec![url("/none")])), None)), 0);
+        assert_eq!(shell.run(1).len(), 1);
+        assert!(shell.backlogs >= 2, "{}", shell.backlogs);
     }
 
     fn words(verdict: Verdict) -> String {
