@@ -41,6 +41,9 @@ pub const REPLY_BYTES: usize = 8 << 20;
 pub const PROBE_STEPS: u32 = 4;
 /// Bytes read from one checked server before the others get their turn.
 pub const PROBE_BYTES_PER_TURN: usize = 64 << 10;
+/// Connections that go on with their reading, or with a step of their TLS handshake, in one turn: a step is 0.1 ms on a
+/// PC, milliseconds on a small router.
+pub const PROBE_BACKLOG_PER_TURN: usize = 8;
 /// Conversations begun in one turn, when many wait for a place.
 pub const PROBES_PER_TURN: usize = 32;
 /// Checks that found no descriptor, memory or port of our own are tried again after this.

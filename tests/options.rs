@@ -215,9 +215,24 @@ fn refuses_beside_a_living_one_only() {
     }
     fs::write(&file, [0xff, 0xfe, 0]).unwrap();
     assert_eq!(pidfile::running(&file), Ok(None));
-    // In a container the pid of the last run is often ours.
-    fs::write(&file, format!("{}\n", std::process::id())).unwrap();
-    assert_eq!(pidfile::running(&file), Ok(None));
+}
+
+/// In a container the pid of the last run is often that of this one: then there is no other.
+#[test]
+fn our_own_pid_is_no_other_daemon() {
+    const FILE: &str = "HOLDFAST_PID_FILE";
+    if let Some(file) = std::env::var_os(FILE).map(PathBuf::from) {
+        fs::write(&file, format!("{}\n", std::process::id())).unwrap();
+        assert_eq!(pidfile::running(&file), Ok(None));
+        PidFiles::claim(&[file]).unwrap();
+        return;
+    }
+    let dir = Dir::new("own");
+    let named = dir.at("holdfast");
+    fs::copy(std::env::current_exe().unwrap(), &named).unwrap();
+    let args = ["--exact", "our_own_pid_is_no_other_daemon"];
+    let run = Command::new(named).args(args).env(FILE, dir.at("main")).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
 }
 
 #[test]

@@ -144,9 +144,9 @@ impl Conns {
         self.fill(registry, now, out);
     }
 
-    /// Ends what has run out of time, gives one turn to each connection of the backlog, and opens what waits.
+    /// Ends what has run out of time, gives a few connections of the backlog their turn, and opens what waits.
     pub fn due(&mut self, registry: &Registry, now: Instant, out: &mut Vec<(u32, Verdict)>) {
-        for _ in 0..self.backlog.len() {
+        for _ in 0..self.backlog.len().min(limits::PROBE_BACKLOG_PER_TURN) {
             let Some(place) = self.backlog.pop_front() else { break };
             if let Some(Some(conn)) = self.places.get_mut(place) {
                 conn.waiting = false;
