@@ -4,7 +4,7 @@ use holdfast::base::addr::Endpoint;
 use holdfast::base::time::Instant;
 use holdfast::base::verdict::{Reason, Verdict};
 use holdfast::config::model::{Check, CheckKind, Http, HttpProtocol, Misc, Script, Url};
-use holdfast::daemon::conn::{plain_open, Conns, Opener};
+use holdfast::daemon::conn::{open, Conns, Opener};
 use holdfast::limits;
 use holdfast::probe::{urls, Dialog, Talk, Turn};
 use md5::{Digest, Md5};
@@ -423,7 +423,7 @@ impl Shell {
     }
 
     fn new() -> Shell {
-        Shell::with(Box::new(plain_open))
+        Shell::with(Box::new(open))
     }
 
     fn now(&self) -> Instant {
@@ -699,7 +699,7 @@ fn our_own_want_takes_no_server_down() {
             if refusals >= 0 {
                 return Err(io::Error::from_raw_os_error(errno));
             }
-            plain_open(check)
+            open(check)
         }));
         let up = check(server(drop), LONG, CheckKind::Tcp);
         (0..5).for_each(|id| shell.go(id, &up, 0));

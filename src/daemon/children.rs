@@ -4,6 +4,7 @@ use crate::base::time::Instant;
 use crate::base::verdict::{Reason, Verdict};
 use crate::config::model::{Misc, Script};
 use crate::limits;
+use crate::linux::ipvs;
 use crate::linux::process::{self, Exit};
 use crate::linux::sys::{kill_group, Identity};
 use crate::node::effect::Spawn;
@@ -40,7 +41,7 @@ enum What {
         id: u32,
         dynamic: bool,
     },
-    /// A check whose verdict nobody wants any more.
+    /// modprobe, or a check whose verdict nobody wants any more.
     Nobody,
 }
 
@@ -61,6 +62,16 @@ impl Children {
 
     pub fn check(&mut self, id: u32, misc: &Misc) {
         self.checks.push_back((id, Box::new(misc.clone())));
+    }
+
+    /// Loads IPVS, without waiting for it.
+    pub fn modprobe(&mut self) {
+        let busy = self.running.iter().any(|c| matches!(c.what, What::Nobody));
+        if let (false, Ok(child)) = (busy, process::spawn(&ipvs::LOAD_MODULE, None, &[])) {
+            let running =
+                Running { pid: child.pid, what: What::Nobody, deadline: None, started: Instant(0), asked: false };
+            self.running.push(running);
+        }
     }
 
     pub fn abandon(&mut self, id: u32) {

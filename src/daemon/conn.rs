@@ -11,23 +11,26 @@ use crate::base::timers::Timers;
 use crate::base::verdict::{Reason, Verdict};
 use crate::config::model::{Check, CheckKind};
 use crate::limits;
+use crate::linux::socket;
 use crate::probe::{Dialog, Talk, Turn};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Makes a socket that is connecting to `check.to`, with the check's own address, interface and mark.
 pub type Opener = Box<dyn FnMut(&Check) -> io::Result<TcpStream>>;
 
-/// What this file can do itself: a socket without options.
-pub fn plain_open(check: &Check) -> io::Result<TcpStream> {
-    if check.bind.is_some() || check.bind_port.is_some() || check.bind_if.is_some() || check.fwmark.is_some() {
-        return Err(io::ErrorKind::Unsupported.into());
-    }
-    TcpStream::connect(SocketAddr::new(check.to.ip, check.to.port))
+/// From the address, interface and with the mark that the check asks for.
+pub fn open(check: &Check) -> io::Result<TcpStream> {
+    let from = socket::From {
+        address: check.bind,
+        port: check.bind_port,
+        interface: check.bind_if.as_ref(),
+        mark: check.fwmark,
+    };
+    Ok(TcpStream::from_std(socket::connect(check.to, &from)?.into()))
 }
 
 /// All conversations of the daemon: at most `limits::PROBES` open, the others wait in the order in which they came.

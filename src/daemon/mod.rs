@@ -63,6 +63,7 @@ pub struct Daemon {
     signals: OwnedFd,
     rtnl: Rtnl,
     ipvs: Option<Ipvs>,
+    tried_modprobe: bool,
     /// The raw sockets, by key; their tokens count up from FIRST_SOCKET.
     sockets: BTreeMap<SocketKey, (OwnedFd, usize)>,
     by_token: BTreeMap<usize, SocketKey>,
@@ -123,11 +124,12 @@ impl Daemon {
             signals: sys::signal_fd(&signals)?,
             rtnl: Rtnl::open()?,
             ipvs: None,
+            tried_modprobe: false,
             sockets: BTreeMap::new(),
             by_token: BTreeMap::new(),
             next_token: FIRST_SOCKET,
             frames: socket::packet()?,
-            conns: Conns::new(FIRST_CHECK, Box::new(conn::plain_open)),
+            conns: Conns::new(FIRST_CHECK, Box::new(conn::open)),
             children: Children::default(),
             record,
             logger,
@@ -484,10 +486,16 @@ impl Daemon {
 
     fn open_ipvs(&mut self) {
         if self.ipvs.is_none() {
-            self.ipvs = Ipvs::open().ok().or_else(|| {
+            self.ipvs = Ipvs::open().ok();
+        }
+        if self.ipvs.is_none() {
+            // Before the first advert there is time to wait for modprobe; later the next attempt finds what it did.
+            if !std::mem::replace(&mut self.tried_modprobe, true) {
                 let _ = ipvs::load_module();
-                Ipvs::open().ok()
-            });
+                self.ipvs = Ipvs::open().ok();
+            } else {
+                self.children.modprobe();
+            }
         }
         let mut all = Vec::new();
         let read = self.ipvs.as_mut().is_some_and(|ipvs| ipvs.dump(&mut |news| all.push(news)).is_ok());

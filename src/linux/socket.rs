@@ -2,11 +2,11 @@
 //! neighbour advertisements.
 
 use super::sys;
-use crate::base::addr::IfName;
+use crate::base::addr::{Endpoint, IfName};
 use crate::base::bytes::Writer;
 use crate::wire::op::SocketKey;
 use std::io::{self, Error};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// TC_PRIO_INTERACTIVE: before bulk traffic in the interface's queue.
@@ -95,6 +95,56 @@ fn sockaddr_in(to: Ipv4Addr) -> [u8; 16] {
     let [f0, f1] = u16::try_from(libc::AF_INET).unwrap_or(0).to_ne_bytes();
     let [a, b, c, d] = to.octets();
     [f0, f1, 0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]
+}
+
+/// Where a connection of a check comes from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct From<'a> {
+    pub address: Option<IpAddr>,
+    pub port: Option<u16>,
+    pub interface: Option<&'a IfName>,
+    pub mark: Option<u32>,
+}
+
+/// A TCP socket that is connecting.
+pub fn connect(to: Endpoint, from: &From) -> io::Result<OwnedFd> {
+    let family = if to.ip.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let fd = sys::socket(family, libc::SOCK_STREAM, 0)?;
+    let sock = |name, value: &[u8]| sys::set_option(fd.as_fd(), libc::SOL_SOCKET, name, value);
+    if let Some(mark) = from.mark {
+        sock(libc::SO_MARK, &mark.to_ne_bytes())?;
+    }
+    if let Some(interface) = from.interface {
+        sock(libc::SO_BINDTODEVICE, interface.as_str().as_bytes())?;
+    }
+    if from.address.is_some() || from.port.is_some() {
+        let any = if to.ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        sock(libc::SO_REUSEADDR, &ON)?;
+        let from = Endpoint { ip: from.address.unwrap_or(any), port: from.port.unwrap_or(0) };
+        sys::bind(fd.as_fd(), &sockaddr(from))?;
+    }
+    sys::connect(fd.as_fd(), &sockaddr(to))?;
+    Ok(fd)
+}
+
+/// sockaddr_in or sockaddr_in6: family in host order, port and address in network order.
+fn sockaddr(at: Endpoint) -> Vec<u8> {
+    let mut w = Writer::new();
+    let family = if at.ip.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    w.u16_ne(u16::try_from(family).unwrap_or(0));
+    w.u16(at.port);
+    match at.ip {
+        IpAddr::V4(ip) => {
+            w.put(&ip.octets());
+            w.zeros(8);
+        }
+        IpAddr::V6(ip) => {
+            w.zeros(4);
+            w.put(&ip.octets());
+            w.zeros(4);
+        }
+    }
+    w.bytes
 }
 
 /// For sending whole Ethernet frames on any interface. Protocol 0: it never receives anything.

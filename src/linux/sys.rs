@@ -53,6 +53,15 @@ pub fn bind(fd: BorrowedFd<'_>, address: &[u8]) -> io::Result<()> {
     check(unsafe { libc::bind(fd.as_raw_fd(), address.as_ptr().cast(), bytes_len(address)) }).map(drop)
 }
 
+/// Begins to connect; on a non-blocking socket it goes on by itself.
+pub fn connect(fd: BorrowedFd<'_>, address: &[u8]) -> io::Result<()> {
+    // SAFETY: the kernel reads `len` bytes of a live slice, whatever its alignment.
+    match check(unsafe { libc::connect(fd.as_raw_fd(), address.as_ptr().cast(), bytes_len(address)) }) {
+        Err(e) if e.raw_os_error() == Some(libc::EINPROGRESS) => Ok(()),
+        other => other.map(drop),
+    }
+}
+
 pub fn set_option(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &[u8]) -> io::Result<()> {
     // SAFETY: the kernel reads `len` bytes of a live slice.
     let done =
