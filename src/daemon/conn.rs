@@ -249,7 +249,7 @@ impl Conns {
                     self.starved = Some((errno, now + limits::PROBE_STARVED));
                     return false;
                 }
-                out.push((id, Verdict::Down(errno.map_or(Reason::Unsupported(OPTIONS), Reason::Connect))));
+                out.push((id, Verdict::Down(Reason::Connect(errno.unwrap_or(libc::EINVAL)))));
                 return true;
             }
         };
@@ -472,6 +472,5 @@ fn down(reason: Reason) -> Pump {
     Pump::Done(Verdict::Down(reason))
 }
 
-const OPTIONS: &str = "bindto, bind_port, bind_if and fwmark";
 /// One read; the bytes are looked at and forgotten.
 const READ_BYTES: usize = 16 << 10;

@@ -238,10 +238,7 @@ where
                 options.log_addresses = true;
                 options.not_yet(name, short);
             }
-            "namespace" => {
-                options.namespace = Some(text(value)?);
-                options.not_yet(name, short);
-            }
+            "namespace" => options.namespace = Some(text(value)?),
             "config-id" => options.config_id = Some(text(value)?),
             "all-config" => {
                 options.all_config = true;
@@ -309,10 +306,7 @@ impl Options {
             None => (value, 10),
         };
         match u32::from_str_radix(digits, radix) {
-            Ok(umask @ 0..=0o777) if !digits.starts_with('+') => {
-                self.umask = Some(umask);
-                self.not_yet("umask", 'u');
-            }
+            Ok(umask @ 0..=0o777) if !digits.starts_with('+') => self.umask = Some(umask),
             _ => self.ignore(format!("umask {value:?} is not a number from 0 to 0777")),
         }
     }
@@ -370,6 +364,8 @@ What to run
                              (exit status 0 good, 4 cannot run, 5 runs with errors, 6 script security)
 
 How to run
+  -s, --namespace=NAME       in this network namespace (ip netns)
+  -u, --umask=MASK           umask of the files that are written
   -n, --dont-fork            stay in the foreground
   -R, --dont-respawn         taken; one process has no children to restart
   -p, --pid=FILE             pid file; default /run/keepalived.pid

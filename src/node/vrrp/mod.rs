@@ -52,8 +52,8 @@ impl Vrrp {
                 continue;
             }
             match self.fault_of_group(i, ctx.conf) {
-                Some(why) => self.to_fault(i, why, ctx),
-                None => self.to_backup(i, BackupWhy::Start, ctx),
+                Some(why) => self.enter_fault(i, why, ctx),
+                None => self.enter_backup(i, BackupWhy::Start, ctx),
             }
         }
         self.index(ctx);
@@ -286,12 +286,12 @@ impl Vrrp {
                 if conf.higher_prio_send_advert {
                     self.advertise(i, ctx);
                 }
-                self.to_backup(i, BackupWhy::Higher { from, theirs, ours }, ctx);
+                self.enter_backup(i, BackupWhy::Higher { from, theirs, ours }, ctx);
                 let mut left = false;
                 for m in self.fellows(i, ctx.conf) {
                     if self.instances.get(m).is_some_and(|n| n.state == State::Master) {
                         left = true;
-                        self.to_backup(m, BackupWhy::Group, ctx);
+                        self.enter_backup(m, BackupWhy::Group, ctx);
                     }
                 }
                 if let (true, Some(group)) = (left, conf.group.and_then(|g| ctx.conf.groups.get(g))) {
@@ -312,7 +312,7 @@ impl Vrrp {
             return self.refile(i, ctx);
         }
         let Some(group) = conf.group.and_then(|g| ctx.conf.groups.get(g)) else {
-            return self.to_master(i, ctx);
+            return self.enter_master(i, ctx);
         };
         n.wants_master = true;
         let ready = |m: &usize| self.instances.get(*m).is_some_and(|n| n.wants_master || n.state == State::Master);
@@ -320,7 +320,7 @@ impl Vrrp {
             ctx.told.push(Effect::Note(Note::GroupSync { name: group.name.clone(), state: "MASTER" }));
             for &m in &group.members {
                 if self.instances.get(m).is_some_and(|n| n.state != State::Master) {
-                    self.to_master(m, ctx);
+                    self.enter_master(m, ctx);
                 }
             }
             self.tell_group(i, "MASTER", ctx);
@@ -376,7 +376,7 @@ impl Vrrp {
 
     // ---- transitions -----------------------------------------------------------------------------------------
 
-    fn to_master(&mut self, i: usize, ctx: &mut Ctx) {
+    fn enter_master(&mut self, i: usize, ctx: &mut Ctx) {
         let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
         n.state = State::Master;
         (n.wants_master, n.lower_since, n.said) = (false, None, 0);
@@ -388,7 +388,7 @@ impl Vrrp {
         self.announce(i, rounds, ctx);
     }
 
-    fn to_backup(&mut self, i: usize, why: BackupWhy, ctx: &mut Ctx) {
+    fn enter_backup(&mut self, i: usize, why: BackupWhy, ctx: &mut Ctx) {
         let Some(conf) = ctx.conf.instances.get(i) else { return };
         self.release(i);
         let Some(n) = self.instances.get_mut(i) else { return };
@@ -400,7 +400,7 @@ impl Vrrp {
         self.changed(i, Note::Backup { name: conf.name.clone(), why }, "BACKUP", ctx);
     }
 
-    fn to_fault(&mut self, i: usize, why: Box<str>, ctx: &mut Ctx) {
+    fn enter_fault(&mut self, i: usize, why: Box<str>, ctx: &mut Ctx) {
         let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
         if n.state == State::Master {
             send(n, conf, PRIORITY_STOP, ctx);
@@ -475,20 +475,20 @@ impl Vrrp {
         let (state, why) = (n.state, self.fault_of_group(i, ctx.conf));
         match (state, why) {
             (State::Backup | State::Master, Some(why)) => {
-                self.to_fault(i, why, ctx);
+                self.enter_fault(i, why, ctx);
                 for m in self.fellows(i, ctx.conf) {
                     let Some(why) = self.fault_of_group(m, ctx.conf) else { continue };
                     if self.instances.get(m).is_some_and(|n| n.state != State::Fault) {
-                        self.to_fault(m, why, ctx);
+                        self.enter_fault(m, why, ctx);
                     }
                 }
                 self.tell_group(i, "FAULT", ctx);
             }
             (State::Fault, None) => {
-                self.to_backup(i, BackupWhy::FaultGone, ctx);
+                self.enter_backup(i, BackupWhy::FaultGone, ctx);
                 for m in self.fellows(i, ctx.conf) {
                     if self.instances.get(m).is_some_and(|n| n.state == State::Fault) {
-                        self.to_backup(m, BackupWhy::FaultGone, ctx);
+                        self.enter_backup(m, BackupWhy::FaultGone, ctx);
                     }
                 }
                 self.tell_group(i, "BACKUP", ctx);
