@@ -93,7 +93,8 @@ fn field(fields: &[&str], i: usize) -> Option<u32> {
 mod tests {
     use super::*;
 
-    const PASSWD: &str = "root:x:0:0:root:/root:/bin/sh\n# a comment\nana:x:1000:1001::/home/ana:\nbroken\n7:x:70:71::/:\n";
+    const PASSWD: &str =
+        "root:x:0:0:root:/root:/bin/sh\n# a comment\nana:x:1000:1001::/home/ana:\nbroken\n7:x:70:71::/:\n";
     const GROUP: &str = "root:x:0:\nana:x:1001:\nadm:x:4:syslog,ana\nops:x:99:ana,bob\nnobody\n";
 
     #[test]
