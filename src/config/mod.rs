@@ -2,6 +2,7 @@
 
 mod context;
 pub mod diagnostic;
+pub mod dump;
 mod global;
 pub mod keywords;
 pub mod lexer;

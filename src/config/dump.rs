@@ -1,0 +1,362 @@
+//! The configuration as understood, line by line, for `-d`: the sections that keepalived has had since 2002.
+//! Secrets are masked.
+
+use super::model::{Auth, Check, CheckKind, Config, Global, Group, Instance, Notify, Route, Script, Service, Vip};
+use crate::wire::op::ServiceKey;
+use std::time::Duration;
+
+const MASK: &str = "********";
+
+/// Calls `line` for each line; none holds a line's end.
+pub fn dump(config: &Config, line: &mut dyn FnMut(&str)) {
+    line("------< Global definitions >------");
+    global(&config.global, line);
+    line("------< SSL definitions >------");
+    ssl(&config.global, line);
+    line("------< VRRP Topology >------");
+    for i in &config.instances {
+        instance(i, line);
+    }
+    line("------< VRRP Sync groups >------");
+    for g in &config.groups {
+        group(g, config, line);
+    }
+    line("------< LVS Topology >------");
+    if let Some(sync) = &config.sync_daemon {
+        let tied = sync.instance.and_then(|n| config.instances.get(n));
+        let tied = tied.map_or(String::new(), |i| format!(", VRRP Instance = {}", i.name));
+        line(&format!(" Connection sync daemon = {}, id = {}{tied}", sync.interface, sync.id));
+    }
+    for s in &config.services {
+        service(s, line);
+    }
+    line("------< Health checkers >------");
+    for s in &config.services {
+        for r in &s.servers {
+            for c in &r.checks {
+                check(r.at, c, line);
+            }
+        }
+    }
+}
+
+/// Seconds as people write them.
+struct Secs(Duration);
+
+impl std::fmt::Display for Secs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.subsec_nanos() {
+            0 => write!(f, "{}", self.0.as_secs()),
+            _ => write!(f, "{}", self.0.as_secs_f64()),
+        }
+    }
+}
+
+fn command(s: &Script) -> String {
+    let mut text = String::new();
+    for (i, word) in s.words.iter().enumerate() {
+        if i > 0 {
+            text.push(' ');
+        }
+        if word.is_empty() || word.contains(char::is_whitespace) {
+            text.push_str(&format!("{word:?}"));
+        } else {
+            text.push_str(word);
+        }
+    }
+    if let Some(user) = &s.user {
+        text.push_str(&format!(", user {user}"));
+    }
+    if let Some(group) = &s.group {
+        text.push_str(&format!(":{group}"));
+    }
+    text
+}
+
+fn global(g: &Global, line: &mut dyn FnMut(&str)) {
+    line(&format!(" LVS ID = {}", g.router_id));
+    if let Some((server, port)) = &g.smtp_server {
+        match port {
+            25 => line(&format!(" Smtp server = {server}")),
+            _ => line(&format!(" Smtp server = {server}, port = {port}")),
+        }
+    }
+    line(&format!(" Smtp server connection timeout = {}", Secs(g.smtp_connect_timeout)));
+    if let Some(from) = &g.notification_email_from {
+        line(&format!(" Email notification from = {from}"));
+    }
+    for to in &g.notification_email {
+        line(&format!(" Email notification = {to}"));
+    }
+    line(&format!(" VRRP IPv4 multicast group = {}", g.mcast_group4));
+}
+
+fn ssl(g: &Global, line: &mut dyn FnMut(&str)) {
+    let Some(s) = &g.ssl else { return line(" Using autogen SSL context") };
+    if s.password.is_some() {
+        line(&format!(" Password = {MASK}"));
+    }
+    for (name, value) in [("CA-file", &s.ca), ("Certificate file", &s.certificate), ("Key file", &s.key)] {
+        if let Some(value) = value {
+            line(&format!(" {name} = {value}"));
+        }
+    }
+}
+
+fn instance(i: &Instance, line: &mut dyn FnMut(&str)) {
+    line(&format!(" VRRP Instance = {}", i.name));
+    if let Some(reason) = &i.held {
+        line(&format!("   Kept in FAULT: {reason}"));
+    }
+    line(&format!("   Want State = {}", if i.want_master { "MASTER" } else { "BACKUP" }));
+    line(&format!("   Running on device = {}", i.interface));
+    for name in &i.track_interfaces {
+        line(&format!("   Tracked interface = {name}"));
+    }
+    if i.dont_track_primary {
+        line("   The device's own state is ignored");
+    }
+    if let Some(ip) = i.mcast_src_ip {
+        line(&format!("   Using src_ip = {ip}"));
+    }
+    line(&format!("   Virtual Router ID = {}", i.vrid));
+    line(&format!("   Priority = {}", i.priority));
+    line(&format!("   Advert interval = {}sec", Secs(i.advert_int)));
+    let g = &i.garp;
+    line(&format!("   Gratuitous ARP delay = {}, repeat = {}", Secs(g.delay), g.repeat));
+    if let Some(refresh) = g.refresh {
+        line(&format!("   Gratuitous ARP refresh = {}, repeat = {}", Secs(refresh), g.refresh_repeat));
+    }
+    line(if i.nopreempt { "   Preempt Inactive" } else { "   Preempt Active" });
+    if !i.preempt_delay.is_zero() {
+        line(&format!("   Preempt delay = {}", Secs(i.preempt_delay)));
+    }
+    if let Auth::Pass(_) = i.auth {
+        line("   Authentication type = SIMPLE_PASSWORD");
+        line(&format!("   Password = {MASK}"));
+    }
+    if i.smtp_alert {
+        line("   Mail alerts active");
+    }
+    line(&format!("   VIP count = {}", i.vips.len()));
+    for (n, v) in i.vips.iter().enumerate() {
+        vip(&format!("VIP{}", n + 1), v, line);
+    }
+    for (n, v) in i.excluded.iter().enumerate() {
+        vip(&format!("Excluded VIP{}", n + 1), v, line);
+    }
+    for r in &i.routes {
+        route(r, line);
+    }
+    notify(&i.notify, line);
+}
+
+fn vip(name: &str, v: &Vip, line: &mut dyn FnMut(&str)) {
+    let mut text = format!("     {name} = {}", v.net);
+    if let Some(dev) = &v.dev {
+        text.push_str(&format!(" dev {dev}"));
+    }
+    if let Some(brd) = v.broadcast {
+        text.push_str(&format!(" brd {brd}"));
+    }
+    if v.scope != 0 {
+        text.push_str(&format!(" scope {}", v.scope));
+    }
+    if let Some(label) = &v.label {
+        text.push_str(&format!(" label {label}"));
+    }
+    line(&text);
+}
+
+fn route(r: &Route, line: &mut dyn FnMut(&str)) {
+    let kind = match r.kind {
+        1 => "",
+        6 => "blackhole ",
+        7 => "unreachable ",
+        8 => "prohibit ",
+        9 => "throw ",
+        _ => "other ",
+    };
+    let mut text = format!("     VROUTE = {kind}{}", r.dst);
+    if let Some(via) = r.via {
+        text.push_str(&format!(" via {via}"));
+    }
+    if let Some(dev) = &r.dev {
+        text.push_str(&format!(" dev {dev}"));
+    }
+    if let Some(src) = r.src {
+        text.push_str(&format!(" src {src}"));
+    }
+    if r.table != 254 {
+        text.push_str(&format!(" table {}", r.table));
+    }
+    if r.metric != 0 {
+        text.push_str(&format!(" metric {}", r.metric));
+    }
+    line(&text);
+}
+
+fn notify(n: &Notify, line: &mut dyn FnMut(&str)) {
+    let all =
+        [("Master", &n.master), ("Backup", &n.backup), ("Fault", &n.fault), ("Stop", &n.stop), ("Generic", &n.any)];
+    for (name, script) in all {
+        if let Some(script) = script {
+            line(&format!("   {name} state transition script = {}", command(script)));
+        }
+    }
+}
+
+fn group(g: &Group, config: &Config, line: &mut dyn FnMut(&str)) {
+    let mut members = g.members.iter().filter_map(|m| config.instances.get(*m)).peekable();
+    let master = members.peek().is_some_and(|i| i.want_master);
+    line(&format!(" VRRP Sync Group = {}, {}", g.name, if master { "MASTER" } else { "BACKUP" }));
+    for i in members {
+        line(&format!("   monitor = {}", i.name));
+    }
+    if g.smtp_alert {
+        line("   Mail alerts active");
+    }
+    notify(&g.notify, line);
+}
+
+fn service(s: &Service, line: &mut dyn FnMut(&str)) {
+    match s.key {
+        ServiceKey::Address(_, at) => line(&format!(" VIP = {}, VPORT = {}", at.ip, at.port)),
+        ServiceKey::Mark(_, mark) => line(&format!(" VIP FWMARK = {mark}")),
+    }
+    if let Some(name) = &s.virtualhost {
+        line(&format!("   VirtualHost = {name}"));
+    }
+    // One delay for the service, as its checks have it.
+    let delay = s.servers.iter().flat_map(|r| &r.checks).map(|c| c.delay_loop).next();
+    match delay {
+        Some(delay) => line(&format!("   delay_loop = {}, lb_algo = {}", Secs(delay), s.scheduler.name())),
+        None => line(&format!("   lb_algo = {}", s.scheduler.name())),
+    }
+    if s.scheduler_flags != 0 {
+        let flags: Vec<_> =
+            (1..=3).filter(|n| s.scheduler_flags >> (n - 1) & 1 != 0).map(|n| format!("flag-{n}")).collect();
+        line(&format!("   scheduler flags = {}", flags.join(" ")));
+    }
+    if let Some(seconds) = s.persistence {
+        line(&format!("   persistence timeout = {seconds}"));
+        if s.granularity != s.family().max_len() {
+            line(&format!("   persistence granularity = {}", s.granularity));
+        }
+    }
+    if s.one_packet {
+        line("   one packet scheduling");
+    }
+    if let ServiceKey::Address(protocol, _) = s.key {
+        line(&format!("   protocol = {}", protocol.name()));
+    }
+    if s.alpha {
+        line("   alpha: servers begin down");
+    }
+    if s.omega {
+        line("   omega: scripts run at stop");
+    }
+    if s.quorum != 1 || s.hysteresis != 0 {
+        line(&format!("   quorum = {}, hysteresis = {}", s.quorum, s.hysteresis));
+    }
+    for (name, script) in [("quorum up", &s.quorum_up), ("quorum down", &s.quorum_down)] {
+        if let Some(script) = script {
+            line(&format!("   {name} script = {}", command(script)));
+        }
+    }
+    // The service has no method of its own: that of its first server.
+    if let Some(first) = s.servers.first() {
+        line(&format!("   lb_kind = {}", first.forward.name()));
+    }
+    if let Some(sorry) = &s.sorry {
+        let inhibit = if sorry.inhibit { ", inhibit" } else { "" };
+        line(&format!("   sorry server = {}, lb_kind = {}{inhibit}", sorry.at, sorry.forward.name()));
+    }
+    let kind = s.servers.first().map(|r| r.forward);
+    for r in &s.servers {
+        line(&format!("   RIP = {}, RPORT = {}, WEIGHT = {}", r.at.ip, r.at.port, r.weight));
+        if Some(r.forward) != kind {
+            line(&format!("     lb_kind = {}", r.forward.name()));
+        }
+        if r.inhibit {
+            line("     inhibit on failure");
+        }
+        if r.alpha && !s.alpha {
+            line("     alpha: begins down");
+        }
+        if r.upper_threshold != 0 || r.lower_threshold != 0 {
+            line(&format!("     thresholds = {} to {} connections", r.lower_threshold, r.upper_threshold));
+        }
+        for (name, script) in [("UP", &r.notify_up), ("DOWN", &r.notify_down)] {
+            if let Some(script) = script {
+                line(&format!("     script {name} = {}", command(script)));
+            }
+        }
+    }
+}
+
+fn check(at: crate::base::addr::Endpoint, c: &Check, line: &mut dyn FnMut(&str)) {
+    line(&format!(" {}:{}", at.ip, at.port));
+    line(&format!("   Keepalive method = {}", c.kind.name()));
+    if !matches!(c.kind, CheckKind::Misc(_)) {
+        line(&format!("   Connection port = {}", c.to.port));
+        if c.to.ip != at.ip {
+            line(&format!("   Connection address = {}", c.to.ip));
+        }
+        line(&format!("   Connection timeout = {}", Secs(c.timeout)));
+        if let Some(ip) = c.bind {
+            line(&format!("   Bind address = {ip}"));
+        }
+        if let Some(port) = c.bind_port {
+            line(&format!("   Bind port = {port}"));
+        }
+        if let Some(name) = &c.bind_if {
+            line(&format!("   Bind device = {name}"));
+        }
+        if let Some(mark) = c.fwmark {
+            line(&format!("   Firewall mark = {mark}"));
+        }
+    }
+    line(&format!("   Delay loop = {}", Secs(c.delay_loop)));
+    line(&format!("   Nb get retry = {}", c.retry));
+    line(&format!("   Delay before retry = {}", Secs(c.delay_before_retry)));
+    if c.alpha {
+        line("   Alpha: begins down");
+    }
+    match &c.kind {
+        CheckKind::Tcp => {}
+        CheckKind::Http(http) => {
+            if let Some(name) = &http.virtualhost {
+                line(&format!("   VirtualHost = {name}"));
+            }
+            for url in &http.urls {
+                let mut text = format!("   Checked url = {}", url.path);
+                if let Some(digest) = url.digest {
+                    text.push_str(", digest = ");
+                    for byte in digest {
+                        text.push_str(&format!("{byte:02x}"));
+                    }
+                }
+                for (low, high) in &url.status {
+                    text.push_str(&if low == high {
+                        format!(", status = {low}")
+                    } else {
+                        format!(", status = {low}-{high}")
+                    });
+                }
+                if let Some(name) = &url.virtualhost {
+                    text.push_str(&format!(", virtualhost = {name}"));
+                }
+                line(&text);
+            }
+        }
+        CheckKind::Smtp { helo } => line(&format!("   HELO name = {helo}")),
+        CheckKind::Misc(misc) => {
+            line(&format!("   Script = {}", command(&misc.script)));
+            line(&format!("   Script timeout = {}", Secs(misc.timeout)));
+            if misc.dynamic {
+                line("   Its exit status sets the weight");
+            }
+        }
+    }
+}
