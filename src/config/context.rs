@@ -39,6 +39,14 @@ impl Said<'_> {
 pub struct Seen([u64; 2]);
 
 impl Seen {
+    /// It was given, rightly or wrongly: its absence need not be said.
+    pub fn has(&self, block: Block, words: &[&str]) -> bool {
+        KEYWORDS.iter().filter(|k| k.block == block && words.contains(&k.word)).any(|k| {
+            let mut copy = *self;
+            copy.put(k)
+        })
+    }
+
     /// True if it was given before. A block has fewer than 128 keywords, and they stand together in the table.
     fn put(&mut self, keyword: &'static Keyword) -> bool {
         let from = KEYWORDS.as_ptr() as usize;
@@ -103,7 +111,12 @@ impl Context {
             if i > 0 {
                 self.path.push(' ');
             }
-            self.path.extend(word.str().chars().take(80));
+            let word = word.str();
+            if word.len() <= 80 {
+                self.path.push_str(&word);
+            } else {
+                self.path.extend(word.chars().take(80));
+            }
         }
         mark
     }
@@ -148,6 +161,7 @@ impl Context {
         }
         if keyword.needs && node.count() == 0 {
             self.found.stopped = true;
+            seen.put(keyword);
             self.say(Level::Error, Code::Argument, word.span(), &name, format!("'{name}' has no argument"), 2)
                 .help(format!("nothing starts with this; write {}", expected(keyword)));
             return None;

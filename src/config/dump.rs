@@ -317,7 +317,7 @@ fn check(at: crate::base::addr::Endpoint, c: &Check, line: &mut dyn FnMut(&str))
             line(&format!("   Firewall mark = {mark}"));
         }
     }
-    line(&format!("   Delay loop = {}", Secs(c.delay_loop)));
+    line(&format!("   Delay loop = {}, warm-up = {}", Secs(c.delay_loop), Secs(c.warmup)));
     line(&format!("   Nb get retry = {}", c.retry));
     line(&format!("   Delay before retry = {}", Secs(c.delay_before_retry)));
     if c.alpha {

@@ -125,7 +125,7 @@ impl GlobalDraft {
     }
 
     fn emails(&mut self, cx: &mut Context, node: Node) {
-        if let Some(arg) = node.arg(0) {
+        if let (Some(arg), true) = (node.arg(0), node.body()) {
             cx.bad(Code::Extra, arg, "the addresses of 'notification_email' stand in its block".into())
                 .help("write notification_email { ADDRESS }");
         }

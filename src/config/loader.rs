@@ -130,7 +130,9 @@ impl Loader {
     /// Reads about `budget` statements, or settles as many servers.
     pub fn step(&mut self, mut budget: usize) -> Progress {
         while budget > 0 {
-            budget -= 1;
+            if !matches!(self.phase, Phase::Lvs) {
+                budget -= 1;
+            }
             match self.phase {
                 Phase::Read => self.read(),
                 Phase::Vrrp => {
@@ -230,6 +232,7 @@ impl Loader {
 
     fn settle(&mut self, budget: &mut usize) {
         if self.settling.is_none() {
+            *budget = budget.saturating_sub(1);
             let Some(draft) = self.services.pop_front() else {
                 self.conclude();
                 return;

@@ -739,18 +739,19 @@ impl Settling {
         let protocol = match draft.protocol {
             Some(p) => p,
             None if marked => Protocol::Tcp,
+            None if draft.seen.has(Block::Service, &["protocol"]) => Protocol::Udp,
             None => {
                 cx.error(Code::Missing, draft.span, &token, "this virtual server has no 'protocol'".into())
                     .help("UDP is used; write protocol TCP or protocol UDP");
                 Protocol::Udp
             }
         };
-        if draft.forward.is_none() {
+        if draft.forward.is_none() && !draft.seen.has(Block::Service, &["lb_kind", "lvs_method"]) {
             cx.error(Code::Missing, draft.span, &token, "this virtual server has no 'lb_kind'".into())
                 .help("NAT is used");
             draft.forward = Some(Forward::Nat);
         }
-        if draft.scheduler.is_none() {
+        if draft.scheduler.is_none() && !draft.seen.has(Block::Service, &["lb_algo", "lvs_sched"]) {
             cx.error(Code::Missing, draft.span, &token, "this virtual server has no 'lb_algo'".into())
                 .help("wlc is used");
         }

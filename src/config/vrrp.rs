@@ -283,7 +283,7 @@ fn set<T>(to: &mut Option<T>, value: Option<T>) {
 
 /// The lines of a block of values.
 fn list<'t>(cx: &mut Context, node: Node<'t>) -> super::tree::Children<'t> {
-    if let Some(arg) = node.arg(0) {
+    if let (Some(arg), true) = (node.arg(0), node.body()) {
         let text = format!("'{}' takes its values in the block, not before it", node.word().str());
         cx.bad(Code::Extra, arg, text).help("it is not used");
     }
@@ -658,8 +658,8 @@ pub fn settle(
     for mut draft in drafts {
         cx.return_to(&draft.path);
         let (Some(interface), Some((vrid, vrid_span))) = (draft.interface.take(), draft.vrid) else {
-            if !draft.bad {
-                let what = if draft.vrid.is_none() { "virtual_router_id" } else { "interface" };
+            let what = if draft.vrid.is_none() { "virtual_router_id" } else { "interface" };
+            if !draft.bad && !draft.seen.has(Block::Instance, &[what]) {
                 let text = format!("the instance '{}' has no '{what}'", draft.name);
                 cx.error(Code::Missing, draft.span, &draft.name, text).help("the instance is not used");
             }
@@ -751,10 +751,11 @@ impl InstanceDraft {
         match (self.auth_span, self.auth_type, self.auth_pass) {
             (None, ..) | (_, Some(AuthType::Ah), _) => {}
             (Some(_), Some(AuthType::Pass), Some(pass)) => auth = Auth::Pass(pass),
-            (Some(span), Some(AuthType::Pass), None) => {
+            (Some(span), Some(AuthType::Pass), None) if !self.auth_seen.has(Block::Auth, &["auth_pass"]) => {
                 cx.error(Code::Missing, span, "auth_pass", "'authentication' has no 'auth_pass'".into())
                     .help("adverts are not authenticated");
             }
+            (Some(_), Some(AuthType::Pass), None) => {}
             (Some(span), None, _) => {
                 // keepalived says nothing and does not authenticate.
                 cx.warn(Code::Missing, span, "auth_type", "'authentication' has no 'auth_type'".into())
@@ -830,6 +831,7 @@ impl GroupDraft {
                 continue;
             }
             if found.group.is_some() {
+                said = true;
                 cx.error(Code::Conflict, *span, name, format!("'{name}' is in another vrrp_sync_group already"))
                     .help("it is not used here");
                 continue;

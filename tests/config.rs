@@ -1,0 +1,156 @@
+//! Each `config/*.conf` is loaded; what was found and what was understood stands in the `.out` beside it.
+//! `BLESS=1 cargo test --test config` rewrites those files: read the difference before it is committed.
+
+use holdfast::base::addr::IfName;
+use holdfast::config::dump::dump;
+use holdfast::config::loader::{load, read_file, Host, Loaded, Loader, Progress, ScriptFile};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+fn files() -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/config"))
+        .expect("tests/config is there")
+        .filter_map(|e| e.ok().map(|e| e.path()))
+        .filter(|p| p.extension().is_some_and(|e| e == "conf"))
+        .collect();
+    files.sort();
+    files
+}
+
+fn host() -> Host {
+    let interfaces = ["eth0", "eth1"].iter().filter_map(|n| n.parse::<IfName>().ok()).collect();
+    Host {
+        hostname: "director".into(),
+        config_id: "director".into(),
+        interfaces: Some(interfaces),
+        script: Some(|p| if p.starts_with("/gone") { ScriptFile::Missing } else { ScriptFile::Fine }),
+        user: Some(|u| u == "root" || u == "nobody"),
+    }
+}
+
+fn output(loaded: &Loaded) -> String {
+    let mut out = format!("status {}\n", loaded.status);
+    loaded.report(&mut out).expect("a string takes all");
+    match &loaded.config {
+        Some(config) => dump(config, &mut |line| writeln!(out, "{line}").expect("a string takes all")),
+        None => out.push_str("nothing starts\n"),
+    }
+    out
+}
+
+#[test]
+fn each_file_is_understood_as_written_down() {
+    let files = files();
+    assert!(files.len() >= 10);
+    let mut wrong = Vec::new();
+    for path in files {
+        let name = path.file_name().and_then(|n| n.to_str()).expect("a plain name");
+        let loaded = load(name, read_file(&path).expect("readable"), host());
+        let out = output(&loaded);
+        let expected = path.with_extension("out");
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&expected, out).expect("writable");
+        } else if std::fs::read_to_string(&expected).unwrap_or_default() != out {
+            wrong.push(format!("{name}:\n{out}"));
+        }
+    }
+    assert!(wrong.is_empty(), "these differ (BLESS=1 rewrites):\n{}", wrong.join("\n"));
+}
+
+/// The mistakes are marked in the file itself, by `WRONG column` at the end of the line.
+#[test]
+fn ten_mistakes_are_ten_findings() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/ten-mistakes.conf");
+    let text = read_file(&path).expect("readable");
+    let mut wanted = Vec::new();
+    for (number, line) in String::from_utf8_lossy(&text).lines().enumerate() {
+        if let Some((_, column)) = line.split_once("WRONG ") {
+            wanted.push(format!("{}:{}", number + 1, column.trim()));
+        }
+    }
+    assert_eq!(wanted.len(), 10);
+    let loaded = load("f", text, host());
+    let mut report = String::new();
+    loaded.report(&mut report).expect("a string takes all");
+    let found: Vec<String> = report
+        .lines()
+        .filter_map(|l| l.strip_prefix("f:"))
+        .map(|l| l.splitn(3, ':').take(2).collect::<Vec<_>>().join(":"))
+        .collect();
+    assert_eq!(found, wanted, "{report}");
+}
+
+#[test]
+fn steps_of_any_size_give_the_same() {
+    for path in files() {
+        let text = read_file(&path).expect("readable");
+        let whole = load("f", text.clone(), host());
+        let mut loader = Loader::new("f", text, host());
+        while loader.step(1) == Progress::More {}
+        let stepped = loader.finish();
+        assert_eq!(output(&whole), output(&stepped), "{}", path.display());
+        assert!(whole.config == stepped.config);
+    }
+}
+
+/// The same text with other blanks: CR LF, a byte-order mark, no-break spaces (also as Latin-1) mean the same.
+#[test]
+fn blanks_of_other_systems_change_nothing() {
+    for path in files() {
+        let text = read_file(&path).expect("readable");
+        // Long passwords and quoted blanks are values, and stay.
+        let plain = String::from_utf8_lossy(&text).replace('\r', "").replace(['\u{a0}', '\u{feff}'], " ");
+        let config = load("f", plain.clone().into_bytes(), host()).config;
+        let mut latin = Vec::new();
+        for line in plain.lines() {
+            let rest = line.trim_start_matches(' ');
+            latin.extend(std::iter::repeat_n(0xa0, line.len() - rest.len()));
+            latin.extend(rest.as_bytes());
+            latin.push(b'\n');
+        }
+        assert!(load("f", latin, host()).config == config, "{}", path.display());
+        let windows = format!("\u{feff}{}", plain.replace('\n', "\r\n"));
+        let loaded = load("f", windows.into_bytes(), host());
+        assert!(loaded.config == config, "{}", path.display());
+        assert!(loaded.diagnostics.iter().any(|d| d.code.name() == "blanks"));
+    }
+}
+
+/// A finding keeps its identity when lines move: a reload compares by it.
+#[test]
+fn identity_is_not_position() {
+    let text = "vrrp_instance A {\n interface eth0\n virtual_router_id 3\n prioritty 5\n virtual_ipaddress {\n 10.0.0.1\n }\n}\n";
+    let first = load("f", text.as_bytes().to_vec(), host());
+    let moved = load("f", format!("! a line\n\n{text}").into_bytes(), host());
+    let ids = |l: &Loaded| l.diagnostics.iter().map(|d| format!("{:?}", d.identity())).collect::<Vec<_>>();
+    assert_eq!(ids(&first), ids(&moved));
+    assert_eq!(ids(&first), ["(Unknown, \"vrrp_instance A\", \"prioritty\")"]);
+    assert!(first.diagnostics[0].span != moved.diagnostics[0].span);
+}
+
+#[test]
+fn what_is_no_file_is_said() {
+    let dir = std::env::temp_dir().join(format!("holdfast-config-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("temporary directory");
+    let fifo = dir.join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status().is_ok_and(|s| s.success());
+    assert!(read_file(&dir).is_err_and(|e| e.ends_with("is a directory, not a configuration file")));
+    assert!(read_file(&dir.join("none")).is_err_and(|e| e.ends_with("there is no such file")));
+    if made {
+        assert!(read_file(&fifo).is_err_and(|e| e.ends_with("is not a regular file")));
+    }
+    let huge = dir.join("huge");
+    std::fs::File::create(&huge).and_then(|f| f.set_len(holdfast::limits::CONFIG_BYTES + 1)).expect("sparse file");
+    assert!(read_file(&huge).is_err_and(|e| e.contains("is larger than")));
+    std::fs::remove_dir_all(&dir).expect("removed");
+}
+
+/// Findings have a limit, and a wrong file ends soon.
+#[test]
+fn a_file_that_is_no_configuration() {
+    let text = "no such word\n".repeat(50_000);
+    let loaded = load("f", text.into_bytes(), host());
+    assert_eq!(loaded.diagnostics.len(), holdfast::limits::DIAGNOSTICS);
+    assert_eq!(loaded.dropped, 50_000 - holdfast::limits::DIAGNOSTICS);
+    assert_eq!(loaded.status, 5);
+}

@@ -1,0 +1,143 @@
+//! Configurations with bytes flipped, cut, spliced and repeated: whatever comes, a load ends, and does not panic.
+
+use holdfast::config::dump::dump;
+use holdfast::config::loader::{load, Host, ScriptFile};
+use std::time::{Duration, Instant};
+
+/// xorshift64*: the same rounds each time.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n.max(1) as u64) as usize
+    }
+}
+
+fn texts() -> Vec<Vec<u8>> {
+    let mut paths: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/config"))
+        .expect("tests/config is there")
+        .filter_map(|e| e.ok().map(|e| e.path()))
+        .filter(|p| p.extension().is_some_and(|e| e == "conf"))
+        .collect();
+    paths.sort();
+    paths.iter().map(|p| std::fs::read(p).expect("readable")).collect()
+}
+
+const BYTES: &[u8] = b"{}\"\\\n\r\t !#'\0\xa0\xc2\xff\xef0-./:@$~9";
+
+fn mangle(random: &mut Random, texts: &[Vec<u8>]) -> Vec<u8> {
+    let mut text = texts[random.below(texts.len())].clone();
+    for _ in 0..1 + random.below(8) {
+        let at = random.below(text.len());
+        let len = random.below(60).min(text.len() - at);
+        match random.below(7) {
+            0 if !text.is_empty() => text[at] = random.next() as u8,
+            1 if !text.is_empty() => text[at] = BYTES[random.below(BYTES.len())],
+            2 => text.insert(at, BYTES[random.below(BYTES.len())]),
+            3 => drop(text.drain(at..at + len)),
+            4 => {
+                let part = text[at..at + len].to_vec();
+                for _ in 0..random.below(20) {
+                    text.splice(at..at, part.iter().copied());
+                }
+            }
+            5 => {
+                let other = &texts[random.below(texts.len())];
+                let from = random.below(other.len());
+                let part = &other[from..(from + random.below(200)).min(other.len())];
+                text.splice(at..at, part.iter().copied());
+            }
+            _ => text.truncate(at),
+        }
+    }
+    text
+}
+
+#[test]
+fn mangled_files_end_in_a_verdict() {
+    let texts = texts();
+    let host = Host {
+        interfaces: Some("eth0".parse().into_iter().collect()),
+        script: Some(|p| if p.len() % 2 == 0 { ScriptFile::Missing } else { ScriptFile::Fine }),
+        user: Some(|u| u.len() % 2 == 0),
+        ..Host::default()
+    };
+    let start = Instant::now();
+    let mut random = Random(20_020_912);
+    let mut configs = 0;
+    for _ in 0..6000 {
+        let text = mangle(&mut random, &texts);
+        let loaded = load("f", text, host.clone());
+        assert!(matches!(loaded.status, 0 | 2 | 4 | 5 | 6), "{}", loaded.status);
+        let mut out = String::new();
+        loaded.report(&mut out).expect("a string takes all");
+        if let Some(config) = &loaded.config {
+            configs += 1;
+            check(config);
+            dump(config, &mut |line| assert!(!line.contains('\n')));
+        }
+    }
+    assert!(configs > 3000, "{configs}");
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+}
+
+/// What the engines rely on.
+fn check(config: &holdfast::config::model::Config) {
+    for i in &config.instances {
+        assert!(i.vrid > 0 && i.priority > 0);
+        assert!(i.advert_int >= Duration::from_millis(10) && i.down_timer_adverts > 0);
+        assert!(i.vips.len() <= 255);
+        assert!(i.group.is_none_or(|g| g < config.groups.len()));
+        assert!(i.garp.repeat > 0 && i.garp.refresh_repeat > 0);
+    }
+    for (n, g) in config.groups.iter().enumerate() {
+        assert!(!g.members.is_empty());
+        assert!(g.members.iter().all(|m| config.instances.get(*m).is_some_and(|i| i.group == Some(n))));
+    }
+    if let Some(sync) = &config.sync_daemon {
+        assert!(sync.instance.is_none_or(|n| n < config.instances.len()));
+    }
+    for s in &config.services {
+        assert!(!s.servers.is_empty() && s.quorum > 0 && s.hysteresis < s.quorum);
+        for c in s.servers.iter().flat_map(|r| &r.checks) {
+            let most = Duration::from_secs(u32::MAX.into());
+            for d in [c.delay_loop, c.delay_before_retry, c.warmup, c.timeout] {
+                assert!(d <= most, "a value was not filled in");
+            }
+            assert!(c.retry != u32::MAX && !c.delay_loop.is_zero());
+        }
+    }
+}
+
+/// Deep nesting, endless words, endless lists: time grows as the text does.
+#[test]
+fn no_shape_is_slow() {
+    let start = Instant::now();
+    let shapes = [
+        "vrrp_instance a {".repeat(20_000),
+        "{".repeat(200_000),
+        "}".repeat(200_000),
+        "virtual_server 1.1.1.1 1 { real_server 1.1.1.1 1 { TCP_CHECK { ".repeat(20_000),
+        format!("vrrp_instance a {{ virtual_ipaddress {{ {} }} }}", "10.0.0.1\n".repeat(50_000)),
+        "\"".repeat(200_000),
+        "a\\\n".repeat(100_000),
+        format!("vrrp_instance {}", "x".repeat(2_000_000)),
+        format!("vrrp_instance a {{ interface {} }}", "y ".repeat(500_000)),
+        "vrrp_instanc {\n}\n".repeat(20_000),
+        "foo {".repeat(100_000),
+        (0..20_000).map(|n| format!("vrrp_sync_group g{n} {{ group {{ i{n}\n}} }}\n")).collect(),
+    ];
+    for shape in shapes {
+        let loaded = load("f", shape.into_bytes(), Host::default());
+        let mut out = String::new();
+        loaded.report(&mut out).expect("a string takes all");
+    }
+    assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+}
