@@ -232,7 +232,6 @@ impl Context {
         let what = if body { "block" } else { "keyword" };
         let later = match name.as_bytes() {
             [b'$', ..] => Some("definitions with '$'"),
-            [b'@', ..] => Some("lines for one host with '@'"),
             [b'~', b'S' | b'L', ..] => Some("repeated lines with '~'"),
             _ => None,
         };

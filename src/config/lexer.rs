@@ -1,5 +1,7 @@
 //! Characters to tokens. Every token is a span into the text; nothing is copied or allocated.
 
+use std::rc::Rc;
+
 /// A piece of the text, as byte offsets: a file is at most 32 MB (`limits::CONFIG_BYTES`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct Span {
@@ -123,6 +125,10 @@ pub struct Lexer {
     nul: bool,
     /// The line that was looked at last ends here.
     looked: usize,
+    /// Lines marked `@ID` are for this one.
+    id: Rc<[u8]>,
+    /// Nothing but blanks and marks since the line began.
+    begins: bool,
     /// First place of each kind, to be said once for the file.
     pub blank: Option<Span>,
     pub carriage: Option<Span>,
@@ -131,22 +137,38 @@ pub struct Lexer {
 }
 
 impl Lexer {
-    pub fn new(text: &[u8]) -> Lexer {
-        Lexer { pos: 0, nul: text.contains(&0), looked: 0, blank: None, carriage: None, errors: Vec::new() }
+    pub fn new(text: &[u8], id: &str) -> Lexer {
+        Lexer {
+            pos: 0,
+            nul: text.contains(&0),
+            looked: 0,
+            id: id.as_bytes().into(),
+            begins: true,
+            blank: None,
+            carriage: None,
+            errors: Vec::new(),
+        }
     }
 
     /// A copy for looking ahead: what it finds odd is not said.
     pub fn fork(&self) -> Lexer {
-        Lexer { pos: self.pos, nul: self.nul, looked: self.looked, blank: None, carriage: None, errors: Vec::new() }
+        let id = self.id.clone();
+        let (pos, nul, looked, begins) = (self.pos, self.nul, self.looked, self.begins);
+        Lexer { pos, nul, looked, id, begins, blank: None, carriage: None, errors: Vec::new() }
     }
 
     /// Back to where a fork was made.
     pub fn rewind(&mut self, to: &Lexer) {
-        self.pos = to.pos;
-        self.looked = to.looked;
+        (self.pos, self.looked, self.begins) = (to.pos, to.looked, to.begins);
     }
 
     pub fn next(&mut self, text: &[u8]) -> Token {
+        let token = self.scan(text);
+        self.begins = matches!(token, Token::Line);
+        token
+    }
+
+    fn scan(&mut self, text: &[u8]) -> Token {
         loop {
             if self.nul && self.pos >= self.looked {
                 self.skip_nul_line(text);
@@ -174,8 +196,25 @@ impl Lexer {
                         return token;
                     }
                 }
+                Class::Plain if byte == b'@' && self.begins => self.mark(text),
                 Class::Plain | Class::Escape => return self.word(text),
             }
+        }
+    }
+
+    /// At `@ID` or `@^ID` where a line begins: the line is read only by that host, or by all others.
+    fn mark(&mut self, text: &[u8]) {
+        let rest = self.rest(text);
+        let len = rest.iter().position(|b| matches!(class(*b), Class::Blank | Class::Line)).unwrap_or(rest.len());
+        let mark = rest.get(1..len).unwrap_or_default();
+        let (others, id) = match mark {
+            [b'^', id @ ..] => (true, id),
+            id => (false, id),
+        };
+        if (*self.id == *id) != others {
+            self.pos += len;
+        } else {
+            self.skip_line(text);
         }
     }
 
@@ -347,7 +386,7 @@ mod tests {
     }
 
     fn bytes(text: &[u8]) -> Vec<String> {
-        let mut lexer = Lexer::new(text);
+        let mut lexer = Lexer::new(text, "here");
         let mut out = Vec::new();
         loop {
             out.push(match lexer.next(text) {
@@ -381,7 +420,7 @@ mod tests {
     fn blanks_of_a_web_page() {
         let text = b"\xef\xbb\xbfa\xc2\xa0\xc2\xa0b\r\n\xa0c d\xc3\xa0e";
         assert_eq!(bytes(text), ["a", "b", ";", "c", "d\u{e0}e"]);
-        let mut lexer = Lexer::new(text);
+        let mut lexer = Lexer::new(text, "here");
         while lexer.next(text) != Token::End {}
         assert_eq!(lexer.blank, Some(Span::new(0, 3)));
         assert_eq!(lexer.carriage, Some(Span::new(9, 10)));
@@ -392,7 +431,7 @@ mod tests {
         assert_eq!(words("a \"b c\nd e\"f\ng"), ["a", ";", "d", "e", ";", "g"]);
         assert_eq!(bytes(b"a\nb \0 c\nd"), ["a", ";", ";", "d"]);
         let text = b"a\nb \0 c\nd";
-        let mut lexer = Lexer::new(text);
+        let mut lexer = Lexer::new(text, "here");
         while lexer.next(text) != Token::End {}
         assert_eq!(lexer.errors, [Oddity::Nul(Span::new(4, 5))]);
     }

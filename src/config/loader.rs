@@ -93,7 +93,7 @@ impl Loader {
     pub fn new(file: &str, text: Vec<u8>, host: Host) -> Loader {
         let mut loader = Loader {
             file: file.into(),
-            reader: Reader::new(&text),
+            reader: Reader::new(&text, &host.config_id),
             text,
             cx: Context::new(host),
             tree: Tree::default(),
@@ -121,7 +121,7 @@ impl Loader {
             );
             loader.cx.say(Level::Error, Code::File, Span::NOWHERE, "", text, 4).help("give the right file");
             loader.text = Vec::new();
-            loader.reader = Reader::new(&[]);
+            loader.reader = Reader::new(&[], "");
             loader.phase = Phase::Done;
         }
         loader

@@ -194,8 +194,8 @@ enum Ending {
 }
 
 impl Reader {
-    pub fn new(text: &[u8]) -> Reader {
-        Reader { lexer: Lexer::new(text), index: Index::new(), peeked: None, open: None, cut: false }
+    pub fn new(text: &[u8], config_id: &str) -> Reader {
+        Reader { lexer: Lexer::new(text, config_id), index: Index::new(), peeked: None, open: None, cut: false }
     }
 
     pub fn next(&mut self, text: &[u8], tree: &mut Tree, cx: &mut Context) -> Item {
@@ -476,7 +476,7 @@ mod tests {
     fn read(text: &str) -> (Vec<String>, Vec<(u32, String)>) {
         let text = text.as_bytes();
         let mut cx = Context::new(Host::default());
-        let mut reader = Reader::new(text);
+        let mut reader = Reader::new(text, "here");
         let mut tree = Tree::default();
         let mut out = Vec::new();
         let mut depth = 0;

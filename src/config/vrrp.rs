@@ -367,16 +367,13 @@ fn address(cx: &mut Context, line: Node) -> Option<Vip> {
                     .bad(Code::Value, value, format!("'{text}' is not a scope"))
                     .help("write global, site, link, host or a number up to 255"),
             },
-            "label" if text.len() > 15 => {
-                cx.bad(Code::Range, value, format!("the label '{text}' has more than 15 characters"))
-                    .help("the address is not used");
-                return None;
-            }
-            "label" => match text.parse() {
-                Ok(label) => vip.label = Some(label),
-                Err(()) => cx
-                    .warn(Code::NotYet, value.span(), &text, format!("the label '{text}' is not in this version"))
-                    .help("the address is set without it"),
+            "label" => match IfName::label(&text) {
+                Some(label) => vip.label = Some(label),
+                None => {
+                    cx.bad(Code::Range, value, format!("the label '{text}' is not 1 to 15 characters without blanks"))
+                        .help("the address is not used");
+                    return None;
+                }
             },
             "peer" | "preferred_lft" | "track_group" | "home" | "-nodad" | "mngtmpaddr" | "noprefixroute"
             | "autojoin" | "no_track" | "use_vmac" => cx
