@@ -1,0 +1,21 @@
+# make demo shows the main job live, make test runs everything; both install the Debian packages that they lack (NO_INSTALL=1: they refuse).
+.PHONY: build test demo sim soak lab bench clean help
+
+build: ## the release binary, target/release/holdfast
+	cargo build --release
+test: ## format, lints, tests, simulation, labs (root; at most 25 minutes)
+	scripts/test
+demo: ## two directors, two real servers, one client, live (root; at most 90 s after the build)
+	scripts/demo
+sim: ## replay one seed of the simulation with its trace: make sim SEED=n
+	HOLDFAST_SEED=$(or $(SEED),1) cargo test --release --test sim -- --nocapture replay
+soak: ## new seeds for some time: make soak MINUTES=n
+	HOLDFAST_SOAK_MINUTES=$(or $(MINUTES),10) cargo test --release --test sim -- --nocapture soak
+lab: build ## only the labs: keepalived as peer, User Mode Linux for IPVS (root)
+	scripts/deps lab ipvs && { tests/lab/run ns; rc=$$?; tests/lab/run ipvs && exit $$rc; }
+bench: ## lateness of takeovers and memory, keepalived beside (root; about 7 minutes)
+	scripts/bench
+clean: ## remove target/
+	cargo clean
+help: ## this list
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1@\2/p' Makefile | column -t -s@
