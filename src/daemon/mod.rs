@@ -99,7 +99,7 @@ pub struct Start {
 impl Daemon {
     pub fn new(start: Start) -> io::Result<Daemon> {
         let Start { options, config, known_errors, pids, logger } = start;
-        let (record, owned) = match Record::open(std::path::Path::new(owned::DIR), "main") {
+        let (record, owned) = match Record::of_daemon(std::path::Path::new(owned::DIR), &options) {
             Ok((record, owned)) => {
                 if record.bad_lines > 0 {
                     log::warn!("{} lines of the ownership record make no sense and are left out", record.bad_lines);

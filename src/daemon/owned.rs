@@ -9,6 +9,7 @@
 //! ```
 //! It lies in /run and is never synced: what takes it away takes the kernel's tables too.
 
+use super::options::Options;
 use crate::base::addr::{Endpoint, Family, IfName, IpNet};
 use crate::limits;
 use crate::linux::sys;
@@ -27,6 +28,8 @@ use std::str::{FromStr, SplitAsciiWhitespace};
 
 /// The usual directory.
 pub const DIR: &str = "/run/holdfast";
+/// Daemons side by side in one network namespace.
+const DAEMONS: usize = 10;
 
 #[derive(Debug)]
 pub struct Record {
@@ -51,6 +54,10 @@ impl Record {
         if !about.is_file() || about.uid() != sys::effective_uid() || about.nlink() != 1 {
             return Err(Error::new(ErrorKind::PermissionDenied, "the ownership record is not a file of our own"));
         }
+        // Held until we end, however we end.
+        if file.try_lock().is_err() {
+            return Err(Error::from(ErrorKind::AddrInUse));
+        }
         let mut text = Vec::new();
         (&file).take(limits::RECORD_BYTES).read_to_end(&mut text)?;
         let mut record = Record { file: Some(file), path, live: BTreeMap::new(), lines: 0, bad_lines: 0 };
@@ -61,6 +68,29 @@ impl Record {
         }
         let left = record.live.iter().map(|(key, found)| Owned { key: key.clone(), found: found.clone() }).collect();
         Ok((record, left))
+    }
+
+    /// The record of this daemon: each half that runs alone and each network namespace but the first has its own, and
+    /// so has a second daemon beside a living one.
+    pub fn of_daemon(dir: &Path, options: &Options) -> io::Result<(Record, Vec<Owned>)> {
+        let half = match (options.vrrp, options.lvs) {
+            (true, false) => "-vrrp",
+            (false, true) => "-checkers",
+            _ => "",
+        };
+        let inode = |path: &str| fs::metadata(path).map(|about| about.ino()).ok();
+        let namespace = match (inode("/proc/self/ns/net"), inode("/proc/1/ns/net")) {
+            (Some(ours), Some(first)) if ours != first => format!("-net{ours}"),
+            _ => String::new(),
+        };
+        let name = format!("main{half}{namespace}");
+        for n in 1..DAEMONS {
+            match Record::open(dir, &if n == 1 { name.clone() } else { format!("{name}-{n}") }) {
+                Err(e) if e.kind() == ErrorKind::AddrInUse => {}
+                other => return other,
+            }
+        }
+        Err(Error::from(ErrorKind::AddrInUse))
     }
 
     /// Records nothing: there is no place for it.
@@ -188,6 +218,7 @@ impl Record {
         }
         let mut file = options().create_new(true).open(&new)?;
         file.write_all(text.as_bytes())?;
+        file.try_lock()?;
         fs::rename(&new, &self.path)?;
         self.file = Some(file);
         Ok(())
@@ -529,7 +560,11 @@ mod tests {
         // What was found stays, although it was taken away meanwhile: it is to be put back.
         assert!(left.iter().any(|o| o.found.as_ref() == Some(&old)));
         record.forget(&key);
-        assert_eq!(Record::open(&dir.0, "main").unwrap().1.len(), 1);
+        // A second daemon does not take the record of a living one.
+        assert_eq!(Record::open(&dir.0, "main").unwrap_err().kind(), ErrorKind::AddrInUse);
+        drop(record);
+        let (mut record, left) = Record::open(&dir.0, "main").unwrap();
+        assert_eq!(left.len(), 1);
         assert_eq!(Record::open(&dir.0, "other").unwrap().1, []);
         record.clear();
         assert!(!dir.0.join("main.owned").exists());
@@ -548,6 +583,7 @@ mod tests {
         assert_eq!((left.len(), record.bad_lines), (1, 2));
         // The cut line must not spoil the next one.
         record.before(&[address(7)], &name_of, &nothing);
+        drop(record);
         let (record, left) = Record::open(&dir.0, "main").unwrap();
         assert_eq!((left.len(), record.bad_lines), (2, 0));
     }
@@ -563,6 +599,8 @@ mod tests {
         }
         let text = fs::read_to_string(dir.0.join("main.owned")).unwrap();
         assert!(text.lines().count() <= limits::RECORD_STALE_LINES + 3, "{}", text.lines().count());
+        assert_eq!(Record::open(&dir.0, "main").unwrap_err().kind(), ErrorKind::AddrInUse, "locked after compaction");
+        drop(record);
         assert_eq!(Record::open(&dir.0, "main").unwrap().1.len(), 1);
     }
 

@@ -72,7 +72,7 @@ pub struct Node {
     dirty: BTreeSet<Owner>,
     /// What a run before this one left, until the kernel confirms it.
     left: BTreeMap<OwnedKey, Option<Value>>,
-    /// The addresses and routes that the configuration names: they are ours wherever they are found.
+    /// The addresses that the configuration names: at start they are ours wherever they are found.
     named: BTreeSet<(IfName, IpNet)>,
     virtual_ips: BTreeSet<IpAddr>,
     /// During a dump: what we believed to be there and has not been told yet.
@@ -301,6 +301,7 @@ impl Node {
             }
             News::IpvsReady => {
                 self.table.ipvs_ready = true;
+                self.left.clear();
                 if std::mem::take(&mut self.ipvs_said) {
                     told.push(Effect::Note(Note::IpvsReady));
                 }
@@ -394,6 +395,8 @@ impl Node {
         match self.phase {
             Phase::Waiting => {
                 self.phase = Phase::Running;
+                // What was left and is not there is done with: later somebody else may put up the same.
+                self.left.retain(|key, _| !matches!(key, OwnedKey::Address { .. } | OwnedKey::Route(_)));
                 let seed = self.seed;
                 let (vrrp, lvs, mut ctx) = self.split(now, out, calls, told);
                 vrrp.start(&mut ctx);
@@ -429,7 +432,7 @@ impl Node {
             Key::Address(a) => match self.links.name(a.ifindex) {
                 Some(name) => (
                     self.left.remove(&OwnedKey::Address { interface: name.clone(), net: a.net }).is_some(),
-                    self.named.contains(&(name.clone(), a.net)),
+                    self.phase == Phase::Waiting && self.named.contains(&(name.clone(), a.net)),
                 ),
                 None => return,
             },
