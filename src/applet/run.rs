@@ -74,9 +74,13 @@ fn test(name: &str, options: &Options, file: Option<&Path>) -> u8 {
 }
 
 fn daemon(name: &str, options: Options) -> u8 {
+    let console = options.console;
     let fail = |text: &str| {
-        tell(&mut io::stderr(), &format!("{name}: {text}"));
         log::error!("{text}");
+        // With -l the log is on stderr already.
+        if !console || log::max_level() == LevelFilter::Off {
+            tell(&mut io::stderr(), &format!("{name}: {text}"));
+        }
         FATAL
     };
     if let Some(mask) = options.umask {

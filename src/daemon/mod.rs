@@ -81,6 +81,7 @@ pub struct Daemon {
     adverts: Vec<(SocketKey, Vec<u8>)>,
     ops: VecDeque<Op>,
     calls: VecDeque<Effect>,
+    notes: Vec<Note>,
     verdicts: Vec<(u32, Verdict)>,
     /// Sources that were not read to their end.
     still_ready: VecDeque<Token>,
@@ -140,6 +141,7 @@ impl Daemon {
             adverts: Vec::new(),
             ops: VecDeque::new(),
             calls: VecDeque::new(),
+            notes: Vec::new(),
             verdicts: Vec::new(),
             still_ready: VecDeque::new(),
             stopping: None,
@@ -209,6 +211,9 @@ impl Daemon {
     fn work(&mut self) -> bool {
         self.run_due();
         self.flush_kernel();
+        for note in self.notes.drain(..) {
+            say(&note);
+        }
         for _ in 0..limits::ANNOUNCEMENTS_PER_TURN {
             let Some(call) = self.calls.pop_front() else { break };
             self.announce(call);
@@ -257,6 +262,10 @@ impl Daemon {
         let mut effects = std::mem::take(&mut self.effects);
         self.node.step(now(), event, &mut effects);
         for effect in effects.drain(..) {
+            // Adverts wait for nothing that comes behind them.
+            if !matches!(effect, Effect::Send { .. }) {
+                self.flush_adverts();
+            }
             match effect {
                 Effect::Send { socket, bytes } => self.adverts.push((socket, bytes)),
                 Effect::Kernel(op) => self.ops.push_back(op),
@@ -268,7 +277,7 @@ impl Daemon {
                     self.children.abandon(id);
                 }
                 Effect::Spawn(spawn) => self.children.queue(spawn),
-                Effect::Note(note) => say(&note),
+                Effect::Note(note) => self.notes.push(note),
             }
         }
         self.effects = effects;
@@ -376,6 +385,9 @@ impl Daemon {
 
     /// Adverts leave at once, all of one socket in one system call.
     fn flush_adverts(&mut self) {
+        if self.adverts.is_empty() {
+            return;
+        }
         let adverts = std::mem::take(&mut self.adverts);
         let mut rest = adverts.as_slice();
         while let Some((key, _)) = rest.first() {
@@ -550,6 +562,7 @@ impl Daemon {
         } else {
             log::warn!("the kernel refused to take back everything: the record of it stays for the next start");
         }
+        self.notes.drain(..).for_each(|note| say(&note));
         self.pids.remove();
         log::info!("Stopped");
         self.logger.flush(now());
