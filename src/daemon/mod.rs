@@ -52,6 +52,8 @@ const FIRST_SOCKET: usize = FIRST_CHECK + limits::PROBES;
 const IPVS_CHUNK: usize = 16;
 /// Statements of a new configuration read in one turn.
 const LOAD_SLICE: usize = 128;
+/// After this the start, or a reload, is well over.
+const TRIM_AFTER: Duration = Duration::from_secs(6);
 /// How long scripts of a stop may take.
 const LAST_SCRIPTS: Duration = Duration::from_secs(1);
 
@@ -86,6 +88,8 @@ pub struct Daemon {
     /// Sources that were not read to their end.
     still_ready: VecDeque<Token>,
     stopping: Option<Instant>,
+    /// When to give back the memory that only starting or loading needed.
+    trim_at: Option<Instant>,
 }
 
 /// What the daemon starts with, once options and configuration are known to be usable.
@@ -145,6 +149,7 @@ impl Daemon {
             verdicts: Vec::new(),
             still_ready: VecDeque::new(),
             stopping: None,
+            trim_at: Some(now() + TRIM_AFTER),
             options,
         };
         daemon.watch(daemon.timer.as_raw_fd(), TIMER)?;
@@ -227,6 +232,10 @@ impl Daemon {
         for line in std::mem::take(&mut self.children.said) {
             log::warn!("{line}");
         }
+        if self.trim_at.is_some_and(|trim| trim <= at) {
+            self.trim_at = None;
+            sys::trim_text();
+        }
         if let Some(loading) = &mut self.loading {
             more |= !loading.step(LOAD_SLICE);
             if loading.is_done() {
@@ -239,7 +248,7 @@ impl Daemon {
     fn wake_at(&self) -> Option<Instant> {
         let last = self.stopping.map(|at| at + LAST_SCRIPTS);
         let log = self.logger.wants_flush().map(|soon| now() + soon);
-        let all = [self.node.deadline(), self.conns.deadline(), self.children.deadline(), last, log];
+        let all = [self.node.deadline(), self.conns.deadline(), self.children.deadline(), last, log, self.trim_at];
         all.into_iter().flatten().min()
     }
 
@@ -541,6 +550,7 @@ impl Daemon {
     }
 
     fn reload(&mut self) {
+        self.trim_at = Some(now() + TRIM_AFTER);
         let Some(loading) = self.loading.take() else { return };
         match loading.finish(&self.options, &self.known_errors) {
             Ok((config, errors)) => {

@@ -149,6 +149,10 @@ fn is_one_of_us(pid: u32) -> bool {
         return true;
     }
     let Ok(program) = fs::read_link(of("exe")) else { return false };
+    // Installed under whatever name.
+    if fs::read_link("/proc/self/exe").is_ok_and(|own| own == program) {
+        return true;
+    }
     let file = program.file_name().unwrap_or_default().to_string_lossy();
     // What an upgrade leaves of a running program's name.
     NAMES.contains(&file.trim_end_matches(" (deleted)"))

@@ -95,7 +95,7 @@ lab_end() {
   [ "${LAB_KEEP:-0}" = 1 ] && echo "# kept: $TMP" || rm -rf "$TMP"
 }
 trap lab_end EXIT
-trap 'trap "" INT TERM; exit 130' INT TERM # once: timeout tells both the script and its group
+trap 'trap "" INT TERM; exit 130' INT TERM HUP PIPE # once: timeout tells both the script and its group
 # spawn HOST COMMAND...: in the background, ended at exit; its pid is ${SPAWNED[-1]}
 spawn() { nsenter --net="/run/netns/$LAB_ID-$1" -- "${@:2}" & SPAWNED+=($!); disown $!; }
 
