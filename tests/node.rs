@@ -1,0 +1,355 @@
+//! The node by itself, made from a configuration text: what it does with packets, verdicts and stops, step by step.
+
+use holdfast::base::addr::{IfName, IpNet, Mac};
+use holdfast::base::bytes::Writer;
+use holdfast::base::time::Instant;
+use holdfast::base::verdict::{Reason, Verdict};
+use holdfast::config::loader::{load, Host};
+use holdfast::node::effect::Effect;
+use holdfast::node::event::Event;
+use holdfast::node::vrrp::instance::State;
+use holdfast::node::Node;
+use holdfast::wire::ipv4::Ipv4;
+use holdfast::wire::op::{AddressKey, AddressValue, Key, Link, News, Op};
+use holdfast::wire::vrrp;
+use std::net::Ipv4Addr;
+use std::rc::Rc;
+
+const SECOND: u64 = 1_000_000;
+const OTHER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+
+struct Desk {
+    node: Node,
+    now: Instant,
+    /// Running checks.
+    probes: Vec<u32>,
+}
+
+impl Desk {
+    /// One interface, eth0 with 10.0.0.1/24.
+    fn new(text: &str) -> Desk {
+        let host = Host { hostname: "desk".into(), config_id: "desk".into(), ..Host::default() };
+        let loaded = load("test.conf", text.as_bytes().to_vec(), host);
+        let mut said = String::new();
+        loaded.report(&mut said).unwrap();
+        let config = loaded.config.unwrap_or_else(|| panic!("{said}"));
+        let mut desk = Desk { node: Node::new(Rc::new(config)), now: Instant(SECOND), probes: Vec::new() };
+        desk.step(Event::Start { seed: 1, owned: Vec::new() });
+        let name: IfName = "eth0".parse().unwrap();
+        let link = Link { ifindex: 2, name, up: true, mac: Mac([2, 0, 0, 0, 0, 1]), mtu: 1500, no_arp: false };
+        let net: IpNet = "10.0.0.1/24".parse().unwrap();
+        let address =
+            News::Address { key: AddressKey { ifindex: 2, net }, value: AddressValue::default(), primary: true };
+        for news in [News::DumpBegin, News::Link(link), address, News::DumpDone] {
+            desk.step(Event::Kernel(news));
+        }
+        desk
+    }
+
+    fn step(&mut self, event: Event) -> Vec<Effect> {
+        let mut out = Vec::new();
+        self.node.step(self.now, event, &mut out);
+        if out.contains(&Effect::OpenIpvs) {
+            self.node.step(self.now, Event::Kernel(News::IpvsReady), &mut out);
+        }
+        for effect in &out {
+            if let Effect::Probe { id, .. } = effect {
+                self.probes.push(*id);
+            }
+        }
+        out
+    }
+
+    fn pass(&mut self, seconds: f64) -> Vec<Effect> {
+        let end = Instant(self.now.0 + (seconds * 1e6) as u64);
+        let mut all = Vec::new();
+        while let Some(at) = self.node.deadline().filter(|at| *at <= end) {
+            self.now = at.max(self.now);
+            all.extend(self.step(Event::Due));
+        }
+        self.now = end;
+        all
+    }
+
+    fn hear(&mut self, from: Ipv4Addr, priority: u8) -> Vec<Effect> {
+        let bytes = advert(from, 51, priority, None);
+        self.step(Event::Packet { ifindex: 2, bytes: &bytes })
+    }
+
+    fn state(&self) -> State {
+        self.node.vrrp.instances[0].state
+    }
+}
+
+fn advert(from: Ipv4Addr, vrid: u8, priority: u8, pass: Option<&[u8; 8]>) -> Vec<u8> {
+    let mut w = Writer::new();
+    let vip = Ipv4Addr::new(10, 0, 0, 100);
+    Ipv4 { id: 1, ttl: 255, protocol: 112, src: from, dst: Ipv4Addr::new(224, 0, 0, 18) }.emit(20, &mut w);
+    vrrp::emit(vrid, priority, 1, pass, std::iter::once(vip), &mut w);
+    w.bytes
+}
+
+fn instance(more: &str) -> String {
+    format!(
+        "vrrp_instance VI_1 {{\n interface eth0\n virtual_router_id 51\n priority 100\n advert_int 1\n {more}\n\
+         virtual_ipaddress {{\n 10.0.0.100\n }}\n}}\n"
+    )
+}
+
+fn priorities(effects: &[Effect]) -> Vec<u8> {
+    let sent = |e: &Effect| match e {
+        Effect::Send { bytes, .. } => Some(bytes[22]),
+        _ => None,
+    };
+    effects.iter().filter_map(sent).collect()
+}
+
+fn operations(effects: &[Effect]) -> Vec<String> {
+    let text = |e: &Effect| match e {
+        Effect::Kernel(Op::Add(Key::Socket(_), _)) => None,
+        Effect::Kernel(Op::Add(key, _)) => Some(format!("add {key}")),
+        Effect::Kernel(Op::Set(key, value)) => Some(format!("set {key} {value:?}")),
+        Effect::Kernel(Op::Remove(key, _)) => Some(format!("remove {key}")),
+        _ => None,
+    };
+    effects.iter().filter_map(text).collect()
+}
+
+// ---- VRRP ------------------------------------------------------------------------------------------------------
+
+#[test]
+fn alone_it_becomes_master_after_the_interval_and_not_before() {
+    let mut d = Desk::new(&instance("state MASTER"));
+    // 3 s and a skew of 156/256 s.
+    d.pass(3.609_374);
+    assert_eq!(d.state(), State::Backup);
+    let effects = d.pass(0.000_002);
+    assert_eq!(d.state(), State::Master);
+    assert_eq!(priorities(&effects), [100]);
+    assert_eq!(operations(&effects), ["add address 10.0.0.100/32 on interface 2"]);
+    let announced = effects.iter().filter(|e| matches!(e, Effect::Announce { .. })).count();
+    assert_eq!(announced, 5, "first burst");
+    let later = d.pass(5.5);
+    assert_eq!(priorities(&later), [100; 5]);
+    assert_eq!(later.iter().filter(|e| matches!(e, Effect::Announce { .. })).count(), 5, "second burst");
+}
+
+#[test]
+fn the_election() {
+    let mut d = Desk::new(&instance(""));
+    // A better, then an equal one hold it back; a lower one does not.
+    for _ in 0..4 {
+        d.pass(3.0);
+        d.hear(OTHER, 150);
+    }
+    d.pass(3.0);
+    d.hear(OTHER, 100);
+    for _ in 0..4 {
+        d.pass(0.9);
+        assert_eq!(d.state(), State::Backup);
+        d.hear(OTHER, 50);
+    }
+    d.pass(0.1);
+    assert_eq!(d.state(), State::Master);
+    // MASTER answers a lower one, and an equal one whose address is lower.
+    assert_eq!(priorities(&d.hear(OTHER, 50)), [100]);
+    assert_eq!(priorities(&d.hear(Ipv4Addr::new(10, 0, 0, 0), 100)), [100]);
+    assert_eq!(d.state(), State::Master);
+    // An equal one whose address is higher wins, and is obeyed without a word.
+    let effects = d.hear(OTHER, 100);
+    assert_eq!((priorities(&effects), d.state()), (vec![], State::Backup));
+    assert_eq!(operations(&effects), ["remove address 10.0.0.100/32 on interface 2"]);
+}
+
+#[test]
+fn priority_zero() {
+    let mut d = Desk::new(&instance(""));
+    d.hear(OTHER, 150);
+    d.hear(OTHER, 0);
+    d.pass(0.609_374);
+    assert_eq!(d.state(), State::Backup);
+    d.pass(0.000_002);
+    assert_eq!(d.state(), State::Master, "after the skew");
+    assert_eq!(priorities(&d.hear(OTHER, 0)), [100], "MASTER answers it at once");
+    let effects = d.step(Event::Stop);
+    assert_eq!(priorities(&effects), [0]);
+    let sent = effects.iter().position(|e| matches!(e, Effect::Send { .. }));
+    let removed = effects.iter().position(|e| matches!(e, Effect::Kernel(_)));
+    assert!(sent < removed, "first the others are told");
+    assert!(d.node.is_stopped());
+}
+
+#[test]
+fn nopreempt_and_preempt_delay() {
+    let mut d = Desk::new(&instance("state BACKUP\n nopreempt"));
+    for _ in 0..10 {
+        d.pass(1.0);
+        d.hear(OTHER, 50);
+    }
+    assert_eq!(d.state(), State::Backup);
+    d.pass(3.7);
+    assert_eq!(d.state(), State::Master, "with nobody there it takes over");
+
+    let mut d = Desk::new(&instance("state BACKUP\n preempt_delay 10"));
+    for _ in 0..10 {
+        d.pass(1.0);
+        d.hear(OTHER, 50);
+        assert_eq!(d.state(), State::Backup);
+    }
+    // The delay has run from the first lower advert; then the interval runs out.
+    for _ in 0..5 {
+        d.pass(1.0);
+        d.hear(OTHER, 50);
+    }
+    assert_eq!(d.state(), State::Master);
+}
+
+#[test]
+fn foreign_and_broken_packets_change_nothing() {
+    let mut d = Desk::new(&instance("authentication {\n auth_type PASS\n auth_pass example\n }"));
+    d.pass(4.0);
+    assert_eq!(d.state(), State::Master);
+    let good = advert(OTHER, 51, 200, Some(b"example\0"));
+    let mut seed = 0x2545_f491_4f6c_dd1du64;
+    let mut random = move |n: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % n as u64) as usize
+    };
+    let mut valid = 0;
+    for _ in 0..200_000 {
+        let mut bytes = good.clone();
+        for _ in 0..=random(3) {
+            match random(4) {
+                0 => bytes.truncate(random(bytes.len() + 1)),
+                1 => bytes.extend((0..random(40)).map(|i| i as u8)),
+                _ if !bytes.is_empty() => {
+                    let at = random(bytes.len());
+                    bytes[at] = random(256) as u8;
+                }
+                _ => {}
+            }
+        }
+        // Bytes that only the kernel looks at may change in a good packet, and two changes may even out in the sum.
+        let harmless = Ipv4::parse(&bytes).is_ok_and(|(ip, payload)| {
+            let valid = |a: vrrp::Advert| a.vrid == 51 && a.interval == 1 && a.auth == vrrp::Auth::Pass(*b"example\0");
+            ip.ttl == 255 && ip.protocol == 112 && vrrp::Advert::parse(payload).is_ok_and(valid)
+        });
+        if harmless {
+            valid += 1;
+            continue;
+        }
+        let effects = d.step(Event::Packet { ifindex: 2, bytes: &bytes });
+        assert_eq!(d.state(), State::Master, "{bytes:02x?}");
+        assert!(!effects.iter().any(|e| !matches!(e, Effect::Note(_))), "{effects:?} for {bytes:02x?}");
+    }
+    assert!(valid < 100_000);
+    let n = &d.node.vrrp.instances[0];
+    assert!(n.counters.dropped.iter().filter(|c| **c > 0).count() >= 6, "{:?}", n.counters);
+    assert_eq!(n.counters.advert_rcvd, 0);
+    d.step(Event::Packet { ifindex: 2, bytes: &good });
+    assert_eq!(d.state(), State::Backup, "the good one counts");
+}
+
+#[test]
+fn a_kind_of_fault_is_said_once() {
+    let mut d = Desk::new(&instance(""));
+    let wrong = advert(OTHER, 51, 200, Some(b"example\0"));
+    let notes = |effects: Vec<Effect>| effects.iter().filter(|e| matches!(e, Effect::Note(_))).count();
+    assert_eq!(notes(d.step(Event::Packet { ifindex: 2, bytes: &wrong })), 1);
+    for _ in 0..100 {
+        assert_eq!(notes(d.step(Event::Packet { ifindex: 2, bytes: &wrong })), 0);
+    }
+    assert_eq!(d.node.vrrp.instances[0].counters.dropped.iter().sum::<u32>(), 101);
+}
+
+// ---- LVS -------------------------------------------------------------------------------------------------------
+
+const SERVICE: &str =
+    "virtual_server 10.0.0.100 80 {\n delay_loop 6\n lb_algo rr\n lb_kind NAT\n protocol TCP\n QUORUM\n\
+    sorry_server 10.0.0.99 80\n\
+    real_server 10.0.0.11 80 {\n weight 2\n INHIBIT\n TCP_CHECK {\n connect_timeout 3\n }\n }\n\
+    real_server 10.0.0.12 80 {\n weight 3\n TCP_CHECK {\n connect_timeout 3\n }\n }\n}\n";
+
+/// Lets every check run once and answers it; by server, in the order of the file.
+fn answer(d: &mut Desk, verdicts: [Verdict; 2]) -> Vec<Effect> {
+    d.probes.clear();
+    let mut all = Vec::new();
+    while d.probes.len() < 2 {
+        all.extend(d.pass(1.0));
+        assert!(d.now < Instant(1000 * SECOND), "the checks do not run");
+    }
+    d.probes.sort_unstable();
+    d.probes.dedup();
+    for (id, verdict) in d.probes.clone().into_iter().zip(verdicts) {
+        all.extend(d.step(Event::Verdict(id, verdict)));
+    }
+    all
+}
+
+fn down() -> Verdict {
+    Verdict::Down(Reason::Connect(111))
+}
+
+#[test]
+fn servers_quorum_and_sorry_server() {
+    let mut d = Desk::new(&SERVICE.replace("QUORUM", "").replace("INHIBIT", ""));
+    // At the first failure of a fresh server it goes; the last one takes the quorum with it.
+    let first = operations(&answer(&mut d, [down(), Verdict::Up]));
+    assert_eq!(first, ["remove real server [10.0.0.11]:80 of virtual server [10.0.0.100]:tcp:80"]);
+    answer(&mut d, [down(), down()]); // one try is forgiven
+    let second = operations(&answer(&mut d, [down(), down()]));
+    assert_eq!(
+        second,
+        [
+            "remove real server [10.0.0.12]:80 of virtual server [10.0.0.100]:tcp:80",
+            "add real server [10.0.0.99]:80 of virtual server [10.0.0.100]:tcp:80"
+        ]
+    );
+    let third = operations(&answer(&mut d, [Verdict::Up, down()]));
+    assert_eq!(
+        third,
+        [
+            "remove real server [10.0.0.99]:80 of virtual server [10.0.0.100]:tcp:80",
+            "add real server [10.0.0.11]:80 of virtual server [10.0.0.100]:tcp:80"
+        ]
+    );
+    let stop = operations(&d.step(Event::Stop));
+    assert_eq!(stop, ["remove virtual server [10.0.0.100]:tcp:80"], "its servers go with it");
+    assert!(d.node.is_stopped());
+}
+
+#[test]
+fn quorum_with_hysteresis() {
+    // Weights 2 and 3: up from 5, down below 3.
+    let mut d = Desk::new(&SERVICE.replace("QUORUM", "quorum 4\n hysteresis 1").replace("INHIBIT", ""));
+    let one_gone = operations(&answer(&mut d, [down(), Verdict::Up]));
+    assert_eq!(one_gone.len(), 1, "3 is enough to stay up: {one_gone:?}");
+    // Back, then the heavier one goes: 2 is not enough, and the sorry server stands in alone.
+    answer(&mut d, [Verdict::Up, Verdict::Up]);
+    answer(&mut d, [Verdict::Up, down()]);
+    let lost = operations(&answer(&mut d, [Verdict::Up, down()]));
+    assert_eq!(lost.len(), 3, "{lost:?}");
+    assert!(lost[2].starts_with("add real server [10.0.0.99]:80"));
+    let back = operations(&answer(&mut d, [Verdict::Up, Verdict::Up]));
+    assert_eq!(back.len(), 3, "{back:?}");
+    assert!(back[0].starts_with("remove real server [10.0.0.99]:80"));
+}
+
+#[test]
+fn inhibited_servers_stay_with_weight_zero() {
+    let mut d = Desk::new(&SERVICE.replace("QUORUM", "").replace("INHIBIT", "inhibit_on_failure"));
+    let first = operations(&answer(&mut d, [down(), Verdict::Up]));
+    assert_eq!(first.len(), 1);
+    assert!(first[0].starts_with("set real server [10.0.0.11]:80") && first[0].contains("weight: 0"), "{first:?}");
+    let back = operations(&answer(&mut d, [Verdict::Up, Verdict::Up]));
+    assert!(back[0].contains("weight: 2"), "{back:?}");
+}
+
+#[test]
+fn a_local_want_takes_no_server_down() {
+    let mut d = Desk::new(&SERVICE.replace("QUORUM", "").replace("INHIBIT", ""));
+    assert!(operations(&answer(&mut d, [Verdict::NotTried(24), Verdict::Up])).is_empty());
+    assert_eq!(d.node.lvs.server_alive(0, 0), Some(true));
+}
