@@ -142,6 +142,9 @@ fn start(name: &str, options: Options, logger: &'static Logger, fail: &dyn Fn(&s
     if options.dump {
         dump::dump(&config, &mut |line| log::info!("{line}"));
     }
+    if config.global.smtp_server.is_some() && !config.global.notification_email.is_empty() {
+        log::warn!("mail alerts are configured, but this version sends no mail");
+    }
     let (vrrp, lvs) = (!config.instances.is_empty(), !config.services.is_empty());
     let pids = match pidfile::PidFiles::claim(&pidfile::paths(&options, vrrp, lvs)) {
         Ok(pids) => pids,

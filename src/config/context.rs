@@ -322,7 +322,8 @@ impl Context {
             number => {
                 let code = if number.is_ok() { Code::Range } else { Code::Value };
                 let text = format!("'{}' takes a whole number from {low} to {high}, not '{word}'", node.word().str());
-                self.bad(code, arg, text).help("the line is not used");
+                let used = if keyword.word == "priority" { "100 is used" } else { "the line is not used" };
+                self.bad(code, arg, text).help(used);
                 None
             }
         }

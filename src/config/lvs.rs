@@ -764,6 +764,11 @@ impl Settling {
                 ServiceKey::Mark(draft.family.unwrap_or(first), mark)
             }
         };
+        if s.family() == Family::V6 {
+            cx.warn(Code::NotYet, draft.span, &token, "IPv6 virtual servers are not in this version".into())
+                .help("this virtual server is not served");
+            return None;
+        }
         if !taken.insert(s.key) {
             cx.error(Code::Duplicate, draft.span, &token, format!("the virtual server {} is given twice", s.key))
                 .help("the second one is not used");

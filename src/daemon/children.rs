@@ -8,7 +8,7 @@ use crate::linux::ipvs;
 use crate::linux::process::{self, Exit};
 use crate::linux::sys::{kill_group, Identity};
 use crate::node::effect::Spawn;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ const GRACE: Duration = Duration::from_secs(2);
 
 #[derive(Default)]
 pub struct Children {
-    /// Scripts that wait, by target.
-    queues: BTreeMap<Box<str>, VecDeque<Spawn>>,
+    /// Scripts that wait, in the order of their events.
+    scripts: VecDeque<Spawn>,
     checks: VecDeque<(u32, Box<Misc>)>,
     running: Vec<Running>,
     /// Things to say: the loop hands them to the log.
@@ -47,17 +47,14 @@ enum What {
 
 impl Children {
     pub fn queue(&mut self, spawn: Spawn) {
-        let queue = self.queues.entry(spawn.target.clone()).or_default();
-        if queue.len() >= limits::NOTIFY_QUEUE {
-            let text = format!(
-                "{}: {} events wait already, this one is lost: its script is too slow",
-                spawn.target,
-                queue.len()
-            );
-            self.said.push(text);
+        let waiting = self.scripts.iter().filter(|s| s.target == spawn.target).count();
+        if waiting >= limits::NOTIFY_QUEUE {
+            let target = &spawn.target;
+            self.said
+                .push(format!("{target}: {waiting} events wait already, this one is lost: its script is too slow"));
             return;
         }
-        queue.push_back(spawn);
+        self.scripts.push_back(spawn);
     }
 
     pub fn check(&mut self, id: u32, misc: &Misc) {
@@ -99,9 +96,8 @@ impl Children {
                     }
                     Err(e) => out.push((id, not_started(&e))),
                 }
-            } else if let Some(target) = self.next_target() {
-                let spawn = self.queues.get_mut(&target).and_then(|q| q.pop_front());
-                let Some(spawn) = spawn else { return false };
+            } else if let Some(spawn) = self.next_script().and_then(|at| self.scripts.remove(at)) {
+                let target = spawn.target.clone();
                 match run(&spawn.script, &spawn.args) {
                     Ok(pid) => {
                         let what = What::Script(target);
@@ -116,22 +112,21 @@ impl Children {
                 break;
             }
         }
-        self.queues.retain(|_, q| !q.is_empty());
         self.set_patience(now);
-        !self.checks.is_empty() || self.next_target().is_some()
+        !self.checks.is_empty() || self.next_script().is_some()
     }
 
-    /// The first target whose script before has ended.
-    fn next_target(&self) -> Option<Box<str>> {
+    /// The first whose target's script before it has ended.
+    fn next_script(&self) -> Option<usize> {
         let busy = |t: &str| self.running.iter().any(|c| matches!(&c.what, What::Script(of) if of.as_ref() == t));
-        self.queues.iter().find(|(t, q)| !q.is_empty() && !busy(t)).map(|(t, _)| t.clone())
+        self.scripts.iter().position(|s| !busy(&s.target))
     }
 
     /// A script has time without end until something waits behind it.
     fn set_patience(&mut self, now: Instant) {
         for child in &mut self.running {
             if let What::Script(target) = &child.what {
-                if child.deadline.is_none() && self.queues.contains_key(target) {
+                if child.deadline.is_none() && self.scripts.iter().any(|s| s.target == *target) {
                     let at = child.started + PATIENCE;
                     child.deadline = Some(if at > now { at } else { now });
                 }
@@ -175,7 +170,7 @@ impl Children {
     }
 
     pub fn is_idle(&self) -> bool {
-        self.running.is_empty() && self.checks.is_empty() && self.queues.is_empty()
+        self.running.is_empty() && self.checks.is_empty() && self.scripts.is_empty()
     }
 }
 

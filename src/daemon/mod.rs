@@ -119,8 +119,9 @@ impl Daemon {
                 (Record::none(), Vec::new())
             }
         };
-        let mut signals = vec![libc::SIGTERM, libc::SIGHUP, libc::SIGCHLD, libc::SIGUSR1, libc::SIGUSR2, libc::SIGPIPE];
-        signals.push(libc::SIGINT);
+        let mut signals = vec![libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGCHLD, libc::SIGPIPE];
+        // Those that ask keepalived for its dumps; unheard they would end us.
+        signals.extend([libc::SIGUSR1, libc::SIGUSR2, libc::SIGRTMAX() - 1, libc::SIGRTMAX()]);
         signals.extend([sys::realtime_signal(2), sys::realtime_signal(3)]);
         let mut daemon = Daemon {
             node: Node::new(Rc::new(config)),

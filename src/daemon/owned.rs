@@ -80,7 +80,7 @@ impl Record {
         };
         let inode = |path: &str| fs::metadata(path).map(|about| about.ino()).ok();
         let namespace = match (inode("/proc/self/ns/net"), inode("/proc/1/ns/net")) {
-            (Some(ours), Some(first)) if ours != first => format!("-net{ours}"),
+            (Some(ours), first) if first != Some(ours) => format!("-net{ours}"),
             _ => String::new(),
         };
         let name = format!("main{half}{namespace}");

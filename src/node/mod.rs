@@ -79,6 +79,8 @@ pub struct Node {
     unseen: BTreeSet<Key>,
     dumping: bool,
     ipvs_said: bool,
+    /// Entries of IPVS that a run before this one left.
+    adopted: u32,
 }
 
 /// What the engines work with during one step.
@@ -130,6 +132,7 @@ impl Node {
             unseen: BTreeSet::new(),
             dumping: false,
             ipvs_said: false,
+            adopted: 0,
         };
         node.name_addresses();
         node
@@ -292,16 +295,20 @@ impl Node {
             }
             News::Route { key, value } => self.object_there(Key::Route(key), Value::Route(value), told),
             News::RouteGone { key, .. } => self.object_gone(now, Key::Route(key), out, calls, told),
-            News::Service { key, value } => self.ipvs_there(Key::Service(key), Value::Service(value), told),
+            News::Service { key, value } => self.ipvs_there(Key::Service(key), Value::Service(value)),
             News::Dest { service, at, value } => {
-                self.ipvs_there(Key::Dest(service, at), Value::Dest(value), told);
+                self.ipvs_there(Key::Dest(service, at), Value::Dest(value));
             }
             News::SyncDaemon { role, interface, id } => {
-                self.ipvs_there(Key::SyncDaemon(role), Value::SyncDaemon { interface, id }, told);
+                self.ipvs_there(Key::SyncDaemon(role), Value::SyncDaemon { interface, id });
             }
             News::IpvsReady => {
                 self.table.ipvs_ready = true;
                 self.left.clear();
+                if self.adopted > 0 {
+                    let what = format!("{} entries of the IPVS table", std::mem::take(&mut self.adopted)).into();
+                    told.push(Effect::Note(Note::Leftover { what }));
+                }
                 if std::mem::take(&mut self.ipvs_said) {
                     told.push(Effect::Note(Note::IpvsReady));
                 }
@@ -471,7 +478,7 @@ impl Node {
 
     /// An entry that IPVS holds already: ours if the record says so (then nothing was there before), else if the
     /// configuration names it (then it is put back at the end).
-    fn ipvs_there(&mut self, key: Key, value: Value, told: &mut Vec<Effect>) {
+    fn ipvs_there(&mut self, key: Key, value: Value) {
         let owned = match &key {
             Key::Service(s) => OwnedKey::Service(*s),
             Key::Dest(s, d) => OwnedKey::Dest(*s, *d),
@@ -485,7 +492,7 @@ impl Node {
         };
         match self.left.remove(&owned) {
             Some(found) => {
-                told.push(Effect::Note(Note::Leftover { what: key.to_string().into() }));
+                self.adopted += 1;
                 self.table.adopt(key, value, found);
             }
             None if named => self.table.adopt(key, value.clone(), Some(value)),

@@ -47,6 +47,15 @@ impl Vrrp {
         for &i in new {
             self.locate(i, ctx);
         }
+        // The group's script before those of its members, at start alone.
+        let groups: BTreeSet<usize> = new.iter().filter_map(|i| ctx.conf.instances.get(*i)?.group).collect();
+        for group in groups.into_iter().filter_map(|g| ctx.conf.groups.get(g)) {
+            let fresh = group.members.iter().all(|m| new.contains(m));
+            if let Some(&first) = group.members.first().filter(|_| fresh) {
+                let state = if self.fault_of_group(first, ctx.conf).is_some() { "FAULT" } else { "BACKUP" };
+                self.tell_group(first, state, ctx);
+            }
+        }
         for &i in new {
             if self.instances.get(i).is_none_or(|n| n.state != State::Init) {
                 continue;
@@ -105,6 +114,12 @@ impl Vrrp {
         self.begin(&new, ctx);
         for i in 0..self.instances.len() {
             self.obey_faults(i, ctx);
+            // A group that was put together of a MASTER and a BACKUP.
+            let fellows = self.fellows(i, ctx.conf);
+            let is = |m: usize, state| self.instances.get(m).is_some_and(|n| n.state == state);
+            if is(i, State::Master) && fellows.iter().any(|m| is(*m, State::Backup)) {
+                self.enter_backup(i, BackupWhy::Group, ctx);
+            }
         }
     }
 
@@ -404,6 +419,7 @@ impl Vrrp {
         let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
         if n.state == State::Master {
             send(n, conf, PRIORITY_STOP, ctx);
+            ctx.told.push(Effect::Note(Note::SentZero { name: conf.name.clone() }));
         }
         n.deadline = None;
         n.announce.stop();
