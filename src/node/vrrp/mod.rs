@@ -465,6 +465,7 @@ impl Vrrp {
         }
         let group = conf.groups.get(conf.instances.get(i)?.group?)?;
         let sick = |m: &&usize| self.instances.get(**m).is_some_and(|n| n.fault.is_some());
+        n.last_source = n.source.or(n.last_source);
         let member = group.members.iter().find(sick).and_then(|m| conf.instances.get(*m))?;
         Some(format!("{} of its sync group {} is in FAULT", member.name, group.name).into())
     }
@@ -615,7 +616,7 @@ fn check<'a>(conf: &model::Instance, ip: &Ipv4, payload: &'a [u8]) -> Result<Adv
 }
 
 fn send(n: &mut Instance, conf: &model::Instance, priority: u8, ctx: &mut Ctx) {
-    let (Some(ifindex), Some(src)) = (n.ifindex, n.source) else { return };
+    let (Some(ifindex), Some(src)) = (n.ifindex, n.last_source) else { return };
     let counter = if priority == PRIORITY_STOP { &mut n.counters.zero_sent } else { &mut n.counters.advert_sent };
     *counter = counter.wrapping_add(1);
     let ip = Ipv4 { id: n.next_ip_id(), ttl: vrrp::TTL, protocol: PROTOCOL, src, dst: ctx.conf.global.mcast_group4 };
