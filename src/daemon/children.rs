@@ -118,7 +118,12 @@ impl Children {
         }
         self.queues.retain(|_, q| !q.is_empty());
         self.set_patience(now);
-        !self.checks.is_empty() || self.next_target().is_some()
+        self.wants_start()
+    }
+
+    /// True if a child could be started at once.
+    pub fn wants_start(&self) -> bool {
+        self.running.len() < limits::CHILDREN && (!self.checks.is_empty() || self.next_target().is_some())
     }
 
     /// The first target whose script before has ended.

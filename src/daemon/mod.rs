@@ -242,6 +242,8 @@ impl Daemon {
                 self.reload();
             }
         }
+        // Verdicts and a reload come late in the turn: what they want said, and run, waits for no further event.
+        more |= !self.notes.is_empty() || self.children.wants_start();
         more || !self.ops.is_empty() || !self.calls.is_empty() || self.conns.has_backlog()
     }
 
