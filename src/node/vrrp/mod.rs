@@ -7,7 +7,7 @@ use super::effect::{Effect, Spawn};
 use super::links::Links;
 use super::note::{BackupWhy, Note};
 use super::{Ctx, Owner, Timer};
-use crate::base::addr::{Family, IfName};
+use crate::base::addr::{Family, IfName, IpNet};
 use crate::base::bytes::Writer;
 use crate::base::time::Instant;
 use crate::config::model::{self, Config, Script};
@@ -641,15 +641,20 @@ fn watches(conf: &model::Instance, name: &IfName) -> bool {
 }
 
 /// mcast_src_ip, else the first address of the interface that is not a virtual one of ours. An owner's only
-/// address may be the virtual one.
+/// address may be the virtual one: then one that was there before us, since ours come and go with the state.
 fn source(conf: &model::Instance, ctx: &Ctx) -> Option<Ipv4Addr> {
     if let Some(IpAddr::V4(src)) = conf.mcast_src_ip {
         return Some(src);
     }
-    let mut addresses = ctx.links.addresses(&conf.interface, Family::V4).map(|n| n.addr);
-    let own = addresses.clone().find(|ip| !ctx.virtual_ips.contains(ip));
+    let mut addresses = ctx.links.addresses(&conf.interface, Family::V4);
+    let own = addresses.clone().find(|net| !ctx.virtual_ips.contains(&net.addr));
+    let ifindex = ctx.links.get(&conf.interface)?.ifindex;
+    let put_up = |net: &IpNet| {
+        let key = Key::Address(AddressKey { ifindex, net: *net });
+        ctx.table.knows(&key) && ctx.table.found(&key).is_none()
+    };
     let owner = conf.priority == vrrp::PRIORITY_OWNER;
-    own.or_else(|| addresses.next().filter(|_| owner)).and_then(super::note::v4)
+    own.or_else(|| addresses.find(|net| owner && !put_up(net))).and_then(|net| super::note::v4(net.addr))
 }
 
 /// Why an instance cannot take part, if it cannot.
