@@ -47,6 +47,15 @@ impl Vrrp {
         for &i in new {
             self.locate(i, ctx);
         }
+        // At start a group is told before its members, later after them: keepalived's order.
+        let mut told = BTreeSet::new();
+        for &i in new {
+            let Some(g) = ctx.conf.instances.get(i).and_then(|c| c.group).filter(|g| told.insert(*g)) else { continue };
+            if ctx.conf.groups.get(g).is_some_and(|g| g.members.iter().all(|m| new.contains(m))) {
+                let state = if self.fault_of_group(i, ctx.conf).is_some() { "FAULT" } else { "BACKUP" };
+                self.tell_group(i, state, ctx);
+            }
+        }
         for &i in new {
             if self.instances.get(i).is_none_or(|n| n.state != State::Init) {
                 continue;
@@ -84,6 +93,7 @@ impl Vrrp {
                     send(&mut gone, was, PRIORITY_STOP, ctx);
                     ctx.told.push(Effect::Note(Note::SentZero { name: was.name.clone() }));
                 }
+                notify(&was.name, "INSTANCE", "FAULT", was.priority, None, was.notify.any.as_ref(), ctx);
                 ctx.table.claim(&mut gone.claims, Vec::new());
             }
         }
@@ -455,6 +465,7 @@ impl Vrrp {
         let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
         n.ifindex = ctx.links.get(&conf.interface).map(|l| l.ifindex);
         n.source = source(conf, ctx);
+        n.last_source = n.source.or(n.last_source);
         n.fault = fault(n, conf, ctx.links, &self.deaf, ctx.conf);
     }
 
@@ -465,7 +476,6 @@ impl Vrrp {
         }
         let group = conf.groups.get(conf.instances.get(i)?.group?)?;
         let sick = |m: &&usize| self.instances.get(**m).is_some_and(|n| n.fault.is_some());
-        n.last_source = n.source.or(n.last_source);
         let member = group.members.iter().find(sick).and_then(|m| conf.instances.get(*m))?;
         Some(format!("{} of its sync group {} is in FAULT", member.name, group.name).into())
     }
