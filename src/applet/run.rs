@@ -3,7 +3,7 @@
 use crate::config::dump;
 use crate::daemon::logger::{self, Idents, Logger};
 use crate::daemon::options::{self, Action, Facility, Options};
-use crate::daemon::{load, pidfile, Daemon, Start};
+use crate::daemon::{load, pidfile, signals, Daemon, Start};
 use crate::linux::sys;
 use log::LevelFilter;
 use std::ffi::OsString;
@@ -101,7 +101,7 @@ fn daemon(name: &str, options: Options) -> u8 {
     status
 }
 
-fn start(name: &str, options: Options, logger: &'static Logger, fail: &dyn Fn(&str) -> u8) -> u8 {
+fn start(name: &str, mut options: Options, logger: &'static Logger, fail: &dyn Fn(&str) -> u8) -> u8 {
     match pidfile::running(&pidfile::paths(&options, false, false)[0]) {
         Ok(None) => {}
         Ok(Some(pid)) => {
@@ -127,6 +127,7 @@ fn start(name: &str, options: Options, logger: &'static Logger, fail: &dyn Fn(&s
         return loaded.status;
     };
     if !options.foreground {
+        options.make_absolute();
         if let Err(e) = sys::daemonise() {
             return fail(&format!("cannot go into the background: {e}"));
         }
@@ -145,17 +146,29 @@ fn start(name: &str, options: Options, logger: &'static Logger, fail: &dyn Fn(&s
     if config.global.smtp_server.is_some() && !config.global.notification_email.is_empty() {
         log::warn!("mail alerts are configured, but this version sends no mail");
     }
+    let signals = match signals() {
+        Ok(signals) => signals,
+        Err(e) => return fail(&format!("cannot start: {e}")),
+    };
     let (vrrp, lvs) = (!config.instances.is_empty(), !config.services.is_empty());
     let pids = match pidfile::PidFiles::claim(&pidfile::paths(&options, vrrp, lvs)) {
         Ok(pids) => pids,
         Err(text) => return fail(&text),
     };
     let _ = name;
-    match Daemon::new(Start { options, config, known_errors, pids, logger }) {
-        Ok(mut daemon) => match daemon.run() {
-            Ok(()) => OK,
-            Err(e) => fail(&format!("the event loop failed: {e}")),
-        },
+    let in_background = !options.foreground;
+    let console = options.console;
+    match Daemon::new(Start { options, config, known_errors, pids, logger, signals }) {
+        Ok(mut daemon) => {
+            // Only now, so that what stands in the way of the start was still seen.
+            if let Err(e) = if in_background { sys::detach(console) } else { Ok(()) } {
+                log::warn!("cannot let go of the terminal: {e}");
+            }
+            match daemon.run() {
+                Ok(()) => OK,
+                Err(e) => fail(&format!("the event loop failed: {e}")),
+            }
+        }
         Err(e) if e.raw_os_error() == Some(libc::EPERM) => {
             fail("not permitted: start it as root, or with CAP_NET_ADMIN and CAP_NET_RAW")
         }

@@ -39,7 +39,7 @@ pub fn default_user(script: Option<&mut Script>, user: &Option<(Box<str>, Option
 
 /// The words of a command, and a look at its file.
 pub fn words(cx: &mut Context, arg: Arg) -> Option<Vec<Box<str>>> {
-    let words = if arg.quoted() { split(&arg.written()) } else { split(&arg.str()) };
+    let words = split(&arg.str());
     let first = match words.first() {
         Some(first) if !first.is_empty() => first,
         _ => {

@@ -51,7 +51,7 @@ impl ScriptDraft {
         let Some(arg) = node.arg(0) else { return };
         match node.word().str().as_ref() {
             "script" => {
-                let words = script::split(&if arg.quoted() { arg.written() } else { arg.str() });
+                let words = script::split(&arg.str());
                 self.program = words.first().filter(|w| !w.is_empty()).map(|w| (w.clone(), arg.span()));
             }
             "user" => {

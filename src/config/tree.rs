@@ -154,11 +154,6 @@ impl<'t> Arg<'t> {
         }
     }
 
-    /// As it stands in the file, without outer quotes: a command splits its escapes itself.
-    pub fn written(&self) -> Cow<'t, str> {
-        String::from_utf8_lossy(self.word.span.of(self.text))
-    }
-
     pub fn quoted(&self) -> bool {
         self.word.quoted
     }

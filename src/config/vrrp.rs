@@ -45,6 +45,7 @@ pub struct InstanceDraft {
     no_vips: bool,
     /// Addresses were given, whether they were right or not.
     tried_vips: bool,
+    too_many_vips: bool,
     vips: Vec<Vip>,
     excluded: Vec<Vip>,
     known_vips: HashSet<(IpAddr, Option<IfName>)>,
@@ -231,7 +232,7 @@ impl InstanceDraft {
         }
     }
 
-    fn vip(&mut self, cx: &mut Context, line: Node, excluded: bool) {
+    fn vip(&mut self, cx: &mut Context, line: Node, mut excluded: bool) {
         let arg = line.word();
         self.tried_vips |= !excluded;
         let Some(vip) = address(cx, line) else { return };
@@ -255,9 +256,12 @@ impl InstanceDraft {
             hold(&mut self.held, "IPv6 addresses are not in this version".into());
         }
         if !excluded && self.vips.len() >= crate::limits::ADVERT_ADDRESSES {
-            cx.bad(Code::Range, arg, "an instance advertises at most 255 addresses".into())
-                .help("it is not used; write it into virtual_ipaddress_excluded");
-            return;
+            if !std::mem::replace(&mut self.too_many_vips, true) {
+                cx.bad(Code::Range, arg, "an instance advertises at most 255 addresses".into()).help(
+                    "this one and those that follow are used, but not advertised, as in virtual_ipaddress_excluded",
+                );
+            }
+            excluded = true;
         }
         if excluded {
             self.excluded.push(vip);

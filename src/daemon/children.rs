@@ -113,7 +113,12 @@ impl Children {
             }
         }
         self.set_patience(now);
-        !self.checks.is_empty() || self.next_script().is_some()
+        self.wants_start()
+    }
+
+    /// True if a child could be started at once.
+    pub fn wants_start(&self) -> bool {
+        self.running.len() < limits::CHILDREN && (!self.checks.is_empty() || self.next_script().is_some())
     }
 
     /// The first whose target's script before it has ended.

@@ -99,11 +99,21 @@ pub struct Start {
     pub known_errors: load::Errors,
     pub pids: pidfile::PidFiles,
     pub logger: &'static Logger,
+    /// From `signals`, so that no signal is lost, or ends us, between the pid files and the loop.
+    pub signals: OwnedFd,
+}
+
+/// All that may be sent to a daemon, caught from here on: what has no meaning here must not end it either.
+pub fn signals() -> io::Result<OwnedFd> {
+    let mut signals = vec![libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGCHLD, libc::SIGUSR1, libc::SIGUSR2];
+    signals.extend([libc::SIGPIPE, libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGIO, libc::SIGPWR]);
+    signals.extend(sys::realtime_signals());
+    sys::signal_fd(&signals)
 }
 
 impl Daemon {
     pub fn new(start: Start) -> io::Result<Daemon> {
-        let Start { options, config, known_errors, pids, logger } = start;
+        let Start { options, config, known_errors, pids, logger, signals } = start;
         let (record, owned) = match Record::of_daemon(std::path::Path::new(owned::DIR), &options) {
             Ok((record, owned)) => {
                 if record.bad_lines > 0 {
@@ -119,15 +129,11 @@ impl Daemon {
                 (Record::none(), Vec::new())
             }
         };
-        let mut signals = vec![libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGCHLD, libc::SIGPIPE];
-        // Those that ask keepalived for its dumps; unheard they would end us.
-        signals.extend([libc::SIGUSR1, libc::SIGUSR2, libc::SIGRTMAX() - 1, libc::SIGRTMAX()]);
-        signals.extend([sys::realtime_signal(2), sys::realtime_signal(3)]);
         let mut daemon = Daemon {
             node: Node::new(Rc::new(config)),
             poll: Poll::new()?,
             timer: sys::timer()?,
-            signals: sys::signal_fd(&signals)?,
+            signals,
             rtnl: Rtnl::open()?,
             ipvs: None,
             tried_modprobe: false,
@@ -243,6 +249,8 @@ impl Daemon {
                 self.reload();
             }
         }
+        // Verdicts and a reload come late in the turn: what they want said, and run, waits for no further event.
+        more |= !self.notes.is_empty() || self.children.wants_start();
         more || !self.ops.is_empty() || !self.calls.is_empty() || self.conns.has_backlog()
     }
 
@@ -318,8 +326,12 @@ impl Daemon {
                     self.children.reap(&mut self.verdicts);
                     self.take_verdicts();
                 }
-                libc::SIGPIPE => {}
-                other => log::warn!("signal {other}: this version writes no dumps"),
+                libc::SIGUSR1 | libc::SIGUSR2 => log::warn!("signal {signal}: this version writes no dumps"),
+                // JSON (one number on most machines, the next one on others), and statistics that are cleared.
+                n if n == sys::realtime_signal(2) || n == sys::realtime_signal(3) || n == sys::realtime_signal(-1) => {
+                    log::warn!("signal {n}: this version writes no dumps");
+                }
+                other => log::debug!("signal {other} means nothing here"),
             }
         }
     }

@@ -54,6 +54,18 @@ pub struct Options {
     pub ignored: Vec<String>,
 }
 
+impl Options {
+    /// The daemon in the background works in the root directory: its files are still those meant at the start.
+    pub fn make_absolute(&mut self) {
+        let files = [&mut self.config, &mut self.pid, &mut self.vrrp_pid, &mut self.checkers_pid, &mut self.bfd_pid];
+        for path in files.into_iter().flatten() {
+            if let Ok(absolute) = std::path::absolute(&*path) {
+                *path = absolute;
+            }
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
     Run,

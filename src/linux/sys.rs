@@ -6,6 +6,7 @@
 use std::ffi::{c_int, c_long, c_void, CStr};
 use std::io::{self, Error};
 use std::mem::{size_of, zeroed};
+use std::ops::RangeInclusive;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -327,9 +328,14 @@ pub fn signal_read(fd: BorrowedFd<'_>) -> Option<(i32, u32)> {
     Some((signal, pid))
 }
 
-/// The real-time signal number `n` above SIGRTMIN (the C library keeps the first few for itself).
+/// The real-time signal number `n` above SIGRTMIN (the C library keeps the first few for itself), or below SIGRTMAX.
 pub fn realtime_signal(n: i32) -> i32 {
-    libc::SIGRTMIN().saturating_add(n)
+    let first = if n < 0 { libc::SIGRTMAX() } else { libc::SIGRTMIN() };
+    first.saturating_add(n)
+}
+
+pub fn realtime_signals() -> RangeInclusive<i32> {
+    libc::SIGRTMIN()..=libc::SIGRTMAX()
 }
 
 // ---- processes ----
@@ -460,6 +466,18 @@ pub fn daemonise() -> io::Result<()> {
                 check(libc::setsid())?;
             }
         }
+    }
+    Ok(())
+}
+
+/// The last step into the background: holds on to no directory, no terminal and nobody's pipe. `keep`: stdout and stderr
+/// stay as they are.
+pub fn detach(keep: bool) -> io::Result<()> {
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    std::env::set_current_dir("/")?;
+    for fd in 0..if keep { 1 } else { 3 } {
+        // SAFETY: no pointers; the standard descriptors belong to nobody in particular.
+        retry(|| unsafe { libc::dup2(null.as_raw_fd(), fd) })?;
     }
     Ok(())
 }

@@ -446,11 +446,24 @@ impl Node {
             Key::Route(r) => (self.left.remove(&OwnedKey::Route(*r)).is_some(), false),
             _ => return,
         };
+        if !owned && named && self.is_of_an_owner(&key) {
+            // The router's own address, and it stays that when we end.
+            return self.table.adopt(key, value.clone(), Some(value));
+        }
         if owned || named {
             let name = table::interface_name(&key, |i| self.links.name(i));
             told.push(Effect::Note(Note::Leftover { what: note::describe(&key, name) }));
             self.table.adopt(key, value, None);
         }
+    }
+
+    /// Is that a virtual address of a router that has it anyway (priority 255)?
+    fn is_of_an_owner(&self, key: &Key) -> bool {
+        let Key::Address(a) = key else { return false };
+        let Some(name) = self.links.name(a.ifindex) else { return false };
+        let owners = self.config.instances.iter().filter(|c| c.priority == crate::wire::vrrp::PRIORITY_OWNER);
+        let mut vips = owners.flat_map(|c| c.vips.iter().map(|v| (v.dev.as_ref().unwrap_or(&c.interface), v.net)));
+        vips.any(|(dev, net)| dev == name && net == a.net)
     }
 
     fn object_gone(

@@ -67,6 +67,8 @@ pub struct Instance {
     pub fault: Option<Box<str>>,
     pub ifindex: Option<u32>,
     pub source: Option<Ipv4Addr>,
+    /// The last one there was: the farewell of a router that lost its address still comes from it.
+    pub last_source: Option<Ipv4Addr>,
     pub heard: Option<Heard>,
     /// When the first of an unbroken run of lower adverts came (preempt_delay).
     pub lower_since: Option<Instant>,
@@ -114,6 +116,7 @@ impl Default for Instance {
             fault: None,
             ifindex: None,
             source: None,
+            last_source: None,
             heard: None,
             lower_since: None,
             announce: Announce::default(),

@@ -7,7 +7,7 @@ use super::effect::{Effect, Spawn};
 use super::links::Links;
 use super::note::{BackupWhy, Note};
 use super::{Ctx, Owner, Timer};
-use crate::base::addr::{Family, IfName};
+use crate::base::addr::{Family, IfName, IpNet};
 use crate::base::bytes::Writer;
 use crate::base::time::Instant;
 use crate::config::model::{self, Config, Script};
@@ -47,13 +47,13 @@ impl Vrrp {
         for &i in new {
             self.locate(i, ctx);
         }
-        // The group's script before those of its members, at start alone.
-        let groups: BTreeSet<usize> = new.iter().filter_map(|i| ctx.conf.instances.get(*i)?.group).collect();
-        for group in groups.into_iter().filter_map(|g| ctx.conf.groups.get(g)) {
-            let fresh = group.members.iter().all(|m| new.contains(m));
-            if let Some(&first) = group.members.first().filter(|_| fresh) {
-                let state = if self.fault_of_group(first, ctx.conf).is_some() { "FAULT" } else { "BACKUP" };
-                self.tell_group(first, state, ctx);
+        // At start a group is told before its members, later after them: keepalived's order.
+        let mut told = BTreeSet::new();
+        for &i in new {
+            let Some(g) = ctx.conf.instances.get(i).and_then(|c| c.group).filter(|g| told.insert(*g)) else { continue };
+            if ctx.conf.groups.get(g).is_some_and(|g| g.members.iter().all(|m| new.contains(m))) {
+                let state = if self.fault_of_group(i, ctx.conf).is_some() { "FAULT" } else { "BACKUP" };
+                self.tell_group(i, state, ctx);
             }
         }
         for &i in new {
@@ -93,6 +93,7 @@ impl Vrrp {
                     send(&mut gone, was, PRIORITY_STOP, ctx);
                     ctx.told.push(Effect::Note(Note::SentZero { name: was.name.clone() }));
                 }
+                notify(&was.name, "INSTANCE", "FAULT", was.priority, None, was.notify.any.as_ref(), ctx);
                 ctx.table.claim(&mut gone.claims, Vec::new());
             }
         }
@@ -471,6 +472,7 @@ impl Vrrp {
         let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
         n.ifindex = ctx.links.get(&conf.interface).map(|l| l.ifindex);
         n.source = source(conf, ctx);
+        n.last_source = n.source.or(n.last_source);
         n.fault = fault(n, conf, ctx.links, &self.deaf, ctx.conf);
     }
 
@@ -631,7 +633,7 @@ fn check<'a>(conf: &model::Instance, ip: &Ipv4, payload: &'a [u8]) -> Result<Adv
 }
 
 fn send(n: &mut Instance, conf: &model::Instance, priority: u8, ctx: &mut Ctx) {
-    let (Some(ifindex), Some(src)) = (n.ifindex, n.source) else { return };
+    let (Some(ifindex), Some(src)) = (n.ifindex, n.last_source) else { return };
     let counter = if priority == PRIORITY_STOP { &mut n.counters.zero_sent } else { &mut n.counters.advert_sent };
     *counter = counter.wrapping_add(1);
     let ip = Ipv4 { id: n.next_ip_id(), ttl: vrrp::TTL, protocol: PROTOCOL, src, dst: ctx.conf.global.mcast_group4 };
@@ -656,15 +658,20 @@ fn watches(conf: &model::Instance, name: &IfName) -> bool {
 }
 
 /// mcast_src_ip, else the first address of the interface that is not a virtual one of ours. An owner's only
-/// address may be the virtual one.
+/// address may be the virtual one: then one that was there before us, since ours come and go with the state.
 fn source(conf: &model::Instance, ctx: &Ctx) -> Option<Ipv4Addr> {
     if let Some(IpAddr::V4(src)) = conf.mcast_src_ip {
         return Some(src);
     }
-    let mut addresses = ctx.links.addresses(&conf.interface, Family::V4).map(|n| n.addr);
-    let own = addresses.clone().find(|ip| !ctx.virtual_ips.contains(ip));
+    let mut addresses = ctx.links.addresses(&conf.interface, Family::V4);
+    let own = addresses.clone().find(|net| !ctx.virtual_ips.contains(&net.addr));
+    let ifindex = ctx.links.get(&conf.interface)?.ifindex;
+    let put_up = |net: &IpNet| {
+        let key = Key::Address(AddressKey { ifindex, net: *net });
+        ctx.table.knows(&key) && ctx.table.found(&key).is_none()
+    };
     let owner = conf.priority == vrrp::PRIORITY_OWNER;
-    own.or_else(|| addresses.next().filter(|_| owner)).and_then(super::note::v4)
+    own.or_else(|| addresses.find(|net| owner && !put_up(net))).and_then(|net| super::note::v4(net.addr))
 }
 
 /// Why an instance cannot take part, if it cannot.
