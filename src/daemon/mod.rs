@@ -420,7 +420,8 @@ impl Daemon {
                 let batch: Vec<(Ipv4Addr, &[u8])> = run.iter().map(|(_, b)| (to(b), b.as_slice())).collect();
                 let (_, fault) = socket::send_batch(fd.as_fd(), &batch);
                 // A link that is down says so by its own news.
-                if let Some(e) = fault.filter(|e| e.raw_os_error() != Some(libc::ENETDOWN)) {
+                if let Some(e) = fault.filter(|e| !matches!(e.raw_os_error(), Some(libc::ENETDOWN | libc::ENETUNREACH)))
+                {
                     log::debug!(target: "vrrp", "advert not sent on interface {}: {e}", key.ifindex);
                 }
             }
