@@ -106,7 +106,7 @@ fn priorities(effects: &[Effect]) -> Vec<u8> {
 
 fn operations(effects: &[Effect]) -> Vec<String> {
     let text = |e: &Effect| match e {
-        Effect::Kernel(Op::Add(Key::Socket(_), _)) => None,
+        Effect::Kernel(Op::Add(Key::Socket(_), _) | Op::Remove(Key::Socket(_), _)) => None,
         Effect::Kernel(Op::Add(key, _)) => Some(format!("add {key}")),
         Effect::Kernel(Op::Set(key, value)) => Some(format!("set {key} {value:?}")),
         Effect::Kernel(Op::Remove(key, _)) => Some(format!("remove {key}")),
@@ -177,6 +177,27 @@ fn priority_zero() {
     let removed = effects.iter().position(|e| matches!(e, Effect::Kernel(_)));
     assert!(sent < removed, "first the others are told");
     assert!(d.node.is_stopped());
+}
+
+#[test]
+fn an_owners_address_is_its_own() {
+    let vip = "priority 255\n state MASTER\n virtual_ipaddress {\n 10.0.0.1/24\n }\n}\n";
+    let mut d = Desk::new(&format!("vrrp_instance VI_1 {{\n interface eth0\n virtual_router_id 51\n {vip}"));
+    let effects = d.pass(3.5);
+    assert_eq!((d.state(), priorities(&effects), operations(&effects)), (State::Master, vec![255; 4], vec![]));
+    let effects = d.step(Event::Stop);
+    assert_eq!((priorities(&effects), operations(&effects)), (vec![0], vec![]), "it was there before us");
+}
+
+#[test]
+fn without_its_address_a_master_says_farewell() {
+    let mut d = Desk::new(&instance(""));
+    d.pass(4.0);
+    assert_eq!(d.state(), State::Master);
+    let key = AddressKey { ifindex: 2, net: "10.0.0.1/24".parse().unwrap() };
+    let effects = d.step(Event::Kernel(News::AddressGone { key }));
+    assert_eq!((d.state(), priorities(&effects)), (State::Fault, vec![0]));
+    assert_eq!(operations(&effects), ["remove address 10.0.0.100/32 on interface 2"]);
 }
 
 #[test]

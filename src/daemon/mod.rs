@@ -52,6 +52,17 @@ const FIRST_SOCKET: usize = FIRST_CHECK + limits::PROBES;
 const IPVS_CHUNK: usize = 16;
 /// Statements of a new configuration read in one turn.
 const LOAD_SLICE: usize = 128;
+/// What is needed after the start: the kernel's tables, raw sockets, low ports for checks, children of other users, a
+/// configuration that another user keeps.
+const RIGHTS: [u8; 7] = [
+    sys::CAP_NET_ADMIN,
+    sys::CAP_NET_RAW,
+    sys::CAP_NET_BIND_SERVICE,
+    sys::CAP_SETUID,
+    sys::CAP_SETGID,
+    sys::CAP_KILL,
+    sys::CAP_DAC_READ_SEARCH,
+];
 /// After this the start, or a reload, is well over.
 const TRIM_AFTER: Duration = Duration::from_secs(6);
 /// How long scripts of a stop may take.
@@ -165,6 +176,10 @@ impl Daemon {
         let seed = (sys::realtime_micros() as u32) ^ std::process::id();
         daemon.step(Event::Start { seed, owned });
         daemon.dump()?;
+        // IPVS was looked for, and its module loaded; programs that root's scripts start have all their rights again.
+        if let Err(e) = sys::keep_capabilities(&RIGHTS) {
+            log::debug!("capabilities that are not needed could not be given up: {e}");
+        }
         Ok(daemon)
     }
 
@@ -420,7 +435,8 @@ impl Daemon {
                 let batch: Vec<(Ipv4Addr, &[u8])> = run.iter().map(|(_, b)| (to(b), b.as_slice())).collect();
                 let (_, fault) = socket::send_batch(fd.as_fd(), &batch);
                 // A link that is down says so by its own news.
-                if let Some(e) = fault.filter(|e| e.raw_os_error() != Some(libc::ENETDOWN)) {
+                if let Some(e) = fault.filter(|e| !matches!(e.raw_os_error(), Some(libc::ENETDOWN | libc::ENETUNREACH)))
+                {
                     log::debug!(target: "vrrp", "advert not sent on interface {}: {e}", key.ifindex);
                 }
             }

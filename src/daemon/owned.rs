@@ -70,7 +70,8 @@ impl Record {
         Ok((record, left))
     }
 
-    /// The record of this daemon: each half that runs alone and each network namespace but the first has its own, and
+    /// The record of this daemon: each half that runs alone and each network namespace but the first (where that cannot
+    /// be told: each) has its own, and
     /// so has a second daemon beside a living one.
     pub fn of_daemon(dir: &Path, options: &Options) -> io::Result<(Record, Vec<Owned>)> {
         let half = match (options.vrrp, options.lvs) {
@@ -80,7 +81,7 @@ impl Record {
         };
         let inode = |path: &str| fs::metadata(path).map(|about| about.ino()).ok();
         let namespace = match (inode("/proc/self/ns/net"), inode("/proc/1/ns/net")) {
-            (Some(ours), first) if first != Some(ours) => format!("-net{ours}"),
+            (Some(ours), first) if Some(ours) != first => format!("-net{ours}"),
             _ => String::new(),
         };
         let name = format!("main{half}{namespace}");

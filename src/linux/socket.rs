@@ -40,16 +40,6 @@ pub fn vrrp(key: &SocketKey, ifname: &IfName) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// Leaves the group and joins it again, so that the switches hear of it (a link that came back).
-pub fn rejoin(fd: BorrowedFd<'_>, key: &SocketKey) -> io::Result<()> {
-    let IpAddr::V4(group) = key.group else {
-        return Err(Error::from_raw_os_error(libc::EAFNOSUPPORT));
-    };
-    let member = membership(group, key.ifindex);
-    let _ = sys::set_option(fd, libc::IPPROTO_IP, libc::IP_DROP_MEMBERSHIP, &member);
-    sys::set_option(fd, libc::IPPROTO_IP, libc::IP_ADD_MEMBERSHIP, &member)
-}
-
 /// ip_mreqn: group, local address, interface number.
 fn membership(group: Ipv4Addr, ifindex: u32) -> Vec<u8> {
     let mut w = Writer::new();

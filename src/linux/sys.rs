@@ -512,8 +512,6 @@ pub const CAP_SETUID: u8 = 7;
 pub const CAP_NET_BIND_SERVICE: u8 = 10;
 pub const CAP_NET_ADMIN: u8 = 12;
 pub const CAP_NET_RAW: u8 = 13;
-pub const CAP_IPC_LOCK: u8 = 14;
-pub const CAP_SYS_NICE: u8 = 23;
 
 /// Gives up every capability but these, for this process. The bounding set stays: a script that runs as root,
 /// and modprobe, get root's rights back at exec, as they expect.
@@ -537,25 +535,6 @@ pub fn keep_capabilities(keep: &[u8]) -> io::Result<()> {
     let data = [low, low, 0, high, high, 0];
     // SAFETY: the same.
     check(unsafe { libc::syscall(libc::SYS_capset, head.as_ptr(), data.as_ptr()) }).map(drop)
-}
-
-/// Round-robin real-time scheduling at the lowest priority that still goes before every ordinary program.
-pub fn realtime_priority(priority: i32) -> io::Result<()> {
-    // SAFETY: all zeros is a valid sched_param.
-    let mut param: libc::sched_param = unsafe { zeroed() };
-    param.sched_priority = priority;
-    // SYS_ directly: musl's own function always says ENOSYS.
-    // SAFETY: reads a live sched_param.
-    let done = unsafe {
-        libc::syscall(libc::SYS_sched_setscheduler, 0 as c_long, c_long::from(libc::SCHED_RR), from_ref(&param))
-    };
-    check(done).map(drop)
-}
-
-/// Keeps the program's memory from being paged out.
-pub fn lock_memory() -> io::Result<()> {
-    // SAFETY: no pointers.
-    check(unsafe { libc::mlockall(libc::MCL_CURRENT) }).map(drop)
 }
 
 /// Gives back the pages of program text in this range; what runs on is read again from the file. For ranges that
