@@ -158,7 +158,7 @@ fn start(name: &str, mut options: Options, logger: &'static Logger, fail: &dyn F
     match Daemon::new(Start { options, config, known_errors, pids, logger, signals }) {
         Ok(mut daemon) => {
             // Only now, so that what stands in the way of the start was still seen.
-            if let Err(e) = in_background.then(|| sys::detach(console)).unwrap_or(Ok(())) {
+            if let Err(e) = if in_background { sys::detach(console) } else { Ok(()) } {
                 log::warn!("cannot let go of the terminal: {e}");
             }
             match daemon.run() {
