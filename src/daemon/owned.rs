@@ -71,8 +71,7 @@ impl Record {
     }
 
     /// The record of this daemon: each half that runs alone and each network namespace but the first (where that cannot
-    /// be told: each) has its own, and
-    /// so has a second daemon beside a living one.
+    /// be told: each) has its own, and so has a second daemon beside a living one.
     pub fn of_daemon(dir: &Path, options: &Options) -> io::Result<(Record, Vec<Owned>)> {
         let half = match (options.vrrp, options.lvs) {
             (true, false) => "-vrrp",

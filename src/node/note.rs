@@ -147,7 +147,8 @@ impl fmt::Display for Note {
                 write!(f, "({name}) packet dropped: {bad} (more of its kind are counted only)")
             }
             PutBack { name, what, count } => {
-                write!(f, "({name}) {what} was removed by somebody else: put back (number {count} in this minute)")
+                let s = if *count == 1 { "" } else { "s" };
+                write!(f, "({name}) {what} was removed by somebody else: put back ({count} time{s} in this minute)")
             }
             Stolen { name, what } => {
                 write!(f, "({name}) {what} is removed by somebody else again and again: find out by whom")
@@ -174,7 +175,8 @@ impl fmt::Display for Note {
                 write!(f, "Adding service {} to VS {service}: {check} succeeded", At(server, service))
             }
             CheckFailed { server, service, check, reason, left } => {
-                write!(f, "{check} of {} in VS {service} failed: {reason}; tries left: {left}", At(server, service))
+                let tries = if *left == 1 { "try" } else { "tries" };
+                write!(f, "{check} of {} in VS {service} failed: {reason}; {left} more {tries}", At(server, service))
             }
             QuorumUp { service, quorum, sum, first: true } => {
                 write!(f, "Starting with quorum up for VS {service}: quorum {quorum}, weights {sum}")
