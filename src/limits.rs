@@ -1,4 +1,5 @@
-//! Every maximum in the program, one line and one reason each.
+//! Every maximum that somebody else can drive the program to, one line and one reason each. Paces of its own (how much
+//! of one kind of work before the next) stand where they are used.
 
 use std::time::Duration;
 
@@ -66,5 +67,5 @@ pub const LOG_RETRY: Duration = Duration::from_millis(100);
 pub const RECORD_BYTES: u64 = 32 << 20;
 /// Lines of the ownership record that say nothing any more, beyond as many as still count, before it is written anew.
 pub const RECORD_STALE_LINES: usize = 1024;
-/// A turn of the loop above this is our own fault and is said so.
+/// A turn of the loop above this is our own fault; it is said in the detailed log.
 pub const TURN: Duration = Duration::from_millis(20);
