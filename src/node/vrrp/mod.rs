@@ -268,7 +268,13 @@ impl Vrrp {
         let name = || conf.name.clone();
         let (theirs, ours) = (advert.priority, conf.priority);
         match n.hear(conf, ctx.now, from, advert) {
-            Reaction::Accepted => self.refile(i, ctx),
+            Reaction::Accepted => {
+                self.refile(i, ctx);
+                // A reload may have put a BACKUP beside a MASTER: one member's better router is that of all.
+                if self.group_steps_down(i, ctx) {
+                    self.tell_group(i, "BACKUP", ctx);
+                }
+            }
             Reaction::MasterGivesUp => {
                 ctx.told.push(Effect::Note(Note::HeardZero { name: name(), from }));
                 self.refile(i, ctx);
@@ -303,20 +309,27 @@ impl Vrrp {
                     self.advertise(i, ctx);
                 }
                 self.enter_backup(i, BackupWhy::Higher { from, theirs, ours }, ctx);
-                let mut left = false;
-                for m in self.fellows(i, ctx.conf) {
-                    if self.instances.get(m).is_some_and(|n| n.state == State::Master) {
-                        left = true;
-                        self.enter_backup(m, BackupWhy::Group, ctx);
-                    }
-                }
-                if let (true, Some(group)) = (left, conf.group.and_then(|g| ctx.conf.groups.get(g))) {
-                    ctx.told.push(Effect::Note(Note::GroupSync { name: group.name.clone(), state: "BACKUP" }));
-                }
+                self.group_steps_down(i, ctx);
                 self.tell_group(i, "BACKUP", ctx);
             }
             Reaction::Ignored => {}
         }
+    }
+
+    /// Every other MASTER of the group falls back with this member; false if there was none.
+    fn group_steps_down(&mut self, i: usize, ctx: &mut Ctx) -> bool {
+        let mut left = false;
+        for m in self.fellows(i, ctx.conf) {
+            if self.instances.get(m).is_some_and(|n| n.state == State::Master) {
+                left = true;
+                self.enter_backup(m, BackupWhy::Group, ctx);
+            }
+        }
+        let group = ctx.conf.instances.get(i).and_then(|c| c.group).and_then(|g| ctx.conf.groups.get(g));
+        if let (true, Some(group)) = (left, group) {
+            ctx.told.push(Effect::Note(Note::GroupSync { name: group.name.clone(), state: "BACKUP" }));
+        }
+        left
     }
 
     // ---- time ------------------------------------------------------------------------------------------------
