@@ -3,6 +3,7 @@
 use crate::config::dump;
 use crate::daemon::logger::{self, Idents, Logger};
 use crate::daemon::options::{self, Action, Facility, Options};
+use crate::daemon::owned;
 use crate::daemon::{load, pidfile, signals, Daemon, Start};
 use crate::linux::sys;
 use log::LevelFilter;
@@ -126,6 +127,9 @@ fn start(name: &str, mut options: Options, logger: &'static Logger, fail: &dyn F
         fail(&format!("{} cannot run", loaded.file));
         return loaded.status;
     };
+    if let Some(rival) = owned::rival(Path::new(owned::DIR), &owned::claims(&config)) {
+        return fail(&format!("{rival}: stop that one first, or leave this out of the configuration"));
+    }
     if !options.foreground {
         options.make_absolute();
         if let Err(e) = sys::daemonise() {

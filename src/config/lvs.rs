@@ -578,6 +578,12 @@ fn check(cx: &mut Context, node: Node, at: Endpoint, checks: &mut Vec<Check>, le
         }
     }
     let name = node.word().str().into_owned();
+    if http.tls && connect.port == Some(80) && at.port != 80 {
+        // The HOWTO of 2002 has it so; its own listing shows that the server's port was meant.
+        let text = "'SSL_GET' to port 80, where servers do not speak TLS".into();
+        cx.warn(Code::Conflict, node.word().span(), &name, text).help("the server's own port is used");
+        connect.port = None;
+    }
     let kind = match node.block() {
         Block::Tcp => Some(CheckKind::Tcp),
         Block::Http => {

@@ -83,7 +83,7 @@ impl Loading {
     }
 
     /// The new configuration, unless it cannot run or holds an error that the running one did not have.
-    pub fn finish(self, options: &Options, known: &Errors) -> Result<(Config, Errors), String> {
+    pub fn finish(self, options: &Options, running: &Config, known: &Errors) -> Result<(Config, Errors), String> {
         let Some(loader) = self.loader else { return Err("nothing was read".into()) };
         let mut loaded = loader.finish();
         log_findings(&loaded);
@@ -95,6 +95,11 @@ impl Loading {
             return Err(format!("{} has a new error ({code}: {block} {token}){more}", loaded.file));
         }
         take_halves(&mut config, options);
+        // An editor may have emptied it, to write it anew in a moment.
+        let empty = |config: &Config| config.instances.is_empty() && config.services.is_empty();
+        if empty(&config) && !empty(running) {
+            return Err(format!("{} has no virtual router and no virtual server", loaded.file));
+        }
         Ok((config, errors))
     }
 }

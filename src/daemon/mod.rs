@@ -53,7 +53,7 @@ const IPVS_CHUNK: usize = 16;
 /// Statements of a new configuration read in one turn.
 const LOAD_SLICE: usize = 128;
 /// What is needed after the start: the kernel's tables, raw sockets, low ports for checks, children of other users, a
-/// configuration that another user keeps.
+/// configuration or pid files in a folder of another user.
 const RIGHTS: [u8; 7] = [
     sys::CAP_NET_ADMIN,
     sys::CAP_NET_RAW,
@@ -61,7 +61,7 @@ const RIGHTS: [u8; 7] = [
     sys::CAP_SETUID,
     sys::CAP_SETGID,
     sys::CAP_KILL,
-    sys::CAP_DAC_READ_SEARCH,
+    sys::CAP_DAC_OVERRIDE,
 ];
 /// After this the start, or a reload, is well over.
 const TRIM_AFTER: Duration = Duration::from_secs(6);
@@ -125,7 +125,7 @@ pub fn signals() -> io::Result<OwnedFd> {
 impl Daemon {
     pub fn new(start: Start) -> io::Result<Daemon> {
         let Start { options, config, known_errors, pids, logger, signals } = start;
-        let (record, owned) = match Record::of_daemon(std::path::Path::new(owned::DIR), &options) {
+        let (mut record, owned) = match Record::of_daemon(std::path::Path::new(owned::DIR), &options) {
             Ok((record, owned)) => {
                 if record.bad_lines > 0 {
                     log::warn!("{} lines of the ownership record make no sense and are left out", record.bad_lines);
@@ -140,6 +140,7 @@ impl Daemon {
                 (Record::none(), Vec::new())
             }
         };
+        record.claim(owned::claims(&config));
         let mut daemon = Daemon {
             node: Node::new(Rc::new(config)),
             poll: Poll::new()?,
@@ -581,13 +582,14 @@ impl Daemon {
     fn reload(&mut self) {
         self.trim_at = Some(now() + TRIM_AFTER);
         let Some(loading) = self.loading.take() else { return };
-        match loading.finish(&self.options, &self.known_errors) {
+        match loading.finish(&self.options, self.node.config(), &self.known_errors) {
             Ok((config, errors)) => {
                 self.known_errors = errors;
                 let paths = pidfile::paths(&self.options, !config.instances.is_empty(), !config.services.is_empty());
                 if let Err(e) = self.pids.follow(&paths) {
                     log::warn!("{e}");
                 }
+                self.record.claim(owned::claims(&config));
                 self.step(Event::Reload(Rc::new(config)));
                 log::info!("Reload done");
             }

@@ -11,13 +11,14 @@
 
 use super::options::Options;
 use crate::base::addr::{Endpoint, Family, IfName, IpNet};
+use crate::config::model::Config;
 use crate::limits;
 use crate::linux::sys;
 use crate::wire::op::{
     AddressValue, DestValue, Forward, Key, Op, Owned, OwnedKey, Protocol, RouteKey, RouteValue, Scheduler, ServiceKey,
     ServiceValue, SyncRole, Value,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Error, ErrorKind, Read, Write as _};
@@ -38,6 +39,8 @@ pub struct Record {
     path: PathBuf,
     live: BTreeMap<OwnedKey, Option<Value>>,
     lines: usize,
+    /// What this daemon serves, for others that start beside it: lines that begin with `= `.
+    claims: Vec<String>,
     /// Lines of the file that made no sense.
     pub bad_lines: usize,
 }
@@ -60,7 +63,8 @@ impl Record {
         }
         let mut text = Vec::new();
         (&file).take(limits::RECORD_BYTES).read_to_end(&mut text)?;
-        let mut record = Record { file: Some(file), path, live: BTreeMap::new(), lines: 0, bad_lines: 0 };
+        let mut record =
+            Record { file: Some(file), path, live: BTreeMap::new(), lines: 0, claims: Vec::new(), bad_lines: 0 };
         record.read(&text);
         // A line that was cut must not run into the next one.
         if text.last().is_some_and(|b| *b != b'\n') {
@@ -95,18 +99,29 @@ impl Record {
 
     /// Records nothing: there is no place for it.
     pub fn none() -> Record {
-        Record { file: None, path: PathBuf::new(), live: BTreeMap::new(), lines: 0, bad_lines: 0 }
+        Record { file: None, path: PathBuf::new(), live: BTreeMap::new(), lines: 0, claims: Vec::new(), bad_lines: 0 }
     }
 
     fn read(&mut self, text: &[u8]) {
         // What follows the last line end was cut off while it was written: its change was never made.
         for line in text.split_inclusive(|b| *b == b'\n').filter_map(|l| l.strip_suffix(b"\n")) {
             self.lines += 1;
+            if line.starts_with(b"= ") {
+                continue;
+            }
             match std::str::from_utf8(line).ok().and_then(parse_line) {
                 Some((true, owned)) => drop(self.live.insert(owned.key, owned.found)),
                 Some((false, owned)) => drop(self.live.remove(&owned.key)),
                 None => self.bad_lines += 1,
             }
+        }
+    }
+
+    /// Says what this daemon serves from now on.
+    pub fn claim(&mut self, claims: Vec<String>) {
+        if self.file.is_some() && self.claims != claims {
+            self.claims = claims;
+            self.compact();
         }
     }
 
@@ -195,19 +210,19 @@ impl Record {
     }
 
     fn compact_if_grown(&mut self) {
-        if self.file.is_some() && self.lines > self.live.len() * 2 + limits::RECORD_STALE_LINES {
+        if self.file.is_some() && self.lines > self.live.len() * 2 + self.claims.len() + limits::RECORD_STALE_LINES {
             self.compact();
         }
     }
 
     fn compact(&mut self) {
-        let mut text = String::new();
+        let mut text: String = self.claims.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
         for (key, found) in &self.live {
             put_line(&mut text, '+', key, found.as_ref());
         }
         let done = self.replace(&text);
         self.check(done);
-        self.lines = self.live.len();
+        self.lines = self.live.len() + self.claims.len();
     }
 
     fn replace(&mut self, text: &str) -> io::Result<()> {
@@ -223,6 +238,38 @@ impl Record {
         self.file = Some(file);
         Ok(())
     }
+}
+
+/// What a configuration would serve in this network namespace: each virtual router and each virtual server. Two daemons
+/// with one of these would fight over it.
+pub fn claims(config: &Config) -> Vec<String> {
+    let namespace = fs::metadata("/proc/self/ns/net").map_or(0, |about| about.ino());
+    let routers =
+        config.instances.iter().map(|i| format!("= {namespace} virtual router {} on {}", i.vrid, i.interface));
+    let services = config.services.iter().map(|s| format!("= {namespace} virtual server {}", s.key));
+    routers.chain(services).collect()
+}
+
+/// What another living daemon serves already of that.
+pub fn rival(dir: &Path, claims: &[String]) -> Option<String> {
+    for entry in fs::read_dir(dir).ok()?.flatten() {
+        let path = entry.path();
+        let Some(file) = options().open(&path).ok().filter(|_| path.extension().is_some_and(|e| e == "owned")) else {
+            continue;
+        };
+        // Nobody's: left by a crash.
+        if file.try_lock().is_ok() {
+            continue;
+        }
+        let mut text = String::new();
+        let _ = (&file).take(limits::RECORD_BYTES).read_to_string(&mut text);
+        let theirs: BTreeSet<&str> = text.lines().filter(|line| line.starts_with("= ")).collect();
+        if let Some(both) = claims.iter().find(|line| theirs.contains(line.as_str())) {
+            let what = both.splitn(3, ' ').nth(2).unwrap_or_default();
+            return Some(format!("{what} is served by another daemon, whose record is {}", path.display()));
+        }
+    }
+    None
 }
 
 fn options() -> OpenOptions {
@@ -586,6 +633,24 @@ mod tests {
         drop(record);
         let (record, left) = Record::open(&dir.0, "main").unwrap();
         assert_eq!((left.len(), record.bad_lines), (2, 0));
+    }
+
+    #[test]
+    fn what_a_living_daemon_serves_is_told() {
+        let dir = Dir::new("rival");
+        let (mut record, _) = Record::open(&dir.0, "main").unwrap();
+        record.before(&[address(1)], &name_of, &nothing);
+        record.claim(vec!["= 7 virtual router 51 on eth0".into()]);
+        let asks = |line: &str| rival(&dir.0, &[line.to_string()]);
+        assert!(
+            asks("= 7 virtual router 51 on eth0").is_some_and(|said| said.starts_with("virtual router 51 on eth0 is"))
+        );
+        assert_eq!(asks("= 8 virtual router 51 on eth0"), None, "another namespace");
+        assert_eq!(asks("= 7 virtual router 52 on eth0"), None);
+        drop(record);
+        assert_eq!(asks("= 7 virtual router 51 on eth0"), None, "it is dead");
+        let (record, left) = Record::open(&dir.0, "main").unwrap();
+        assert_eq!((left.len(), record.bad_lines), (1, 0));
     }
 
     #[test]

@@ -505,7 +505,7 @@ pub fn new_network_namespace() -> io::Result<()> {
 }
 
 // Numbers of linux/capability.h.
-pub const CAP_DAC_READ_SEARCH: u8 = 2;
+pub const CAP_DAC_OVERRIDE: u8 = 1;
 pub const CAP_KILL: u8 = 5;
 pub const CAP_SETGID: u8 = 6;
 pub const CAP_SETUID: u8 = 7;
