@@ -805,8 +805,9 @@ fn into_the_background() {
     let test = "into_the_background";
     let file = scratch("daemon");
     if plays(test) {
-        sys::daemonise().unwrap();
-        sys::null_stdio().unwrap();
+        let ready = sys::daemonise().unwrap();
+        sys::detach(false).unwrap();
+        sys::write(ready.as_fd(), &[0]).unwrap();
         sys::umask(0o22);
         let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
         let fds: Vec<String> =

@@ -130,10 +130,13 @@ fn start(name: &str, mut options: Options, logger: &'static Logger, fail: &dyn F
     if let Some(rival) = owned::rival(Path::new(owned::DIR), &owned::claims(&config)) {
         return fail(&format!("{rival}: stop that one first, or leave this out of the configuration"));
     }
+    // Whoever started us waits until we are ready, or have failed.
+    let mut ready = None;
     if !options.foreground {
         options.make_absolute();
-        if let Err(e) = sys::daemonise() {
-            return fail(&format!("cannot go into the background: {e}"));
+        match sys::daemonise() {
+            Ok(pipe) => ready = Some(pipe),
+            Err(e) => return fail(&format!("cannot go into the background: {e}")),
         }
         logger.process_changed();
     }
@@ -160,13 +163,15 @@ fn start(name: &str, mut options: Options, logger: &'static Logger, fail: &dyn F
         Err(text) => return fail(&text),
     };
     let _ = name;
-    let in_background = !options.foreground;
     let console = options.console;
     match Daemon::new(Start { options, config, known_errors, pids, logger, signals }) {
         Ok(mut daemon) => {
-            // Only now, so that what stands in the way of the start was still seen.
-            if let Err(e) = if in_background { sys::detach(console) } else { Ok(()) } {
-                log::warn!("cannot let go of the terminal: {e}");
+            if let Some(pipe) = ready.take() {
+                // Only now, so that what stands in the way of the start was still seen.
+                if let Err(e) = sys::detach(console) {
+                    log::warn!("cannot let go of the terminal: {e}");
+                }
+                let _ = sys::write(pipe.as_fd(), &[OK]);
             }
             match daemon.run() {
                 Ok(()) => OK,

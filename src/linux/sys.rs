@@ -7,7 +7,7 @@ use std::ffi::{c_int, c_long, c_void, CStr};
 use std::io::{self, Error};
 use std::mem::{size_of, zeroed};
 use std::ops::RangeInclusive;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::ptr::{from_mut, from_ref, null, null_mut};
@@ -278,16 +278,6 @@ pub fn duplicate_inheritable(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     owned(unsafe { libc::dup(fd.as_raw_fd()) })
 }
 
-/// Standard input, output and error become /dev/null.
-pub fn null_stdio() -> io::Result<()> {
-    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
-    for fd in 0..=2 {
-        // SAFETY: 0 to 2 are never owned by anybody here; what they were is closed by the kernel.
-        check(unsafe { libc::dup2(null.as_raw_fd(), fd) })?;
-    }
-    Ok(())
-}
-
 // ---- signals ----
 
 fn signal_set(signals: &[i32]) -> libc::sigset_t {
@@ -453,21 +443,33 @@ fn close_inherited() {
     }
 }
 
-/// Goes on in the background, in a session of its own without a terminal; the callers end with status 0.
+/// Goes on in the background, in a session of its own without a terminal. The caller of the program waits for one byte
+/// in the pipe that is returned: that is its exit status, and 1 if the pipe is closed without it.
 /// To be called before anything is open that a fork would share.
-pub fn daemonise() -> io::Result<()> {
-    for step in 0..2 {
-        // SAFETY: the program has one thread; the parent ends at once without running anything more.
-        unsafe {
-            if check(libc::fork())? > 0 {
-                libc::_exit(0);
-            }
-            if step == 0 {
-                check(libc::setsid())?;
-            }
+pub fn daemonise() -> io::Result<OwnedFd> {
+    let mut ends = [-1; 2];
+    // SAFETY: the kernel writes two descriptors into a live array.
+    check(unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) })?;
+    let [read_end, write_end] = ends;
+    let (heard, ready) = (owned(read_end)?, owned(write_end)?);
+    // SAFETY: the program has one thread.
+    if check(unsafe { libc::fork() })? > 0 {
+        drop(ready);
+        let mut status = [1];
+        let _ = read(heard.as_fd(), &mut status);
+        // SAFETY: ends at once, without running anything more that belongs to the one in the background.
+        unsafe { libc::_exit(i32::from(status[0])) };
+    }
+    // SAFETY: no pointers.
+    check(unsafe { libc::setsid() })?;
+    // A second fork, so that no terminal can become ours again.
+    // SAFETY: the program has one thread; the one between ends at once.
+    unsafe {
+        if check(libc::fork())? > 0 {
+            libc::_exit(0);
         }
     }
-    Ok(())
+    Ok(ready)
 }
 
 /// The last step into the background: holds on to no directory, no terminal and nobody's pipe. `keep`: stdout and stderr
