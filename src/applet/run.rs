@@ -97,12 +97,12 @@ fn daemon(name: &str, options: Options) -> u8 {
         Ok(logger) => logger,
         Err(e) => return fail(&e.to_string()),
     };
-    let status = start(name, options, logger, &fail);
+    let status = start(options, logger, &fail);
     logger.flush(crate::base::time::Instant(sys::monotonic_micros()));
     status
 }
 
-fn start(name: &str, mut options: Options, logger: &'static Logger, fail: &dyn Fn(&str) -> u8) -> u8 {
+fn start(mut options: Options, logger: &'static Logger, fail: &dyn Fn(&str) -> u8) -> u8 {
     match pidfile::running(&pidfile::paths(&options, false, false)[0]) {
         Ok(None) => {}
         Ok(Some(pid)) => {
@@ -162,7 +162,6 @@ fn start(name: &str, mut options: Options, logger: &'static Logger, fail: &dyn F
         Ok(pids) => pids,
         Err(text) => return fail(&text),
     };
-    let _ = name;
     let console = options.console;
     match Daemon::new(Start { options, config, known_errors, pids, logger, signals }) {
         Ok(mut daemon) => {

@@ -183,8 +183,7 @@ impl Lvs {
         }
         for (s, (state, conf)) in self.services.iter().zip(&ctx.conf.services).enumerate() {
             if conf.omega {
-                for (server, c) in state.servers.iter().zip(&conf.servers).filter(|(server, _)| server.alive()) {
-                    let _ = server;
+                for (_, c) in state.servers.iter().zip(&conf.servers).filter(|(server, _)| server.alive()) {
                     run(format!("RS {} of VS {} notify_down", c.at, conf.key), c.notify_down.as_ref(), ctx);
                 }
                 if state.quorum_up {
