@@ -314,6 +314,22 @@ fn a_kind_of_fault_is_said_once() {
     assert_eq!(d.node.vrrp.instances[0].counters.dropped.iter().sum::<u32>(), 101);
 }
 
+#[test]
+fn a_router_given_twice_survives_reloads() {
+    let text = instance("") + &instance("").replace("VI_1", "VI_2");
+    let mut d = Desk::new(&text);
+    d.pass(4.0);
+    let states = |d: &Desk| d.node.vrrp.instances.iter().map(|n| n.state).collect::<Vec<_>>();
+    assert_eq!(states(&d), [State::Master, State::Fault]);
+    for _ in 0..3 {
+        let config = d.node.config().clone();
+        assert!(d.step(Event::Reload(config)).is_empty());
+        assert_eq!(states(&d), [State::Master, State::Fault]);
+    }
+    d.step(Event::Stop);
+    assert!(d.node.is_stopped() && d.node.table().is_empty_handed());
+}
+
 // ---- LVS -------------------------------------------------------------------------------------------------------
 
 const SERVICE: &str =

@@ -16,7 +16,7 @@ use crate::wire::ipv4::{self, Ipv4};
 use crate::wire::op::{AddressKey, AddressValue, Key, RouteKey, RouteValue, SocketKey, SyncRole, Value};
 use crate::wire::vrrp::{self, Advert, Auth, Bad, PRIORITY_STOP, PROTOCOL};
 use instance::{Instance, Reaction, State, SAID_CONTENDER, SAID_LIST, SAID_LOWER, SAID_TWIN};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -70,15 +70,17 @@ impl Vrrp {
 
     /// Compares by VRID and interface: the same ones keep their state, new ones begin, old ones give up.
     pub fn reload(&mut self, old: &Config, ctx: &mut Ctx) {
-        let mut before: BTreeMap<(IfName, u8), (usize, Instance)> = std::mem::take(&mut self.instances)
-            .into_iter()
-            .enumerate()
-            .filter_map(|(i, state)| old.instances.get(i).map(|c| ((c.interface.clone(), c.vrid), (i, state))))
-            .collect();
+        // A queue, since a router that is given twice is in the file twice (the second one is held in FAULT).
+        let mut before: BTreeMap<(IfName, u8), VecDeque<(usize, Instance)>> = BTreeMap::new();
+        for (o, state) in std::mem::take(&mut self.instances).into_iter().enumerate() {
+            if let Some(was) = old.instances.get(o) {
+                before.entry((was.interface.clone(), was.vrid)).or_default().push_back((o, state));
+            }
+        }
         let mut new = Vec::new();
         let mut kept = Vec::new();
         for (i, conf) in ctx.conf.instances.iter().enumerate() {
-            let found = before.remove(&(conf.interface.clone(), conf.vrid));
+            let found = before.get_mut(&(conf.interface.clone(), conf.vrid)).and_then(|same| same.pop_front());
             let was = found.as_ref().and_then(|(o, _)| old.instances.get(*o));
             match (&found, was) {
                 (Some(_), Some(was)) => kept.push((i, was)),
@@ -87,7 +89,7 @@ impl Vrrp {
             self.instances.push(found.map(|(_, state)| state).unwrap_or_default());
         }
         // What is left is wanted no more.
-        for (_, (o, mut gone)) in before {
+        for (o, mut gone) in before.into_values().flatten() {
             if let Some(was) = old.instances.get(o) {
                 if gone.state == State::Master {
                     send(&mut gone, was, PRIORITY_STOP, ctx);
