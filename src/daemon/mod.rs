@@ -342,6 +342,8 @@ impl Daemon {
                     self.children.reap(&mut self.verdicts);
                     self.take_verdicts();
                 }
+                // A checked server closed the connection that we write to: the write says so itself.
+                libc::SIGPIPE => {}
                 libc::SIGUSR1 | libc::SIGUSR2 => log::warn!("signal {signal}: this version writes no dumps"),
                 // JSON (one number on most machines, the next one on others), and statistics that are cleared.
                 n if n == sys::realtime_signal(2) || n == sys::realtime_signal(3) || n == sys::realtime_signal(-1) => {
