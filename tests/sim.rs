@@ -29,12 +29,7 @@ fn seeds() {
     let first: u64 = 1;
     let mut all = Measured::default();
     for seed in first..first + SEEDS {
-        let got = one(seed);
-        all.steps += got.steps;
-        all.adverts += got.adverts;
-        all.two_masters += got.two_masters;
-        all.announced_wrong += got.announced_wrong;
-        all.takeovers.extend(got.takeovers);
+        all.add(one(seed));
     }
     report(SEEDS, &mut all);
 }
@@ -57,10 +52,7 @@ fn soak() {
     let mut seed = clock.map(|d| d.as_secs()).unwrap_or(1) * 1_000_000;
     let (mut all, mut seeds) = (Measured::default(), 0);
     while start.elapsed().as_secs() < minutes * 60 {
-        let got = one(seed);
-        all.steps += got.steps;
-        all.adverts += got.adverts;
-        all.takeovers.extend(got.takeovers);
+        all.add(one(seed));
         (seed, seeds) = (seed + 1, seeds + 1);
     }
     report(seeds, &mut all);

@@ -53,6 +53,16 @@ pub struct Measured {
     pub announced_wrong: u64,
 }
 
+impl Measured {
+    pub fn add(&mut self, other: Measured) {
+        self.steps += other.steps;
+        self.adverts += other.adverts;
+        self.takeovers.extend(other.takeovers);
+        self.two_masters += other.two_masters;
+        self.announced_wrong += other.announced_wrong;
+    }
+}
+
 pub struct Router {
     pub node: Option<Node>,
     pub kernel: Kernel,
