@@ -67,7 +67,7 @@ fn report(seeds: u64, all: &mut Measured) {
     let at = |p: usize| all.takeovers.get((all.takeovers.len().saturating_sub(1)) * p / 100).copied().unwrap_or(0);
     println!(
         "{seeds} seeds, {} steps, {} adverts; {} take-overs after a KILL on a quiet LAN: p50 {} ms, p99 {} ms; \
-         two masters without a cause: {} ms; hosts told wrong: {}",
+         two masters although all could hear each other (the moments after a partition healed): {} ms; hosts told wrong: {}",
         all.steps,
         all.adverts,
         all.takeovers.len(),
