@@ -38,10 +38,6 @@ impl<K: Ord + Copy> Timers<K> {
         self.by_time.first().map(|(at, _)| *at)
     }
 
-    pub fn first_key(&self) -> Option<(Instant, K)> {
-        self.by_time.first().copied()
-    }
-
     /// Takes out the earliest key that is due at `now`.
     pub fn pop_due(&mut self, now: Instant) -> Option<K> {
         let (at, key) = *self.by_time.first()?;

@@ -5,15 +5,12 @@ pub use super::sys::{kill_group, Exit};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Error, ErrorKind};
-use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
 
 #[derive(Debug)]
 pub struct Child {
     /// Also the number of its process group.
     pub pid: i32,
-    /// Readable when it ends. None before Linux 5.3: then SIGCHLD tells that some child ended.
-    pub pidfd: Option<OwnedFd>,
 }
 
 /// What would let the environment change what a program does.
@@ -31,7 +28,7 @@ pub fn spawn<S: AsRef<OsStr>>(words: &[S], who: Option<&Identity>, env: &[(&str,
     command.envs(env.iter().copied());
     sys::prepare_child(&mut command, who.cloned());
     let pid = i32::try_from(command.spawn()?.id()).map_err(|_| Error::from(ErrorKind::InvalidData))?;
-    Ok(Child { pid, pidfd: sys::pidfd_open(pid).ok() })
+    Ok(Child { pid })
 }
 
 /// How a child ended; None while it runs.

@@ -3,7 +3,7 @@
 //! Descriptors are OwnedFd from birth and always close-on-exec; structures of the kernel go in and out as byte
 //! slices (`wire` builds and reads them) or live for one call here. Every function may be called with any argument.
 
-use std::ffi::{c_int, c_long, c_void, CStr};
+use std::ffi::{c_int, c_long, c_void};
 use std::io::{self, Error};
 use std::mem::{size_of, zeroed};
 use std::ops::RangeInclusive;
@@ -159,12 +159,6 @@ pub fn send_many(fd: BorrowedFd<'_>, batch: &[([u8; 16], &[u8])]) -> io::Result<
     Ok(usize::try_from(sent).unwrap_or(0))
 }
 
-/// The interface's number, 0 if there is none of that name.
-pub fn interface_index(name: &CStr) -> u32 {
-    // SAFETY: a live string with its end mark.
-    unsafe { libc::if_nametoindex(name.as_ptr()) }
-}
-
 // ---- time ----
 
 fn clock_micros(clock: libc::clockid_t) -> u64 {
@@ -260,11 +254,6 @@ pub fn writable(fd: BorrowedFd<'_>) -> bool {
     ready(fd, libc::POLLOUT)
 }
 
-/// Whether a read would not wait (a pidfd: whether its process has ended).
-pub fn readable(fd: BorrowedFd<'_>) -> bool {
-    ready(fd, libc::POLLIN)
-}
-
 fn ready(fd: BorrowedFd<'_>, events: std::ffi::c_short) -> bool {
     let mut poll = libc::pollfd { fd: fd.as_raw_fd(), events, revents: 0 };
     // SAFETY: one live pollfd; a timeout of zero.
@@ -358,13 +347,6 @@ pub fn kill_group(group: i32, signal: i32) -> io::Result<()> {
     }
     // SAFETY: no pointers.
     check(unsafe { libc::killpg(group, signal) }).map(drop)
-}
-
-/// Readable when the process ends (Linux 5.3).
-pub fn pidfd_open(pid: i32) -> io::Result<OwnedFd> {
-    // SAFETY: no pointers. The descriptor is close-on-exec by itself.
-    let fd = check(unsafe { libc::syscall(libc::SYS_pidfd_open, c_long::from(pid), 0 as c_long) })?;
-    owned(c_int::try_from(fd).unwrap_or(-1))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

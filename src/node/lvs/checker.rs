@@ -44,8 +44,8 @@ const FIRST: Duration = Duration::from_secs(1);
 const LOCAL_RETRY: Duration = Duration::from_secs(1);
 
 impl Checker {
-    /// `spread` (a fraction of 2^32) says where in the warm-up this one begins, so that a thousand do not begin together.
-    pub fn new(service: usize, server: usize, check: usize, conf: &Check, now: Instant, spread: u32) -> Checker {
+    /// The place: indices of service, server and check. `spread` (a fraction of 2^32) says where in the warm-up this one begins, so that a thousand do not begin together.
+    pub fn new((service, server, check): (usize, usize, usize), conf: &Check, now: Instant, spread: u32) -> Checker {
         let warmup = conf.warmup.as_micros() as u64;
         let offset = Duration::from_micros(((u128::from(warmup) * u128::from(spread)) >> 32) as u64);
         Checker {
@@ -157,7 +157,7 @@ mod tests {
         let conf = conf();
         let at = |s: u64| Instant(s * 1_000_000);
         let down = || Verdict::Down(Reason::Connect(111));
-        let mut c = Checker::new(0, 0, 0, &conf, at(0), 1 << 31);
+        let mut c = Checker::new((0, 0, 0), &conf, at(0), 1 << 31);
         assert_eq!(c.deadline, Some(at(4)));
         c.start(at(4));
         assert_eq!(c.verdict(&conf, at(4), down()), News::Failed(Reason::Connect(111), 1));

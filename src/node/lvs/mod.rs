@@ -35,8 +35,10 @@ impl Lvs {
         for (s, conf) in ctx.conf.services.iter().enumerate() {
             let mut state =
                 ServiceState { servers: vec![ServerState::default(); conf.servers.len()], ..Default::default() };
-            for r in 0..conf.servers.len() {
-                self.begin_checks(s, r, &mut state, ctx);
+            for (r, (server, state_of)) in conf.servers.iter().zip(&mut state.servers).enumerate() {
+                for (k, check) in server.checks.iter().enumerate() {
+                    self.begin_check((s, r, k), check, state_of, ctx);
+                }
             }
             self.first_quorum(&mut state, conf, ctx);
             self.services.push(state);
@@ -58,19 +60,15 @@ impl Lvs {
         }
     }
 
-    fn begin_checks(&mut self, s: usize, r: usize, state: &mut ServiceState, ctx: &mut Ctx) {
-        let Some(server) = ctx.conf.services.get(s).and_then(|c| c.servers.get(r)) else { return };
-        for (k, check) in server.checks.iter().enumerate() {
-            self.spread = self.spread.wrapping_add(GOLDEN);
-            let checker = Checker::new(s, r, k, check, ctx.now, self.spread);
-            if let Some(server) = state.servers.get_mut(r).filter(|_| checker.failed) {
-                server.failed += 1;
-            }
-            self.keep(checker, ctx);
-        }
+    /// A check that is new, with its place in the warm-up.
+    fn begin_check(&mut self, place: (usize, usize, usize), conf: &Check, server: &mut ServerState, ctx: &mut Ctx) {
+        self.spread = self.spread.wrapping_add(GOLDEN);
+        let checker = Checker::new(place, conf, ctx.now, self.spread);
+        server.failed += u16::from(checker.failed);
+        self.keep(checker, ctx);
     }
 
-    fn keep(&mut self, checker: Checker, ctx: &mut Ctx) -> u32 {
+    fn keep(&mut self, checker: Checker, ctx: &mut Ctx) {
         let deadline = checker.deadline;
         let id = self.free.pop().unwrap_or_else(|| {
             self.checkers.push(None);
@@ -80,7 +78,6 @@ impl Lvs {
             *slot = Some(checker);
         }
         ctx.timers.file(Timer::Check(id), deadline);
-        id
     }
 
     /// Services are compared by what they stand for, servers by address and port, checks by their settings: what is
@@ -136,12 +133,9 @@ impl Lvs {
                             }
                         }
                         None => {
-                            self.spread = self.spread.wrapping_add(GOLDEN);
-                            let checker = Checker::new(s, r, k, check, ctx.now, self.spread);
-                            if let Some(server) = state.servers.last_mut().filter(|_| checker.failed) {
-                                server.failed += 1;
+                            if let Some(server) = state.servers.last_mut() {
+                                self.begin_check((s, r, k), check, server, ctx);
                             }
-                            self.keep(checker, ctx);
                         }
                     }
                 }
