@@ -27,6 +27,17 @@ pub struct Context {
 pub struct Said<'c>(Option<&'c mut Diagnostic>);
 
 impl Said<'_> {
+    /// Another place that belongs to it: where the first one stands.
+    pub fn see(self, span: Span, text: impl Into<Box<str>>) -> Self {
+        match self.0 {
+            Some(d) => {
+                d.also.push((span, text.into()));
+                Said(Some(d))
+            }
+            None => self,
+        }
+    }
+
     pub fn help(self, help: impl Into<Box<str>>) {
         if let Some(d) = self.0 {
             d.help = Some(help.into());
@@ -79,6 +90,7 @@ impl Context {
             span,
             text: text.into(),
             help: None,
+            also: Vec::new(),
             path: self.path.as_str().into(),
             token: token.into(),
             status,
@@ -171,21 +183,17 @@ impl Context {
         }
         match keyword.state {
             State::Done | State::Renamed(_) => {
-                if seen.put(keyword) && keyword.child == Block::None && !may_repeat(keyword) {
-                    self.warn(Code::Repeated, word.span(), &name, format!("'{name}' was given before in this block"))
-                        .help("the last one counts");
-                }
+                self.repeated(keyword, word, seen);
                 Some(keyword)
             }
-            State::Harmless(without) => {
+            State::Idle(without) => {
                 if !without.is_empty() && self.first_time(keyword) {
                     self.warn(Code::NotYet, word.span(), &name, format!("'{name}' is not in this version: {without}"));
                 }
-                self.check(node, keyword);
-                self.walk(node);
-                None
+                self.repeated(keyword, word, seen);
+                Some(keyword)
             }
-            State::Safeguard(without) => {
+            State::Guard(without) => {
                 if self.first_time(keyword) {
                     self.warn(
                         Code::Safeguard,
@@ -195,8 +203,7 @@ impl Context {
                     )
                     .help("what asks for it is kept out of MASTER");
                 }
-                self.check(node, keyword);
-                self.walk(node);
+                self.repeated(keyword, word, seen);
                 Some(keyword)
             }
             State::NoCheck => {
@@ -204,8 +211,16 @@ impl Context {
                     self.warn(Code::NoCheck, word.span(), &name, format!("'{name}' is not in this version"))
                         .help("the servers with it are not checked by it");
                 }
-                self.walk(node);
-                None
+                Some(keyword)
+            }
+            State::Refused(refusal) => {
+                if self.first_time(keyword) {
+                    let code = if refusal.safeguard { Code::Safeguard } else { Code::Refused };
+                    let text = format!("'{name}' is not used: {}", refusal.why);
+                    self.warn(code, word.span(), &name, text).help(refusal.without);
+                }
+                self.unread(node, keyword);
+                refusal.safeguard.then_some(keyword)
             }
             State::Dead(to) => {
                 if keyword.word == "nat_mask" && !self.first_time(keyword) {
@@ -225,6 +240,14 @@ impl Context {
                     .help("the file that it names is not read");
                 None
             }
+        }
+    }
+
+    fn repeated(&mut self, keyword: &'static Keyword, word: Arg, seen: &mut Seen) {
+        if seen.put(keyword) && keyword.child == Block::None && !may_repeat(keyword) {
+            let name = word.str();
+            self.warn(Code::Repeated, word.span(), &name, format!("'{name}' was given before in this block"))
+                .help("the last one counts");
         }
     }
 
@@ -262,7 +285,12 @@ impl Context {
         said.help(if own_line { "a keyword begins its own line; this one is not used" } else { "it is not used" });
     }
 
-    /// Reads a keyword that is not in this version only to say what is wrong with it.
+    /// For a statement that no arm of its block takes: reads it, and all in it, only to say what is wrong.
+    pub fn unread(&mut self, node: Node, keyword: &'static Keyword) {
+        self.check(node, keyword);
+        self.walk(node);
+    }
+
     fn check(&mut self, node: Node, keyword: &'static Keyword) {
         match keyword.takes {
             Takes::Flag => drop(self.flag(node)),
@@ -293,7 +321,9 @@ impl Context {
         let mark = self.enter(node);
         let mut seen = Seen::default();
         for child in node.children() {
-            self.known(child, node.block(), &mut seen);
+            if let Some(keyword) = self.known(child, node.block(), &mut seen) {
+                self.unread(child, keyword);
+            }
         }
         self.leave(mark);
     }

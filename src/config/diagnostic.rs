@@ -37,7 +37,7 @@ macro_rules! codes {
 }
 codes!(
     File "file", Blanks "blanks", Nul "nul", Quote "quote", Brace "brace", Depth "depth", Unknown "unknown-keyword",
-    NotYet "not-in-this-version", Safeguard "safeguard-missing", NoCheck "check-missing", Renamed "deprecated-name",
+    NotYet "not-in-this-version", Safeguard "safeguard-missing", Refused "not-done-here", NoCheck "check-missing", Renamed "deprecated-name",
     Dead "dead-name", Argument "missing-argument", Extra "extra-word", Value "bad-value", Range "out-of-range",
     Rounded "rounded", Repeated "repeated", Duplicate "duplicate", Missing "missing-keyword", Reference "unknown-reference",
     Conflict "conflict", Clash "clash", Empty "empty", Interface "interface", Script "script", Nothing "nothing-to-run",
@@ -51,6 +51,8 @@ pub struct Diagnostic {
     pub text: Box<str>,
     /// What to do about it.
     pub help: Option<Box<str>>,
+    /// Other places that belong to it, and what stands there.
+    pub also: Vec<(Span, Box<str>)>,
     /// The blocks around, outermost first: `vrrp_instance VI_1/authentication`.
     pub path: Box<str>,
     /// The word that it is about.
@@ -243,6 +245,7 @@ mod tests {
             span: Span::new(13, 16),
             text: "too much".into(),
             help: Some("use less".into()),
+            also: Vec::new(),
             path: "".into(),
             token: "300".into(),
             status: 5,

@@ -2,7 +2,7 @@
 
 use super::context::{Context, Seen};
 use super::diagnostic::Code;
-use super::keywords::{Block, State};
+use super::keywords::Block;
 use super::lexer::Span;
 use super::model::{Garp, Global, Ssl};
 use super::tree::Node;
@@ -116,11 +116,8 @@ impl GlobalDraft {
                 set(&mut self.down_timer_adverts, cx.int(node, keyword).and_then(|n| u8::try_from(n).ok()))
             }
             "vrrp_skip_check_adv_addr" => self.skip_check_adv_addr = on(cx.flag(node), self.skip_check_adv_addr),
-            _ => {
-                if matches!(keyword.state, State::Safeguard(_)) && keyword.word == "vrrp_strict" {
-                    self.strict = cx.flag(node).unwrap_or(self.strict);
-                }
-            }
+            "vrrp_strict" => self.strict = cx.flag(node).unwrap_or(self.strict),
+            _ => cx.unread(node, keyword),
         }
     }
 

@@ -173,12 +173,7 @@ impl Loader {
         let known = self.cx.known(node, Block::Top, &mut self.top_seen);
         self.mark = self.cx.enter(node);
         let Some(keyword) = known else {
-            self.current = match node.block() {
-                Block::None | Block::List | Block::Unknown => Current::Skipped,
-                Block::Script => named(&mut self.cx, node, &mut self.script_names)
-                    .map_or(Current::Skipped, |name| Current::Script(Box::new(ScriptDraft::new(&self.cx, name)))),
-                block => Current::Other(block, Seen::default()),
-            };
+            self.current = Current::Skipped;
             return;
         };
         self.current = match keyword.child {
@@ -191,7 +186,10 @@ impl Loader {
             Block::Service => {
                 ServiceDraft::new(&mut self.cx, node).map_or(Current::Skipped, |s| Current::Service(Box::new(s)))
             }
-            _ => Current::Skipped,
+            Block::None | Block::List | Block::Unknown => Current::Skipped,
+            Block::Script => named(&mut self.cx, node, &mut self.script_names)
+                .map_or(Current::Skipped, |name| Current::Script(Box::new(ScriptDraft::new(&self.cx, name)))),
+            block => Current::Other(block, Seen::default()),
         };
     }
 
@@ -200,7 +198,9 @@ impl Loader {
         let cx = &mut self.cx;
         if !self.reader.inside() {
             // A single line at top level, or a block that was left out.
-            cx.known(node, Block::Top, &mut self.top_seen);
+            if let Some(keyword) = cx.known(node, Block::Top, &mut self.top_seen) {
+                cx.unread(node, keyword);
+            }
             return;
         }
         match &mut self.current {
@@ -210,7 +210,11 @@ impl Loader {
             Current::Instance(draft) => draft.entry(cx, node),
             Current::Service(draft) => draft.entry(cx, node),
             Current::Script(draft) => draft.entry(cx, node),
-            Current::Other(block, seen) => drop(cx.known(node, *block, seen)),
+            Current::Other(block, seen) => {
+                if let Some(keyword) = cx.known(node, *block, seen) {
+                    cx.unread(node, keyword);
+                }
+            }
             Current::Skipped => {}
         }
     }

@@ -306,8 +306,7 @@ impl ServiceDraft {
             "weight" => self.weight = cx.int_u32(node, keyword).or(self.weight),
             "smtp_alert" => self.smtp_alert = cx.flag(node).or(self.smtp_alert),
             "real_server" => self.server(cx, node),
-            // Dead names: said, and nothing else.
-            _ => {}
+            _ => cx.unread(node, keyword),
         }
     }
 
@@ -386,7 +385,7 @@ impl ServiceDraft {
                 "TCP_CHECK" | "HTTP_GET" | "SSL_GET" | "SMTP_CHECK" | "MISC_CHECK" => {
                     check(cx, child, at, &mut server.checks, &mut left)
                 }
-                _ => {}
+                _ => cx.unread(child, keyword),
             }
         }
         for (number, check) in server.checks.iter_mut().enumerate() {
@@ -574,7 +573,7 @@ fn check(cx: &mut Context, node: Node, at: Endpoint, checks: &mut Vec<Check>, le
             }
             "misc_dynamic" => dynamic = true,
             "user" => user = (value(cx, child), child.arg(1).map(|g| g.str().as_ref().into())),
-            _ => {}
+            _ => cx.unread(child, keyword),
         }
     }
     let name = node.word().str().into_owned();
@@ -688,7 +687,7 @@ fn url(cx: &mut Context, node: Node) -> Option<Url> {
                 }
             }
             "virtualhost" => url.virtualhost = value(cx, child).or(url.virtualhost.take()),
-            _ => {}
+            _ => cx.unread(child, keyword),
         }
     }
     cx.leave(mark);

@@ -47,7 +47,9 @@ impl ScriptDraft {
 
     pub fn entry(&mut self, cx: &mut Context, node: Node) {
         // The common rules say what is wrong with each line.
-        cx.known(node, Block::Script, &mut self.seen);
+        if let Some(keyword) = cx.known(node, Block::Script, &mut self.seen) {
+            cx.unread(node, keyword);
+        }
         let Some(arg) = node.arg(0) else { return };
         match node.word().str().as_ref() {
             "script" => {

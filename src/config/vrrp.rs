@@ -143,10 +143,10 @@ impl InstanceDraft {
                     self.sync = cx.interface(arg).map(|i| (i, arg.span()));
                 }
             }
-            // `use_vmac off` does not exist, yet strict_mode off does: see above.
             word => {
+                cx.unread(node, keyword);
                 track_scripts(cx, node);
-                if let State::Safeguard(_) = keyword.state {
+                if let State::Guard(_) = keyword.state {
                     hold(&mut self.held, format!("'{word}' is not in this version"));
                 }
             }
@@ -634,8 +634,9 @@ impl GroupDraft {
             "notify" => notify(cx, node, &mut self.notify.any),
             "smtp_alert" => self.smtp_alert = cx.flag(node).or(self.smtp_alert),
             word => {
+                cx.unread(node, keyword);
                 track_scripts(cx, node);
-                if let State::Safeguard(_) = keyword.state {
+                if let State::Guard(_) = keyword.state {
                     hold(&mut self.held, format!("'{word}' of its group is not in this version"));
                 }
             }

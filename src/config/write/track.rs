@@ -1,0 +1,4 @@
+use super::Writer;
+use crate::config::model::Config;
+
+pub fn write(_out: &mut Writer, _config: &Config) {}
