@@ -149,7 +149,7 @@ pub fn print(out: &mut dyn fmt::Write, file: &str, lines: &mut Lines, d: &Diagno
     }
 }
 
-fn excerpt(out: &mut dyn fmt::Write, line: &[u8], column: u32, marked: &[u8]) -> fmt::Result {
+pub(super) fn excerpt(out: &mut dyn fmt::Write, line: &[u8], column: u32, marked: &[u8]) -> fmt::Result {
     let line = String::from_utf8_lossy(line);
     let before = column as usize - 1;
     // A very long line is shown from a little before the place.

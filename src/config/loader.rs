@@ -6,6 +6,7 @@ use super::global::{self, GlobalDraft};
 use super::keywords::Block;
 use super::lexer::Span;
 use super::lvs::{ServiceDraft, Settling};
+use super::marks::Marks;
 use super::model::{Config, Ssl};
 use super::track::{self, ScriptDraft};
 use super::tree::{Item, Node, Reader, Tree};
@@ -87,6 +88,7 @@ pub struct Loader {
     keys: HashSet<ServiceKey>,
     settling: Option<Settling>,
     config: Config,
+    marks: Marks,
 }
 
 impl Loader {
@@ -112,6 +114,7 @@ impl Loader {
             keys: HashSet::new(),
             settling: None,
             config: Config::default(),
+            marks: Marks::default(),
         };
         if loader.text.len() as u64 > limits::CONFIG_BYTES {
             let text = format!(
@@ -191,6 +194,7 @@ impl Loader {
                 .map_or(Current::Skipped, |name| Current::Script(Box::new(ScriptDraft::new(&self.cx, name)))),
             block => Current::Other(block, Seen::default()),
         };
+        self.marks.open(node, !matches!(self.current, Current::Skipped));
     }
 
     fn entry(&mut self) {
@@ -203,6 +207,7 @@ impl Loader {
             }
             return;
         }
+        self.marks.entry(node);
         match &mut self.current {
             Current::Global => self.global.entry(cx, node),
             Current::Ssl(ssl, seen) => global::ssl(cx, ssl, seen, node),
@@ -231,6 +236,7 @@ impl Loader {
             Current::Script(draft) => self.scripts.push(*draft),
             Current::Global | Current::Other(..) | Current::Skipped => {}
         }
+        self.marks.close();
         self.cx.leave(self.mark);
     }
 
@@ -286,6 +292,7 @@ impl Loader {
             diagnostics,
             dropped: found.dropped,
             status,
+            marks: self.marks,
         }
     }
 }
@@ -318,6 +325,8 @@ pub struct Loaded {
     pub dropped: usize,
     /// What `-t` exits with: 0, 2, 4, 5 or 6.
     pub status: u8,
+    /// Where the statements of the VRRP blocks stand.
+    pub marks: Marks,
 }
 
 impl Loaded {
