@@ -40,9 +40,7 @@ impl Mark {
 /// Kept of each kind of block.
 fn kept(block: Block) -> &'static [&'static str] {
     match block {
-        Block::Global => {
-            &["vrrp_version", "vrrp_strict", "vrrp_mcast_group4", "vrrp_mcast_group6", "lvs_sync_daemon"]
-        }
+        Block::Global => &["vrrp_version", "vrrp_strict", "vrrp_mcast_group4", "vrrp_mcast_group6", "lvs_sync_daemon"],
         Block::Instance => &[
             "state",
             "virtual_router_id",

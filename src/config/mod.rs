@@ -3,7 +3,9 @@
 mod context;
 pub mod diagnostic;
 pub mod dump;
+mod expand;
 mod global;
+mod glob;
 pub mod keywords;
 pub mod lexer;
 pub mod loader;
@@ -13,6 +15,7 @@ pub mod model;
 pub mod peer;
 pub mod refused;
 mod script;
+pub mod source;
 mod track;
 mod tree;
 mod vrrp;

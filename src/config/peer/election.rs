@@ -54,7 +54,7 @@ fn ties(set: &[&Virtual], found: &mut Found) {
             Some((ip, router)) => format!("{router} wins by its higher address {ip}"),
             None => "the higher address of the interfaces wins".to_string(),
         };
-        let help = format!("when both begin at once {winner}; give each its own priority");
+        let help = format!("when they begin at once {winner}; give each its own priority");
         // With nopreempt everywhere this is a usual way to have no favourite.
         let level = if same.iter().all(|v| v.conf.nopreempt) { Level::Hint } else { Level::Warning };
         let places = same.iter().map(|v| v.place(PRIORITY, written(v))).collect();
@@ -85,8 +85,7 @@ fn states(set: &[&Virtual], found: &mut Found) {
     let (Some(best), [one]) = (favourite(set), wanting.as_slice()) else { return };
     if one.file != best.file && !best.conf.nopreempt {
         let (name, better) = (one.router, best.router);
-        let text =
-            format!("'state MASTER' of {} stands in {name}, yet {better} has the higher priority", title(set));
+        let text = format!("'state MASTER' of {} stands in {name}, yet {better} has the higher priority", title(set));
         let help = format!("the priority decides: {better} becomes master");
         let places = vec![one.place(&["state"], "MASTER"), best.place(PRIORITY, written(best))];
         found.say(Level::Warning, "peer-state", text, help, places);
@@ -99,7 +98,8 @@ fn nopreempt_and_state(set: &[&Virtual], found: &mut Found) {
         if lower.is_empty() {
             continue;
         }
-        let text = format!("{} takes '{}' back from {} in spite of 'nopreempt'", v.router, v.conf.name, routers_of(&lower));
+        let text =
+            format!("{} takes '{}' back from {} in spite of 'nopreempt'", v.router, v.conf.name, routers_of(&lower));
         let places = vec![v.place(&["nopreempt"], "not used"), v.place(&["state"], "because of this")];
         found.say(Level::Warning, "peer-nopreempt", text, "write 'state BACKUP' on all routers", places);
     }
@@ -116,7 +116,8 @@ fn without_effect(set: &[&Virtual], found: &mut Found) {
     for (word, has) in rules {
         for v in set.iter().filter(|v| has(v)) {
             let others: Vec<&Virtual> = set.iter().copied().filter(|o| o.file != v.file).collect();
-            if !others.iter().all(|o| certainly_below(v, o)) || others.iter().any(|o| has(o) || o.has_nopreempt_line()) {
+            if !others.iter().all(|o| certainly_below(v, o)) || others.iter().any(|o| has(o) || o.has_nopreempt_line())
+            {
                 continue;
             }
             let text = format!(
@@ -128,7 +129,8 @@ fn without_effect(set: &[&Virtual], found: &mut Found) {
                     _ => "all the others are always".into(),
                 }
             );
-            let help = format!("it is for the router that comes back with the higher priority: {}", routers_of(&others));
+            let help =
+                format!("it is for the router that comes back with the higher priority: {}", routers_of(&others));
             let mut places = vec![v.place(&[word], word)];
             places.extend(others.iter().map(|o| o.place(PRIORITY, format!("priority {}", written(o)))));
             found.say(Level::Warning, "peer-preempt", text, help, places);
@@ -159,7 +161,13 @@ fn weights(set: &[&Virtual], found: &mut Found) {
                 master.router,
                 reach.bad
             );
-            let help = "what it tracks may fail, and it stays master: give larger weights, or priorities nearer to each other";
+            let help = match base {
+                255 => "what it tracks with a weight may fail, and it stays master: priority 255 never changes",
+                _ => {
+                    "what it tracks with a weight may fail, and it stays master: give larger weights, or priorities \
+                     nearer to each other"
+                }
+            };
             found.say(Level::Warning, "peer-weight", text, help, places);
         } else if above.iter().all(|o| o.conf.nopreempt) {
             let text = format!(
@@ -170,7 +178,8 @@ fn weights(set: &[&Virtual], found: &mut Found) {
                 routers_of(&above)
             );
             places.extend(above.iter().map(|o| o.place(&["nopreempt"], "it waits while any master sends")));
-            let help = "what it tracks may fail, and it stays master: give no weight (a failure is FAULT then), or no nopreempt";
+            let help = "what it tracks with a weight may fail, and it stays master: give no weight (a failure is \
+                        FAULT then), or no nopreempt";
             found.say(Level::Warning, "peer-weight", text, help, places);
         }
     }

@@ -109,16 +109,23 @@ fn hmac(set: &[&Virtual], found: &mut Found) {
         if own.mode == HmacMode::Enforce && !unsigned.is_empty() {
             let names = routers_of(&unsigned);
             let text = format!("{} takes only signed adverts of {}; {names} sends none", hearer.router, title(set));
-            let help = format!("it drops what is not signed: {}; write mode permissive until all sign", masters(set));
+            let help = format!(
+                "it drops what is not signed, and becomes master beside {names}; write mode permissive until all sign"
+            );
             let mut places = vec![hearer.place(&["mode", "auth_hmac"], "signed only")];
             places.extend(unsigned.iter().map(|v| v.place(&["mode", "auth_hmac"], "not signed")));
             found.secret(Level::Error, "peer-auth-hmac", text, &help, places);
         }
     }
+    // One key with two values is one mistake, and not two.
+    let mut told: Vec<(u8, usize, usize)> = Vec::new();
     for (sender, own) in signing.iter().filter(|(_, h)| h.mode != HmacMode::ReceiveOnly) {
         let (id, key) = &own.active;
-        let deaf: Vec<&Virtual> =
-            signing.iter().filter(|(_, other)| !knows(other, *id, key)).map(|(v, _)| *v).collect();
+        let deaf = signing.iter().filter(|(v, other)| {
+            !knows(other, *id, key) && !told.contains(&(*id, sender.file.min(v.file), sender.file.max(v.file)))
+        });
+        let deaf: Vec<&Virtual> = deaf.map(|(v, _)| *v).collect();
+        told.extend(deaf.iter().map(|v| (*id, sender.file.min(v.file), sender.file.max(v.file))));
         if deaf.is_empty() {
             continue;
         }
@@ -130,7 +137,11 @@ fn hmac(set: &[&Virtual], found: &mut Found) {
         );
         let mut places = vec![sender.place(&["active_key", "key", "auth_hmac"], "it signs with this")];
         places.extend(deaf.iter().map(|v| v.place(&["key", "auth_hmac"], "the keys here")));
-        let help = format!("what cannot be verified is dropped: {}", masters(set));
+        let help = format!(
+            "what cannot be verified is dropped: {} becomes master beside {}",
+            routers_of(&deaf),
+            sender.router
+        );
         found.secret(Level::Error, "peer-auth-hmac", text, &help, places);
     }
 }
@@ -162,7 +173,13 @@ fn ways(set: &[&Virtual], found: &mut Found) {
     if groups.len() > 1 {
         let text = format!("multicast group of {} differs: {}", title(set), said(&groups));
         let help = format!("each listens to its own group: {}", masters(set));
-        found.say(Level::Error, "peer-mcast-group", text, help, places(&groups, &["mcast_dst_ip", "vrrp_mcast_group4", "vrrp_mcast_group6"]));
+        found.say(
+            Level::Error,
+            "peer-mcast-group",
+            text,
+            help,
+            places(&groups, &["mcast_dst_ip", "vrrp_mcast_group4", "vrrp_mcast_group6"]),
+        );
     }
 }
 
@@ -204,7 +221,8 @@ fn reciprocal(set: &[&Virtual], found: &mut Found) {
         let text = format!("{} sends adverts of {} from {source}, yet {subject}{does}", v.router, title(set));
         let mut places: Vec<Place> = vec![v.place(&["unicast_src_ip"], source.to_string())];
         places.extend(silent.iter().map(|o| o.place(&["unicast_peer"], format!("peers without {source}"))));
-        let help = format!("{} gets no advert from there: {}", v.router, masters(&[silent.as_slice(), &[v]].concat()));
+        let others = routers_of(&silent);
+        let help = format!("{} does not hear {others} as master, and becomes master beside it", v.router);
         found.say(Level::Error, "peer-unicast", text, help, places);
     }
 }

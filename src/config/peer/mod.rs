@@ -7,10 +7,10 @@ mod pairing;
 mod together;
 mod view;
 
-use super::diagnostic::{excerpt, Level, Lines};
-use super::keywords::Block;
+use super::diagnostic::{Level, Printer, Style};
 use super::lexer::Span;
 use super::loader::Loaded;
+use crate::limits;
 use std::fmt;
 use view::{Place, Router, Virtual};
 
@@ -53,14 +53,16 @@ pub fn compare(routers: &[Loaded]) -> Vec<PeerFinding> {
 
 /// As a file's own findings are printed, with a note for each further place.
 pub fn report(out: &mut dyn fmt::Write, routers: &[Loaded], findings: &[PeerFinding]) -> fmt::Result {
+    report_in(out, routers, findings, &Style::PLAIN)
+}
+
+pub fn report_in(out: &mut dyn fmt::Write, routers: &[Loaded], findings: &[PeerFinding], style: &Style) -> fmt::Result {
+    let mut printers: Vec<Printer> = routers.iter().map(|l| Printer::new(&l.source, style)).collect();
     for finding in findings {
         for (number, (file, span, what)) in finding.places.iter().enumerate() {
-            let Some(loaded) = routers.get(*file) else { continue };
-            let head = match number {
-                0 => format!("{}: {}", finding.level.name(), finding.text),
-                _ => format!("note: {what}"),
-            };
-            print(out, loaded, *span, &head, !finding.secret)?;
+            let Some(printer) = printers.get_mut(*file) else { continue };
+            let head = if number == 0 { (Some(finding.level), &finding.text) } else { (None, what) };
+            printer.show(out, *span, (head.0, head.1), !finding.secret)?;
         }
         writeln!(out, "    = {}", finding.help)?;
     }
@@ -70,9 +72,10 @@ pub fn report(out: &mut dyn fmt::Write, routers: &[Loaded], findings: &[PeerFind
 /// A place for a machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Located<'l> {
+    /// The file that it stands in, which may be an included one.
     pub file: &'l str,
-    /// Line and column from 1; None: the file as a whole.
-    pub at: Option<(u32, u32)>,
+    /// Line and column from 1, and the column behind it; None: the file as a whole.
+    pub at: Option<(u32, u32, u32)>,
     pub what: &'l str,
 }
 
@@ -80,49 +83,29 @@ pub struct Located<'l> {
 pub fn located<'l>(routers: &'l [Loaded], finding: &'l PeerFinding) -> Vec<Located<'l>> {
     let places = finding.places.iter().filter_map(|(file, span, what)| {
         let loaded = routers.get(*file)?;
-        let (file, at) = locate(loaded, *span);
-        let at = at.map(|(place, ..)| (place.line, place.column));
-        Some(Located { file, at, what })
+        if *span == Span::NOWHERE {
+            return Some(Located { file: loaded.file(), at: None, what });
+        }
+        let (file, line, column, end) = Printer::new(&loaded.source, &Style::PLAIN).numbers(*span);
+        Some(Located { file, at: Some((line, column, end)), what })
     });
     places.collect()
-}
-
-type Spot<'l> = (super::diagnostic::Place, &'l [u8], &'l [u8]);
-
-/// Where a span is: the file, the place, its line, and the words themselves.
-fn locate(loaded: &Loaded, span: Span) -> (&str, Option<Spot<'_>>) {
-    if span == Span::NOWHERE {
-        return (&loaded.file, None);
-    }
-    let (place, line) = Lines::new(&loaded.text).find(span.start);
-    (&loaded.file, Some((place, line, span.of(&loaded.text))))
-}
-
-fn print(out: &mut dyn fmt::Write, loaded: &Loaded, span: Span, head: &str, lines: bool) -> fmt::Result {
-    match locate(loaded, span) {
-        (file, None) => writeln!(out, "{file}: {head}"),
-        (file, Some((place, line, marked))) => {
-            writeln!(out, "{file}:{}:{}: {head}", place.line, place.column)?;
-            if lines {
-                excerpt(out, line, place.column, marked)?;
-            }
-            Ok(())
-        }
-    }
 }
 
 struct Found(Vec<PeerFinding>);
 
 impl Found {
     fn say(&mut self, level: Level, code: &'static str, text: String, help: impl Into<Box<str>>, places: Vec<Place>) {
-        let text = text.into();
-        self.0.push(PeerFinding { level, code, text, help: help.into(), places, secret: false });
+        self.push(PeerFinding { level, code, text: text.into(), help: help.into(), places, secret: false });
     }
 
     fn secret(&mut self, level: Level, code: &'static str, text: String, help: &str, places: Vec<Place>) {
-        self.say(level, code, text, help, places);
-        if let Some(last) = self.0.last_mut() {
-            last.secret = true;
+        self.push(PeerFinding { level, code, text: text.into(), help: help.into(), places, secret: true });
+    }
+
+    fn push(&mut self, finding: PeerFinding) {
+        if self.0.len() < limits::DIAGNOSTICS {
+            self.0.push(finding);
         }
     }
 }
@@ -135,7 +118,7 @@ fn nothing_there(routers: &mut Vec<Router>, found: &mut Found) {
     }
     routers.retain(|r| {
         // One that is there and wrong has had its word.
-        if r.instances.is_empty() && r.marks.blocks(Block::Instance).next().is_none() {
+        if r.instances.is_empty() && r.unused.is_empty() {
             let help = "it takes part in nothing that the others do";
             let places = vec![(r.file, Span::NOWHERE, "no vrrp_instance".into())];
             found.say(Level::Warning, "peer-missing", format!("{} has no vrrp_instance", r.name), help, places);
@@ -155,7 +138,8 @@ fn missing(routers: &[Router], set: &[&Virtual], sets: &[Vec<&Virtual>], found: 
     let places = set.iter().map(|v| (v.file, v.marks.span, "it is here".into())).collect();
     let text = format!("{} has no counterpart in {}", title(set), and(&names));
     if set.len() > 1 {
-        found.say(Level::Hint, "peer-missing", text, format!("{} take no part in it", and(&names)), places);
+        let verb = if names.len() == 1 { "takes" } else { "take" };
+        found.say(Level::Hint, "peer-missing", text, format!("{} {verb} no part in it", and(&names)), places);
         return;
     }
     let mut places: Vec<Place> = places;
@@ -176,14 +160,13 @@ fn missing(routers: &[Router], set: &[&Virtual], sets: &[Vec<&Virtual>], found: 
 
 /// It is in the file, but was wrong and is not used, which was said.
 fn perhaps_there(router: &Router, like: &Virtual) -> bool {
-    let used = |name: &str| router.config.instances.iter().any(|i| i.name.as_ref() == name);
     let vrid = like.conf.vrid.to_string();
-    router.marks.blocks(Block::Instance).filter(|b| !used(&b.name)).any(|b| {
+    router.unused.iter().any(|b| {
         b.name == like.conf.name || b.last(&["virtual_router_id"]).is_none_or(|m| m.first() == Some(vrid.as_str()))
     })
 }
 
-/// `'VI_1'`, or with the files if they do not call it the same.
+/// `'VI_1'`, or all its names.
 fn title(set: &[&Virtual]) -> String {
     match set {
         [] => String::new(),

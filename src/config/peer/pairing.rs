@@ -16,10 +16,8 @@ enum Trait<'l> {
 /// Each instance is in one of the sets, which have at most one of each router, in the order of the files.
 pub fn sets<'r>(routers: &'r [Router<'r>]) -> Vec<Vec<&'r Virtual<'r>>> {
     let all: Vec<&Virtual> = routers.iter().flat_map(|r| &r.instances).collect();
-    let mut pairs: Vec<(u32, usize, usize)> = candidates(&all)
-        .into_iter()
-        .filter_map(|(a, b)| Some((likeness(all.get(a)?, all.get(b)?)?, a, b)))
-        .collect();
+    let mut pairs: Vec<(u32, usize, usize)> =
+        candidates(&all).into_iter().filter_map(|(a, b)| Some((likeness(all.get(a)?, all.get(b)?)?, a, b))).collect();
     // The best first; then as they stand in the files.
     pairs.sort_by_key(|(likeness, a, b)| (u32::MAX - likeness, *a, *b));
     let mut sets: Vec<BTreeSet<usize>> = (0..all.len()).map(|n| BTreeSet::from([n])).collect();

@@ -97,7 +97,9 @@ fn place(router: &Router, value: &[BTreeSet<usize>], chain: &BTreeSet<usize>, se
     let first = chain.first().and_then(|n| sets.get(*n)).and_then(|s| s.iter().find(|v| v.file == router.file))?;
     let group = value.first().and_then(|wanted| {
         let config = router.config.groups.iter();
-        let is = |members: &[usize]| members.iter().filter_map(|n| set_of(sets, router.file, *n)).any(|n| wanted.contains(&n));
+        let is = |members: &[usize]| {
+            members.iter().filter_map(|n| set_of(sets, router.file, *n)).any(|n| wanted.contains(&n))
+        };
         let group = config.clone().find(|g| is(&g.members))?;
         let block = router.marks.named(Block::Group, &group.name)?;
         Some((router.file, block.span, format!("group '{}'", group.name).into()))
@@ -121,7 +123,8 @@ fn fighting_priorities(
         for (b, _) in able.iter().skip(at + 1) {
             let pairs: Vec<(&Virtual, &Virtual)> =
                 chain.iter().filter_map(|n| Some((of(n, a.file)?, of(n, b.file)?))).collect();
-            let better = |x: &Virtual, y: &Virtual| matches!((x.reach, y.reach), (Some(x), Some(y)) if x.lowest > y.highest);
+            let better =
+                |x: &Virtual, y: &Virtual| matches!((x.reach, y.reach), (Some(x), Some(y)) if x.lowest > y.highest);
             let first = pairs.iter().find(|(x, y)| better(x, y));
             let second = pairs.iter().find(|(x, y)| better(y, x));
             let (Some((a1, b1)), Some((a2, b2))) = (first, second) else { continue };

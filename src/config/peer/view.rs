@@ -6,6 +6,7 @@ use super::super::loader::Loaded;
 use super::super::marks::{Mark, Marked, Marks};
 use super::super::model::{self, Config, Instance};
 use crate::base::addr::Family;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// A place, and what stands there.
@@ -19,6 +20,8 @@ pub struct Router<'l> {
     pub config: &'l Config,
     pub marks: &'l Marks,
     pub instances: Vec<Virtual<'l>>,
+    /// Instances that are written there and, being wrong, not used.
+    pub unused: Vec<&'l Marked>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -111,9 +114,12 @@ pub fn routers(loaded: &[Loaded]) -> Vec<Router<'_>> {
     let usable = loaded.iter().enumerate().filter_map(|(file, l)| Some((file, l, l.config.as_ref()?)));
     usable
         .map(|(file, l, config)| {
+            let mut blocks: BTreeMap<&str, &Marked> = l.marks.blocks(Block::Instance).map(|b| (&*b.name, b)).collect();
             let instances = config.instances.iter().enumerate();
-            let instances = instances.filter_map(|(n, i)| instance(file, l, config, n, i)).collect();
-            Router { file, name: &l.file, config, marks: &l.marks, instances }
+            let instances =
+                instances.filter_map(|(n, i)| Some(instance(file, l, config, (n, i, blocks.remove(&*i.name)?))));
+            let instances = instances.collect();
+            Router { file, name: l.file(), config, marks: &l.marks, instances, unused: blocks.into_values().collect() }
         })
         .collect()
 }
@@ -122,10 +128,8 @@ fn instance<'l>(
     file: usize,
     loaded: &'l Loaded,
     config: &'l Config,
-    index: usize,
-    conf: &'l Instance,
-) -> Option<Virtual<'l>> {
-    let marks = loaded.marks.named(Block::Instance, &conf.name)?;
+    (index, conf, marks): (usize, &'l Instance, &'l Marked),
+) -> Virtual<'l> {
     let family = match conf.vips.first() {
         Some(vip) => vip.net.family(),
         None if marks.last(&["native_ipv6"]).is_some() => Family::V6,
@@ -142,7 +146,8 @@ fn instance<'l>(
     };
     let has_hmac = marks.last(&["auth_hmac"]).is_some();
     let hmac = if has_hmac { hmac(marks) } else { None };
-    let auth = if version == 2 && !strict && !has_hmac { auth(conf, marks) } else { Auth::None };
+    let legacy = version == 2 && family == Family::V4 && !strict && !has_hmac;
+    let auth = if legacy { auth(conf, marks) } else { Auth::None };
     let peers: Option<Vec<(IpAddr, Span)>> = marks.last(&["unicast_peer"]).map(|_| {
         let lines = marks.lines("unicast_peer");
         lines.filter_map(|m| Some((m.first()?.parse().ok()?, m.span))).collect()
@@ -161,9 +166,9 @@ fn instance<'l>(
         }
     });
     let reach = weights(conf, config, marks, global).map(|w| reach(conf.priority, &w));
-    Some(Virtual {
+    Virtual {
         file,
-        router: &loaded.file,
+        router: loaded.file(),
         index,
         conf,
         marks,
@@ -180,7 +185,7 @@ fn instance<'l>(
         source,
         group,
         reach,
-    })
+    }
 }
 
 /// IPv6 is version 3 unless the instance itself asks for 2.
