@@ -135,3 +135,35 @@ fn places_are_what_is_printed() {
         }
     }
 }
+
+/// Whatever the files are, there is an answer.
+#[test]
+fn files_that_end_too_early_are_compared() {
+    for case in cases() {
+        let whole = routers(&case);
+        let Some(first) = whole.first() else { continue };
+        let text = first.source.bytes.clone();
+        for end in (0..text.len()).step_by(7) {
+            let cut = load("cut", text.iter().take(end).copied().collect(), Host::default());
+            let files = [cut, load("whole", text.clone(), Host::default())];
+            output(&files);
+        }
+    }
+}
+
+#[test]
+fn many_instances_are_paired_soon() {
+    let file = |priority: u8| {
+        let each = (0..3000).map(|n| {
+            let (interface, vrid, high, low) = (n / 250, n % 250 + 1, n / 250, n % 250);
+            format!(
+                "vrrp_instance V{n} {{\n interface eth{interface}\n virtual_router_id {vrid}\n priority {priority}\n \
+                 virtual_ipaddress {{\n 10.0.{high}.{low}/24\n }}\n}}\n"
+            )
+        });
+        load(&format!("{priority}.conf"), each.collect::<String>().into_bytes(), Host::default())
+    };
+    let begun = std::time::Instant::now();
+    assert!(output(&[file(100), file(150)]).is_empty());
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+}
