@@ -269,6 +269,31 @@ impl<'s> Printer<'s> {
             .collect()
     }
 
+    /// One place of a finding that concerns several configurations, and its line unless that shall not be seen. No
+    /// level: a note.
+    pub fn show(&mut self, out: &mut dyn fmt::Write, span: Span, of: (Option<Level>, &str), line: bool) -> fmt::Result {
+        let Style { place, end, mark, .. } = self.style;
+        let (level, text) = of;
+        let head = match level {
+            Some(level) => format!("{}{}:{end} {text}", self.style.level(level), level.name()),
+            None => format!("note: {text}"),
+        };
+        if span == Span::NOWHERE {
+            return writeln!(out, "{place}{}:{end} {head}", self.source.file(0).0);
+        }
+        let spot = self.source.spot(span);
+        let (at, around) = self.others.find(spot.span.start);
+        writeln!(out, "{place}{}:{}:{}:{end} {head}", spot.file, at.line, at.column)?;
+        if !line {
+            return Ok(());
+        }
+        excerpt(out, around, at.column, spot.span.of(&self.source.bytes), mark, end)?;
+        for step in self.steps(span) {
+            writeln!(out, "    = {step}")?;
+        }
+        Ok(())
+    }
+
     /// `file:line:column: error: text`, the line, a caret line, and what belongs to it.
     pub fn print(&mut self, out: &mut dyn fmt::Write, d: &Diagnostic, times: usize) -> fmt::Result {
         let Style { place, end, mark, .. } = self.style;

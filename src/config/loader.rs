@@ -6,6 +6,7 @@ use super::global::{self, GlobalDraft};
 use super::keywords::Block;
 use super::lexer::Span;
 use super::lvs::{ServiceDraft, Settling};
+use super::marks::Marks;
 use super::model::{Config, Ssl};
 use super::source::Source;
 use super::track::{self, ScriptDraft};
@@ -93,6 +94,7 @@ pub struct Loader {
     keys: HashSet<ServiceKey>,
     settling: Option<Settling>,
     config: Config,
+    marks: Marks,
 }
 
 impl Loader {
@@ -119,6 +121,7 @@ impl Loader {
             keys: HashSet::new(),
             settling: None,
             config: Config::default(),
+            marks: Marks::default(),
         };
         if len > limits::CONFIG_BYTES {
             let text = format!("the file has {len} bytes; a configuration has at most {}", limits::CONFIG_BYTES);
@@ -192,6 +195,7 @@ impl Loader {
                 .map_or(Current::Skipped, |name| Current::Script(Box::new(ScriptDraft::new(&self.cx, name)))),
             block => Current::Other(block, Seen::default()),
         };
+        self.marks.open(node, !matches!(self.current, Current::Skipped));
     }
 
     fn entry(&mut self) {
@@ -204,6 +208,7 @@ impl Loader {
             }
             return;
         }
+        self.marks.entry(node);
         match &mut self.current {
             Current::Global => self.global.entry(cx, node),
             Current::Ssl(ssl, seen) => global::ssl(cx, ssl, seen, node),
@@ -232,6 +237,7 @@ impl Loader {
             Current::Script(draft) => self.scripts.push(*draft),
             Current::Global | Current::Other(..) | Current::Skipped => {}
         }
+        self.marks.close();
         self.cx.leave(self.mark);
     }
 
@@ -286,6 +292,7 @@ impl Loader {
             diagnostics,
             dropped: found.dropped,
             status,
+            marks: self.marks,
         }
     }
 }
@@ -317,6 +324,8 @@ pub struct Loaded {
     pub dropped: usize,
     /// What `-t` exits with: 0, 2, 4, 5 or 6.
     pub status: u8,
+    /// Where the statements of the VRRP blocks stand.
+    pub marks: Marks,
 }
 
 impl Loaded {
