@@ -282,12 +282,12 @@ impl<'s> Printer<'s> {
             return writeln!(out, "{place}{}:{end} {head}", self.source.file(0).0);
         }
         let spot = self.source.spot(span);
-        let (at, around) = self.others.find(spot.span.start);
-        writeln!(out, "{place}{}:{}:{}:{end} {head}", spot.file, at.line, at.column)?;
+        let (Place { line: number, column }, around, at) = self.others.find(spot.span.start);
+        writeln!(out, "{place}{}:{number}:{column}:{end} {head}", spot.file)?;
         if !line {
             return Ok(());
         }
-        excerpt(out, around, at.column, spot.span.of(&self.source.bytes), mark, end)?;
+        excerpt(out, around, at, spot.span.of(&self.source.bytes), mark, end)?;
         for step in self.steps(span) {
             writeln!(out, "    = {step}")?;
         }
@@ -352,7 +352,8 @@ fn marked(line: &[u8], at: usize, text: &[u8]) -> usize {
 
 /// The line with a caret below the place; a very long one is shown from a little before the place.
 fn excerpt(out: &mut dyn fmt::Write, line: &[u8], at: usize, text: &[u8], mark: &str, end: &str) -> fmt::Result {
-    let width = |from: usize, to: usize| String::from_utf8_lossy(line.get(from..to).unwrap_or_default()).chars().count();
+    let width =
+        |from: usize, to: usize| String::from_utf8_lossy(line.get(from..to).unwrap_or_default()).chars().count();
     let from = if at > EXCERPT - 40 { back(line, at, 40) } else { 0 };
     // Some more than is shown, for what must not be.
     let wide = back(line, from, 200);
