@@ -25,6 +25,7 @@ fn host() -> Host {
         interfaces: Some(interfaces),
         script: Some(|p| if p.starts_with("/gone") { ScriptFile::Missing } else { ScriptFile::Fine }),
         user: Some(|u| u == "root" || u == "nobody"),
+        table: Some(|t| (t == "red").then_some(100)),
     }
 }
 
