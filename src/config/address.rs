@@ -26,6 +26,12 @@ pub fn read(cx: &mut Context, line: Node, place: Place) -> Option<Line> {
     let v6 = net.family() == Family::V6;
     let mut peer = None;
     while let Some(option) = words.next() {
+        if !v6 && matches!(option.str().as_ref(), "home" | "-nodad" | "mngtmpaddr") {
+            let word = option.str();
+            cx.warn(Code::Conflict, option.span(), &word, format!("'{word}' is for IPv6 addresses"))
+                .help("it is not used");
+            continue;
+        }
         let Some(keyword) = words.option(cx, option) else {
             words.unknown(cx, option, "it is not used");
             continue;
@@ -71,9 +77,9 @@ pub fn read(cx: &mut Context, line: Node, place: Place) -> Option<Line> {
                 }
             },
             "peer" => peer = Some(value),
-            "home" => vip.home = six(cx, net, option),
-            "-nodad" => vip.dad = six(cx, net, option),
-            "mngtmpaddr" => vip.mngtmpaddr = six(cx, net, option),
+            "home" => vip.home = true,
+            "-nodad" => vip.dad = true,
+            "mngtmpaddr" => vip.mngtmpaddr = true,
             "noprefixroute" => vip.noprefixroute = true,
             "autojoin" => vip.autojoin = true,
             "no_track" => vip.no_track = true,
@@ -103,16 +109,6 @@ pub fn read(cx: &mut Context, line: Node, place: Place) -> Option<Line> {
         }
     }
     Some(read)
-}
-
-/// A flag that only IPv6 addresses have.
-fn six(cx: &mut Context, net: IpNet, option: Arg) -> bool {
-    let is = net.family() == Family::V6;
-    if !is {
-        let word = option.str();
-        cx.warn(Code::Conflict, option.span(), &word, format!("'{word}' is for IPv6 addresses")).help("it is not used");
-    }
-    is
 }
 
 fn peer(cx: &mut Context, net: IpNet, arg: Arg) -> Option<IpNet> {

@@ -191,6 +191,11 @@ impl Context {
             self.extra(node, keyword, block);
         }
         match keyword.state {
+            // What is not there is off in any case.
+            State::Idle(_) | State::Guard(_) if keyword.takes == Takes::Flag && is_off(node) => {
+                self.repeated(keyword, word, seen);
+                Some(keyword)
+            }
             State::Done | State::Renamed(_) => {
                 self.repeated(keyword, word, seen);
                 Some(keyword)
@@ -463,9 +468,14 @@ impl Context {
     }
 }
 
+pub fn is_off(node: Node) -> bool {
+    node.arg(0).is_some_and(|arg| matches!(arg.str().as_ref(), "off" | "false" | "no"))
+}
+
 /// Those where the first one counts and the repeat is an error (said where they are read), and plain switches.
 fn may_repeat(keyword: &Keyword) -> bool {
     matches!(keyword.takes, Takes::No)
+        || matches!((keyword.block, keyword.word), (Block::AuthHmac, "key") | (Block::GarpGroup, "interface"))
         || matches!(keyword.word, "notify" | "quorum_up" | "quorum_down" | "lvs_sync_daemon" | "status_code")
         || keyword.word.starts_with("notify_") && !keyword.word.starts_with("notify_em")
 }

@@ -141,7 +141,7 @@ impl HmacDraft {
 }
 
 fn id(cx: &mut Context, arg: Arg) -> Option<u8> {
-    words::range(cx, "the number of a key", arg, 1, 255, "the line is not used").and_then(|n| u8::try_from(n).ok())
+    words::range(cx, "key", arg, 1, 255, "the line is not used").and_then(|n| u8::try_from(n).ok())
 }
 
 /// `hex:DIGITS`, `file:PATH` or the bytes themselves.

@@ -1,7 +1,7 @@
 //! Lines of virtual_routes and static_routes: `[TYPE] [to] DEST [option..] [nexthop ..]`.
 
 use super::context::Context;
-use super::diagnostic::{Code, Level};
+use super::diagnostic::{closest, Code, Level};
 use super::keywords::{Block, Keyword, Takes};
 use super::lexer::Span;
 use super::model::{Create, Metric, Nexthop, Route, RouteMore};
@@ -102,7 +102,12 @@ impl<'t> Draft<'t> {
                     self.dst = Some(arg);
                     continue;
                 }
-                words.unknown(cx, arg, NOT_USED);
+                if self.dst.is_none() && closest(&arg.str(), ["default"].into_iter()).is_some() {
+                    cx.bad(Code::Value, arg, format!("'{}' is not a destination", arg.str()))
+                        .help(format!("did you mean 'default'? {NOT_USED}"));
+                } else {
+                    words.unknown(cx, arg, NOT_USED);
+                }
                 return None;
             };
             if keyword.word == "nexthop" {

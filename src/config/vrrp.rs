@@ -100,7 +100,6 @@ impl InstanceDraft {
         let Some(keyword) = cx.known(node, Block::Instance, &mut self.seen) else { return };
         self.given.push((keyword.word, node.word().span()));
         if let State::Guard(_) = keyword.state {
-            // Off is what is there in any case.
             if keyword.takes != Takes::Flag {
                 hold(&mut self.held, format!("'{}' is not in this version", keyword.word));
             }
@@ -544,10 +543,13 @@ impl Across {
         for ((ip, dev), span) in vips {
             let dev = dev.unwrap_or_else(|| interface.clone());
             if let Some((other, place)) = self.vips.get(&(ip, dev.clone())) {
-                let text = format!("{ip} on {dev} is an address of '{other}' too");
-                cx.warn(Code::Duplicate, span, &ip.to_string(), text)
-                    .see(*place, "the first one")
-                    .help("two routers would hold it at one time; give it to one of them");
+                let (text, help) = if *other == draft.name {
+                    (format!("{ip} on {dev} is given twice in this instance"), "once is enough")
+                } else {
+                    let help = "two virtual routers would hold it, each when it likes; give it to one of them";
+                    (format!("{ip} on {dev} is an address of '{other}' too"), help)
+                };
+                cx.warn(Code::Duplicate, span, &ip.to_string(), text).see(*place, "the first one").help(help);
                 continue;
             }
             self.vips.insert((ip, dev), (draft.name.clone(), span));
@@ -770,7 +772,7 @@ impl InstanceDraft {
             let text = format!("with 'strict_mode' {text}");
             cx.error(Code::Conflict, span.unwrap_or(name), word, text).help(used);
         };
-        if let Some(span) = self.auth_span.filter(|_| instance.hmac.is_none()) {
+        if let Some(span) = self.auth_span.filter(|_| self.at("auth_hmac").is_none()) {
             say("authentication", Some(span), "there is no 'authentication'", "adverts are not authenticated");
             instance.auth = Auth::None;
         }
@@ -824,18 +826,24 @@ impl InstanceDraft {
             instance.higher_prio_send_advert = false;
         }
         instance.owner_ignore_adverts |= owner;
-        if let Some(first) = instance.vips.first().filter(|vip| vip.net.family() == Family::V6) {
-            if !version3 {
-                say("version", self.at("version"), "IPv6 needs version 3", "write version 3");
-            }
-            let local = matches!(first.net.addr, IpAddr::V6(ip) if ip.is_unicast_link_local());
-            if !local {
-                let span = self.at("virtual_ipaddress");
-                say("virtual_ipaddress", span, "the first IPv6 address is link-local", "write fe80::... first");
-            }
+        let first = instance.vips.first().map(|vip| vip.net.addr);
+        if first.is_some_and(|ip| matches!(ip, IpAddr::V6(ip) if !ip.is_unicast_link_local())) {
+            let span = self.at("virtual_ipaddress");
+            say(
+                "virtual_ipaddress",
+                span,
+                "the first IPv6 address is link-local",
+                "write an address of fe80::/10 first",
+            );
         }
-        if self.master.is_some() && owner != instance.want_master && owner {
-            say("state", self.at("state"), "the owner's state is MASTER", "write state MASTER");
+        if self.master.is_some_and(|master| master != owner) {
+            say(
+                "state",
+                self.at("state"),
+                "the owner of the addresses, and nobody else, has 'state MASTER'",
+                "so it is",
+            );
+            instance.want_master = owner;
         }
     }
 }

@@ -70,7 +70,16 @@ impl<'t> Words<'t> {
     }
 
     pub fn unknown(&self, cx: &mut Context, arg: Arg, used: &str) {
-        cx.no_option(self.block, arg, self.what, used);
+        let Some(keyword) = cx.option(self.block, arg) else {
+            cx.no_option(self.block, arg, self.what, used);
+            return;
+        };
+        let only = match self.place {
+            Place::Virtual => "only what is static has it",
+            Place::Static => "nothing static has it",
+        };
+        cx.bad(Code::Value, arg, format!("'{}' of {} stands in another place", keyword.word, self.what))
+            .help(format!("{only}; {used}"));
     }
 
     /// The word behind an option. None: there is none, which is said.
