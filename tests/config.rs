@@ -29,6 +29,9 @@ fn host() -> Host {
         script: Some(|p| if p.starts_with("/gone") { ScriptFile::Missing } else { ScriptFile::Fine }),
         user: Some(|u| u == "root" || u == "nobody"),
         table: Some(|t| (t == "red").then_some(100)),
+        environment: Some(|name| (name == "SITE").then(|| "north".into())),
+        files: true,
+        seed: 1,
     }
 }
 
@@ -49,7 +52,8 @@ fn each_file_is_understood_as_written_down() {
     let mut wrong = Vec::new();
     for path in files {
         let name = path.file_name().and_then(|n| n.to_str()).expect("a plain name");
-        let loaded = load(name, read_file(&path).expect("readable"), host());
+        let shown = format!("tests/config/{name}");
+        let loaded = load(&shown, read_file(&path).expect("readable"), host());
         let out = output(&loaded);
         let expected = path.with_extension("out");
         if std::env::var_os("BLESS").is_some() {
@@ -117,7 +121,8 @@ fn what_is_written_reads_the_same() {
     let mut compared = 0;
     for path in files() {
         let name = path.file_name().and_then(|n| n.to_str()).expect("a plain name");
-        let Some(config) = load(name, read_file(&path).expect("readable"), host()).config else { continue };
+        let shown = format!("tests/config/{name}");
+        let Some(config) = load(&shown, read_file(&path).expect("readable"), host()).config else { continue };
         let text = write(&config, true);
         let again = load("written", text.clone().into_bytes(), host());
         let mut report = String::new();

@@ -99,10 +99,9 @@ impl InstanceDraft {
     pub fn entry(&mut self, cx: &mut Context, node: Node) {
         let Some(keyword) = cx.known(node, Block::Instance, &mut self.seen) else { return };
         self.given.push((keyword.word, node.word().span()));
-        if let State::Guard(_) = keyword.state {
-            if keyword.takes != Takes::Flag {
-                hold(&mut self.held, format!("'{}' is not in this version", keyword.word));
-            }
+        // A flag may be off; what it is in the end is looked at later.
+        if let (State::Guard(_) | State::Refused(_), true) = (keyword.state, keyword.takes != Takes::Flag) {
+            hold(&mut self.held, format!("'{}' is not in this version", keyword.word));
         }
         let first = node.arg(0);
         match keyword.word {
@@ -467,7 +466,7 @@ impl GroupDraft {
             word => {
                 cx.unread(node, keyword);
                 track_scripts(cx, node);
-                if let State::Guard(_) = keyword.state {
+                if let State::Guard(_) | State::Refused(_) = keyword.state {
                     hold(&mut self.held, format!("'{word}' of its group is not in this version"));
                 }
             }
