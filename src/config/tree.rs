@@ -567,8 +567,14 @@ mod tests {
         let (out, faults) = read(
             "vrrp_instance V {\n authentication {\n auth_type PASS\n virtual_ipaddress {\n 1.1.1.1\n }\n priority 5\n}\n",
         );
-        let wanted =
-            ["vrrp_instance V", " authentication", "  auth_type PASS", " virtual_ipaddress", "  1.1.1.1", " priority 5"];
+        let wanted = [
+            "vrrp_instance V",
+            " authentication",
+            "  auth_type PASS",
+            " virtual_ipaddress",
+            "  1.1.1.1",
+            " priority 5",
+        ];
         assert_eq!(out, wanted);
         assert_eq!(faults.len(), 1);
         let (out, faults) = read(
