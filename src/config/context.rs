@@ -5,6 +5,7 @@ use super::diagnostic::{closest, Code, Diagnostic, Diagnostics, Level};
 use super::keywords::{self, Block, Keyword, State, Takes, KEYWORDS};
 use super::lexer::Span;
 use super::loader::Host;
+use super::check::Reference;
 use super::track::Tracked;
 use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
@@ -17,6 +18,9 @@ pub struct Context {
     path: String,
     /// Lines of track_script, to be found when all is read.
     pub tracked: Vec<Tracked>,
+    /// Names that checks use, to be found when all is read, and the names of the blocks of those kinds.
+    pub references: Vec<Reference>,
+    pub blocks: Vec<(Block, Box<str>)>,
     /// A script that exists on the host is to be run.
     pub scripts: bool,
     /// Keywords about which one word was said already.
@@ -77,6 +81,8 @@ impl Context {
             host,
             path: String::new(),
             tracked: Vec::new(),
+            references: Vec::new(),
+            blocks: Vec::new(),
             scripts: false,
             said: Vec::new(),
         }

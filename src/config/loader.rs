@@ -1,5 +1,6 @@
 //! Text to configuration, in steps as small as wanted: one statement is read and understood at a time.
 
+use super::check;
 use super::context::{Context, Seen};
 use super::diagnostic::{self, Code, Diagnostic, Level, Lines};
 use super::global::{self, GlobalDraft};
@@ -7,12 +8,12 @@ use super::keywords::Block;
 use super::lexer::Span;
 use super::lvs::{ServiceDraft, Settling};
 use super::model::{Config, Ssl};
+use super::server_group::{ServerGroupDraft, Taken};
 use super::track::{self, ScriptDraft};
 use super::tree::{Item, Node, Reader, Tree};
 use super::vrrp::{self, GroupDraft, InstanceDraft};
 use crate::base::addr::IfName;
 use crate::limits;
-use crate::wire::op::ServiceKey;
 use std::collections::HashSet;
 use std::fmt;
 use std::io::Read;
@@ -52,6 +53,7 @@ enum Current {
     Group(Box<GroupDraft>),
     Instance(Box<InstanceDraft>),
     Service(Box<ServiceDraft>),
+    ServerGroup(Box<ServerGroupDraft>),
     Script(Box<ScriptDraft>),
     /// Not in this version: only looked through.
     Other(Block, Seen),
@@ -81,10 +83,11 @@ pub struct Loader {
     groups: Vec<GroupDraft>,
     scripts: Vec<ScriptDraft>,
     script_names: HashSet<Box<str>>,
-    services: std::collections::VecDeque<ServiceDraft>,
+    services: std::collections::VecDeque<Box<ServiceDraft>>,
+    server_groups: Vec<(Box<str>, Span)>,
     names: HashSet<Box<str>>,
     group_names: HashSet<Box<str>>,
-    keys: HashSet<ServiceKey>,
+    taken: Taken,
     settling: Option<Settling>,
     config: Config,
 }
@@ -107,9 +110,10 @@ impl Loader {
             scripts: Vec::new(),
             script_names: HashSet::new(),
             services: Default::default(),
+            server_groups: Vec::new(),
             names: HashSet::new(),
             group_names: HashSet::new(),
-            keys: HashSet::new(),
+            taken: Taken::default(),
             settling: None,
             config: Config::default(),
         };
@@ -176,6 +180,9 @@ impl Loader {
             self.current = Current::Skipped;
             return;
         };
+        if let (Block::TrackFile | Block::BfdInstance, Some(name)) = (keyword.child, node.arg(0)) {
+            self.cx.blocks.push((keyword.child, name.str().as_ref().into()));
+        }
         self.current = match keyword.child {
             Block::Global => Current::Global,
             Block::Ssl => Current::Ssl(Ssl::default(), Seen::default()),
@@ -185,6 +192,10 @@ impl Loader {
                 .map_or(Current::Skipped, |name| Current::Instance(Box::new(InstanceDraft::new(&self.cx, name)))),
             Block::Service => {
                 ServiceDraft::new(&mut self.cx, node).map_or(Current::Skipped, |s| Current::Service(Box::new(s)))
+            }
+            Block::List if keyword.word == "virtual_server_group" => {
+                ServerGroupDraft::new(&mut self.cx, node, &self.server_groups)
+                    .map_or(Current::Skipped, |group| Current::ServerGroup(Box::new(group)))
             }
             Block::None | Block::List | Block::Unknown => Current::Skipped,
             Block::Script => named(&mut self.cx, node, &mut self.script_names)
@@ -209,6 +220,7 @@ impl Loader {
             Current::Group(draft) => draft.entry(cx, node),
             Current::Instance(draft) => draft.entry(cx, node),
             Current::Service(draft) => draft.entry(cx, node),
+            Current::ServerGroup(draft) => draft.entry(cx, node),
             Current::Script(draft) => draft.entry(cx, node),
             Current::Other(block, seen) => {
                 if let Some(keyword) = cx.known(node, *block, seen) {
@@ -226,7 +238,13 @@ impl Loader {
             Current::Instance(draft) => self.instances.push(*draft),
             Current::Service(mut draft) => {
                 draft.close();
-                self.services.push_back(*draft);
+                self.services.push_back(draft);
+            }
+            Current::ServerGroup(draft) => {
+                if let Some((group, span)) = draft.close(&mut self.cx) {
+                    self.server_groups.push((group.name.clone(), span));
+                    self.config.server_groups.push(group);
+                }
             }
             Current::Script(draft) => self.scripts.push(*draft),
             Current::Global | Current::Other(..) | Current::Skipped => {}
@@ -241,13 +259,13 @@ impl Loader {
                 self.conclude();
                 return;
             };
-            self.settling = Settling::new(&mut self.cx, &self.global, draft, &mut self.keys);
+            let groups = &self.config.server_groups;
+            self.settling = Settling::new(&mut self.cx, &self.global, *draft, &mut self.taken, groups);
         }
         let Some(settling) = &mut self.settling else { return };
         if settling.step(&mut self.cx, &self.global, budget) {
             if let Some(settling) = self.settling.take() {
-                let service = settling.finish(&mut self.cx);
-                self.config.services.push(service);
+                self.config.services.extend(settling.finish(&mut self.cx));
             }
         }
     }
@@ -268,6 +286,7 @@ impl Loader {
 
     fn conclude(&mut self) {
         self.phase = Phase::Done;
+        check::references(&mut self.cx);
         track::settle(&mut self.cx, &self.global, &self.scripts);
     }
 

@@ -1,5 +1,6 @@
 //! Text to meaning: lexer, tree, typed model, diagnostics. Read `loader.rs` first.
 
+mod check;
 mod context;
 pub mod diagnostic;
 pub mod dump;
@@ -11,6 +12,7 @@ mod lvs;
 pub mod model;
 pub mod refused;
 mod script;
+mod server_group;
 mod track;
 mod tree;
 mod vrrp;
