@@ -717,7 +717,7 @@ fn our_own_want_takes_no_server_down() {
         shell.rests();
     }
     // With an address of its own, one that is not here is the check's fault.
-    let mut shell = Shell::with(Box::new(|_| Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL))));
+    let mut shell = Shell::with(Box::new(|_, _| Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL))));
     let mut bound = check(refusing(), LONG, CheckKind::Tcp);
     bound.bind = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
     shell.go(1, &bound, 0);

@@ -1,11 +1,11 @@
 //! What all block families share while they read: findings, the block path, the machine, and the rules that hold for
 //! every keyword (known or not, its argument, its range).
 
+use super::check::Reference;
 use super::diagnostic::{closest, Code, Diagnostic, Diagnostics, Level};
 use super::keywords::{self, Block, Keyword, State, Takes, KEYWORDS};
 use super::lexer::Span;
 use super::loader::Host;
-use super::check::Reference;
 use super::track::Tracked;
 use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
@@ -165,6 +165,14 @@ impl Context {
     /// The rules for every statement of a block with keywords. None: there is nothing more to do with it.
     pub fn known(&mut self, node: Node, block: Block, seen: &mut Seen) -> Option<&'static Keyword> {
         let word = node.word();
+        if let Some(keyword) =
+            node.keyword().filter(|k| matches!(k.state, State::Done) && (node.count() > 0 || !k.needs))
+        {
+            // Nearly all statements: nothing more is to be said.
+            self.extra(node, keyword, block);
+            self.repeated(keyword, word, seen);
+            return Some(keyword);
+        }
         let name = word.str();
         let Some(mut keyword) = node.keyword() else {
             self.unknown(word.span(), &name, block, node.body());
@@ -184,9 +192,7 @@ impl Context {
                 .help(format!("nothing starts with this; write {}", expected(keyword)));
             return None;
         }
-        if let (Takes::No | Takes::Int(..) | Takes::Dec(..), Block::None) = (keyword.takes, keyword.child) {
-            self.extra(node, keyword, block);
-        }
+        self.extra(node, keyword, block);
         match keyword.state {
             State::Done | State::Renamed(_) => {
                 self.repeated(keyword, word, seen);
@@ -283,7 +289,11 @@ impl Context {
 
     /// Words behind a keyword that takes none, or one.
     fn extra(&mut self, node: Node, keyword: &'static Keyword, block: Block) {
-        let takes = usize::from(keyword.takes != Takes::No);
+        let takes = match (keyword.takes, keyword.child) {
+            (Takes::No, Block::None) => 0,
+            (Takes::Int(..) | Takes::Dec(..), Block::None) => 1,
+            _ => return,
+        };
         let Some(arg) = node.arg(takes) else { return };
         let word = arg.str();
         let own_line = keywords::words(block).any(|w| w == word);

@@ -2,13 +2,13 @@
 
 use super::check::{self, Above, CheckDraft, Lists, Timing};
 use super::context::{Context, Seen};
-use super::diagnostic::{closest, Code};
+use super::diagnostic::{closest, Code, Level};
 use super::global::{value, GlobalDraft};
 use super::keywords::{Block, Keyword};
 use super::lexer::Span;
 use super::model::{Check, Checksum, Member, Script, Server, ServerGroup, ServerMore, Service, Sorry, Tunnel};
 use super::script;
-use super::server_group::Taken;
+use super::server_group::{Other, Taken};
 use super::tree::{Arg, Node};
 use crate::base::addr::{Endpoint, Family};
 use crate::wire::op::{Forward, Protocol, Scheduler, ServiceKey};
@@ -527,8 +527,11 @@ impl ServerDraft {
         }
         let (low, high) = (more.lower_threshold, more.upper_threshold);
         if low > high {
-            let text = format!("the lower threshold {low} is above the upper one {high}");
-            cx.warn(Code::Conflict, span, "lthreshold", text).help("a server that is full would not come back by it");
+            let text = match high {
+                0 => format!("this real server has the lower threshold {low}, and no upper one"),
+                _ => format!("the lower threshold {low} of this real server is above the upper one {high}"),
+            };
+            cx.warn(Code::Conflict, span, "lthreshold", text).help("write uthreshold above lthreshold");
         }
         server.more = Some(Box::new(more));
         server
@@ -702,28 +705,29 @@ impl Settling {
             (Header::Mark(mark), _) => ServiceKey::Mark(family, *mark),
             (Header::Group(_), group) => key(group?, protocol, family)?,
         };
-        match group {
-            None => {
-                if let Some(first) = taken.take_key(s.key, draft.span) {
-                    cx.error(
-                        Code::Duplicate,
-                        draft.span,
-                        &token,
-                        format!("the virtual server {} is given twice", s.key),
-                    )
+        let other = match group {
+            None => taken.alone(s.key, draft.span),
+            Some(group) => {
+                let mut others = group.members.iter().filter_map(|m| taken.member(protocol, family, m, draft.span));
+                others.next().map(Other::Overlaps)
+            }
+        };
+        match other {
+            None => {}
+            Some(Other::Same(first)) => {
+                let text = format!("the virtual server {} is given twice", s.key);
+                // keepalived is silent, and the second one stays without effect.
+                cx.say(Level::Error, Code::Duplicate, draft.span, &token, text, 0)
                     .see(first, "the first one")
                     .help("the second one is not used");
-                    return None;
-                }
+                return None;
             }
-            Some(group) => {
-                let mut others = group.members.iter().filter_map(|m| taken.take(protocol, family, m, draft.span));
-                if let Some(other) = others.next() {
-                    let text = format!("another virtual server has some of the group '{}' as well", group.name);
-                    cx.warn(Code::Clash, draft.span, &token, text)
-                        .see(other, "the other one")
-                        .help("IPVS has each only once");
-                }
+            Some(Other::Overlaps(other)) => {
+                let text =
+                    "this virtual server and another one, of a group, have an address or a mark in common".into();
+                cx.warn(Code::Clash, draft.span, &token, text)
+                    .see(other, "the other one")
+                    .help("IPVS has each only once");
             }
         }
         let mut settling = Settling {

@@ -5,7 +5,7 @@ use super::diagnostic::Code;
 use super::lexer::Span;
 use super::model::{Member, ServerGroup};
 use super::tree::{Arg, Node};
-use crate::base::addr::{Family, IpNet};
+use crate::base::addr::{Endpoint, Family, IpNet};
 use crate::wire::op::{Protocol, ServiceKey};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -13,42 +13,64 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Who stands at which addresses and marks.
 #[derive(Default)]
 pub struct Taken {
-    /// By protocol, port and first address: the last one.
+    /// Of services without a group.
+    alone: BTreeMap<ServiceKey, Span>,
+    /// Of groups, by protocol, port and first address: the last one.
     ranges: BTreeMap<(Protocol, u16, IpAddr), (IpAddr, Span)>,
     marks: BTreeMap<(u32, Family), Span>,
 }
 
+/// Another service that stands there.
+#[derive(PartialEq, Debug)]
+pub enum Other {
+    /// For the very same.
+    Same(Span),
+    /// A group, or a service that some of the group is of.
+    Overlaps(Span),
+}
+
 impl Taken {
-    /// Where the other one stands that has some of it already; else it is taken.
-    pub fn take(&mut self, protocol: Protocol, family: Family, member: &Member, span: Span) -> Option<Span> {
+    /// A service without a group.
+    pub fn alone(&mut self, key: ServiceKey, span: Span) -> Option<Other> {
+        if let Some(first) = self.alone.get(&key) {
+            return Some(Other::Same(*first));
+        }
+        self.alone.insert(key, span);
+        let group = match key {
+            ServiceKey::Address(protocol, at) => self.range(protocol, at.port, at.ip, at.ip),
+            ServiceKey::Mark(family, mark) => self.marks.get(&(mark, family)).copied(),
+        };
+        group.map(Other::Overlaps)
+    }
+
+    /// One member of a service's group.
+    pub fn member(&mut self, protocol: Protocol, family: Family, member: &Member, span: Span) -> Option<Span> {
         match *member {
             Member::Mark(mark, own) => {
-                let key = (mark, own.unwrap_or(family));
-                let before = self.marks.get(&key).copied();
-                self.marks.entry(key).or_insert(span);
+                let family = own.unwrap_or(family);
+                let alone = self.alone.get(&ServiceKey::Mark(family, mark)).copied();
+                let before = alone.or_else(|| self.marks.get(&(mark, family)).copied());
+                self.marks.entry((mark, family)).or_insert(span);
                 before
             }
             Member::Range { first, last, port } => {
-                // Of ranges that do not overlap, only the last one that begins before our end can overlap us.
-                let until = self.ranges.range(..=(protocol, port, last)).next_back();
-                let same = |(p, n, _): &(Protocol, u16, IpAddr)| *p == protocol && *n == port;
-                if let Some((_, (_, before))) = until.filter(|(key, (end, _))| same(key) && *end >= first) {
-                    return Some(*before);
+                let key = |ip, port| ServiceKey::Address(protocol, Endpoint { ip, port });
+                let mut alone = self.alone.range(key(first, 0)..=key(last, u16::MAX));
+                let same_port = |k: &ServiceKey| matches!(k, ServiceKey::Address(_, at) if at.port == port);
+                let alone = alone.find(|(k, _)| same_port(k)).map(|(_, span)| *span);
+                let group = self.range(protocol, port, first, last);
+                if group.is_none() {
+                    self.ranges.insert((protocol, port, first), (last, span));
                 }
-                self.ranges.insert((protocol, port, first), (last, span));
-                None
+                alone.or(group)
             }
         }
     }
 
-    pub fn take_key(&mut self, key: ServiceKey, span: Span) -> Option<Span> {
-        match key {
-            ServiceKey::Address(protocol, at) => {
-                let member = Member::Range { first: at.ip, last: at.ip, port: at.port };
-                self.take(protocol, Family::of(&at.ip), &member, span)
-            }
-            ServiceKey::Mark(family, mark) => self.take(Protocol::Tcp, family, &Member::Mark(mark, None), span),
-        }
+    /// The group that has some of this. Its ranges do not overlap, so only the last one that begins before our end can.
+    fn range(&self, protocol: Protocol, port: u16, first: IpAddr, last: IpAddr) -> Option<Span> {
+        let ((p, n, _), (end, span)) = self.ranges.range(..=(protocol, port, last)).next_back()?;
+        (*p == protocol && *n == port && *end >= first).then_some(*span)
     }
 }
 
@@ -87,7 +109,7 @@ impl ServerGroupDraft {
             cx.warn(Code::Extra, extra.span(), &extra.str(), text).help("it is not used");
         }
         let Some(member) = member else { return };
-        if let Some(first) = self.taken.take(Protocol::Tcp, Family::V4, &member, word.span()) {
+        if let Some(first) = self.taken.member(Protocol::Tcp, Family::V4, &member, word.span()) {
             let text = "some of this is in the group already".into();
             cx.warn(Code::Duplicate, word.span(), &word.str(), text).see(first, "here").help("the line is not used");
             return;
@@ -257,7 +279,7 @@ mod tests {
         let mut take = |from: u8, to: u8, port| {
             let ip = |last: u8| IpAddr::from([10, 0, 0, last]);
             let member = Member::Range { first: ip(from), last: ip(to), port };
-            taken.take(Protocol::Tcp, Family::V4, &member, Span::new(from.into(), to.into())).map(|s| s.start)
+            taken.member(Protocol::Tcp, Family::V4, &member, Span::new(from.into(), to.into())).map(|s| s.start)
         };
         assert_eq!(take(10, 20, 80), None);
         assert_eq!(take(30, 40, 80), None);
@@ -267,5 +289,11 @@ mod tests {
         assert_eq!(take(1, 100, 80), Some(30));
         assert_eq!(take(10, 20, 443), None);
         assert_eq!(take(21, 29, 80), None);
+        let key = |last: u8| ServiceKey::Address(Protocol::Tcp, Endpoint { ip: [10, 0, 0, last].into(), port: 80 });
+        assert_eq!(taken.alone(key(15), Span::new(1, 2)), Some(Other::Overlaps(Span::new(10, 20))));
+        assert_eq!(taken.alone(key(15), Span::new(3, 4)), Some(Other::Same(Span::new(1, 2))));
+        assert_eq!(taken.alone(key(99), Span::new(5, 6)), None);
+        let member = Member::Range { first: [10, 0, 0, 90].into(), last: [10, 0, 0, 99].into(), port: 80 };
+        assert_eq!(taken.member(Protocol::Tcp, Family::V4, &member, Span::new(7, 8)), Some(Span::new(5, 6)));
     }
 }
