@@ -668,6 +668,8 @@ pub struct Settling {
     total: u64,
     /// A service of a group: the ports of its addresses.
     ports: Vec<u16>,
+    /// A group of both address families: servers of either belong to it.
+    mixed: bool,
     /// Why it is not served, and where that stands.
     held: Option<(&'static str, Span)>,
     /// The checks of the last server whose port was not its service's: their list, that port.
@@ -736,11 +738,13 @@ impl Settling {
             kept: 0,
             total: 0,
             ports: Vec::new(),
+            mixed: false,
             held: None,
             moved: None,
             said_port: false,
         };
         settling.ports = ports(&settling.draft.header, group);
+        settling.mixed = group.is_some_and(|g| g.has(Family::V4) && g.has(Family::V6));
         settling.service(cx, global, protocol, marks);
         Some(settling)
     }
@@ -792,7 +796,7 @@ impl Settling {
         let family = draft.service.family();
         let Some(sorry) = &mut draft.service.sorry else { return };
         (sorry.forward, sorry.tunnel) = draft.sorry_forward.or(draft.forward).unwrap_or((Forward::Nat, None));
-        if Family::of(&sorry.at.ip) != family {
+        if Family::of(&sorry.at.ip) != family && !self.mixed {
             if sorry.forward != Forward::Tunnel {
                 let text = "the sorry server is of another address family than its virtual server".into();
                 cx.error(Code::Conflict, draft.sorry_span, "sorry_server", text)
@@ -865,7 +869,7 @@ impl Settling {
     fn fits(&mut self, cx: &mut Context, number: usize, left: Left) -> bool {
         let family = self.draft.service.family();
         let Some(server) = self.draft.service.servers.get(number) else { return false };
-        if Family::of(&server.at.ip) != family {
+        if Family::of(&server.at.ip) != family && !self.mixed {
             if server.forward != Forward::Tunnel {
                 cx.return_to(&self.draft.path);
                 let text =

@@ -204,6 +204,13 @@ pub struct ServerGroup {
     pub members: Vec<Member>,
 }
 
+impl ServerGroup {
+    /// It holds an address of that family.
+    pub fn has(&self, family: Family) -> bool {
+        self.members.iter().any(|m| matches!(m, Member::Range { first, .. } if Family::of(first) == family))
+    }
+}
+
 /// One line of a virtual_server_group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Member {

@@ -125,12 +125,8 @@ impl ServerGroupDraft {
                 .help("it is not used");
             return None;
         }
-        let has = |family| {
-            let of = |m: &Member| matches!(m, Member::Range { first, .. } if Family::of(first) == family);
-            self.group.members.iter().any(of)
-        };
         let open = self.group.members.iter().any(|m| matches!(m, Member::Mark(_, None)));
-        if open && has(Family::V4) && has(Family::V6) {
+        if open && self.group.has(Family::V4) && self.group.has(Family::V6) {
             let text = format!("'{name}' has IPv4 and IPv6 addresses, and a mark without a family");
             cx.error(Code::Conflict, self.span, name, text)
                 .help("write inet or inet6 behind it; the group is not used");

@@ -422,8 +422,7 @@ impl Node {
 
     fn want_ipvs(&mut self, out: &mut Vec<Effect>) {
         let left = |k: &OwnedKey| matches!(k, OwnedKey::Service(_) | OwnedKey::Dest(..) | OwnedKey::SyncDaemon(_));
-        let wanted =
-            self.config.serves() || self.config.sync_daemon.is_some() || self.left.keys().any(left);
+        let wanted = self.config.serves() || self.config.sync_daemon.is_some() || self.left.keys().any(left);
         if wanted && !self.table.ipvs_ready && self.phase == Phase::Running {
             out.push(Effect::OpenIpvs);
         }

@@ -100,8 +100,12 @@ impl Lvs {
             }
         }
         let states = std::mem::take(&mut self.services);
-        let mut before: BTreeMap<ServiceKey, (ServiceState, &Service)> =
-            states.into_iter().zip(&old.services).filter(|(_, c)| c.is_served()).map(|(s, c)| (c.key, (s, c))).collect();
+        let mut before: BTreeMap<ServiceKey, (ServiceState, &Service)> = states
+            .into_iter()
+            .zip(&old.services)
+            .filter(|(_, c)| c.is_served())
+            .map(|(s, c)| (c.key, (s, c)))
+            .collect();
         for (s, conf) in ctx.conf.services.iter().enumerate() {
             if !conf.is_served() {
                 self.services.push(ServiceState::default());
