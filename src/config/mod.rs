@@ -1,6 +1,7 @@
 //! Text to meaning: lexer, tree, typed model, diagnostics. Read `loader.rs` first.
 
 mod address;
+mod check;
 mod context;
 pub mod diagnostic;
 pub mod dump;
@@ -22,6 +23,7 @@ mod rule;
 mod script;
 pub mod source;
 mod statics;
+mod server_group;
 mod track;
 mod tree;
 mod vlink;
