@@ -47,7 +47,7 @@ impl Said<'_> {
 
 /// Which keywords of a block were given already.
 #[derive(Clone, Copy, Default)]
-pub struct Seen([u64; 2]);
+pub struct Seen([u64; 3]);
 
 impl Seen {
     /// It was given, rightly or wrongly: its absence need not be said.
@@ -58,10 +58,10 @@ impl Seen {
         })
     }
 
-    /// True if it was given before. A block has fewer than 128 keywords, and they stand together in the table.
+    /// True if it was given before. A block has fewer than 192 keywords, and they stand together in the table.
     fn put(&mut self, keyword: &'static Keyword) -> bool {
         let from = KEYWORDS.as_ptr() as usize;
-        let at = (keyword as *const Keyword as usize).saturating_sub(from) / size_of::<Keyword>() % 128;
+        let at = (keyword as *const Keyword as usize).saturating_sub(from) / size_of::<Keyword>() % 192;
         let Some(bits) = self.0.get_mut(at / 64) else { return false };
         let mask = 1u64 << (at % 64);
         let was = *bits & mask != 0;
@@ -178,7 +178,7 @@ impl Context {
                 .help(format!("nothing starts with this; write {}", expected(keyword)));
             return None;
         }
-        if let (Takes::No | Takes::Int(..) | Takes::Dec(..), Block::None) = (keyword.takes, keyword.child) {
+        if let (true, Block::None) = (takes_one(keyword.takes), keyword.child) {
             self.extra(node, keyword, block);
         }
         match keyword.state {
@@ -294,7 +294,7 @@ impl Context {
     fn check(&mut self, node: Node, keyword: &'static Keyword) {
         match keyword.takes {
             Takes::Flag => drop(self.flag(node)),
-            Takes::Int(..) if node.count() > 0 => drop(self.int(node, keyword)),
+            takes if takes.whole().is_some() && node.count() > 0 => drop(self.int(node, keyword)),
             Takes::Dec(..) if node.count() > 0 => drop(self.dec(node, keyword)),
             Takes::Weight(most) => {
                 if let Some(arg) = node.arg(0) {
@@ -344,14 +344,16 @@ impl Context {
 
     /// The first argument as a whole number in the keyword's range.
     pub fn int(&mut self, node: Node, keyword: &'static Keyword) -> Option<i64> {
-        let Takes::Int(low, high) = keyword.takes else { return None };
+        let (low, high) = keyword.takes.whole()?;
         let arg = node.arg(0)?;
         let word = arg.str();
         match word.parse::<i64>() {
             Ok(n) if (low..=high).contains(&n) => Some(n),
             number => {
                 let code = if number.is_ok() { Code::Range } else { Code::Value };
-                let text = format!("'{}' takes a whole number from {low} to {high}, not '{word}'", node.word().str());
+                let unit = of(keyword.takes.unit());
+                let text =
+                    format!("'{}' takes a whole number{unit} from {low} to {high}, not '{word}'", node.word().str());
                 let used = if keyword.word == "priority" { "100 is used" } else { "the line is not used" };
                 self.bad(code, arg, text).help(used);
                 None
@@ -366,8 +368,6 @@ impl Context {
     /// The first argument as seconds, with decimals, in the keyword's range.
     pub fn dec(&mut self, node: Node, keyword: &'static Keyword) -> Option<Duration> {
         let Takes::Dec(low, high) = keyword.takes else { return None };
-        // A maximum given in whole seconds would not fit the table's unit.
-        let high = if high == u64::from(u32::MAX) { 4_294_967_295_000_000 } else { high };
         let arg = node.arg(0)?;
         let word = arg.str();
         let (micros, rounded) = match seconds(&word) {
@@ -424,13 +424,29 @@ fn may_repeat(keyword: &Keyword) -> bool {
         || keyword.word.starts_with("notify_") && !keyword.word.starts_with("notify_em")
 }
 
+/// Nothing, or one word; more behind it is wrong.
+fn takes_one(takes: Takes) -> bool {
+    takes.whole().is_some() || matches!(takes, Takes::No | Takes::Dec(..))
+}
+
+fn of(unit: &str) -> String {
+    if unit.is_empty() {
+        String::new()
+    } else {
+        format!(" of {unit}")
+    }
+}
+
 /// What a keyword without its argument should have.
 fn expected(keyword: &Keyword) -> String {
     let word = keyword.word;
+    if let Some((low, high)) = keyword.takes.whole() {
+        return format!("'{word}' and a whole number{} from {low} to {high}", of(keyword.takes.unit()));
+    }
     match keyword.takes {
-        Takes::Int(low, high) => format!("'{word}' and a whole number from {low} to {high}"),
         Takes::Dec(..) => format!("'{word}' and a number of seconds"),
         Takes::Weight(most) => format!("'{word}' and a whole number from -{most} to {most}"),
+        Takes::Form(form) => format!("'{word}' and {form}"),
         _ => format!("'{word}' and its value"),
     }
 }
