@@ -5,6 +5,7 @@ use super::diagnostic::{closest, Code, Diagnostic, Diagnostics, Level};
 use super::keywords::{self, Block, Keyword, State, Takes, KEYWORDS};
 use super::lexer::Span;
 use super::loader::Host;
+use super::script::Doubt;
 use super::track::Tracked;
 use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
@@ -19,6 +20,8 @@ pub struct Context {
     pub tracked: Vec<Tracked>,
     /// A script that exists on the host is to be run.
     pub scripts: bool,
+    /// Scripts that others than root can change: an error if security is on and they run as root.
+    pub doubts: Vec<Doubt>,
     /// Keywords about which one word was said already.
     said: Vec<&'static Keyword>,
 }
@@ -78,6 +81,7 @@ impl Context {
             path: String::new(),
             tracked: Vec::new(),
             scripts: false,
+            doubts: Vec::new(),
             said: Vec::new(),
         }
     }

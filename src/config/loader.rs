@@ -30,13 +30,25 @@ pub struct Host {
     pub script: Option<fn(&str) -> ScriptFile>,
     /// Is there such a user?
     pub user: Option<fn(&str) -> bool>,
+    /// Is there such a group?
+    pub group: Option<fn(&str) -> bool>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ScriptFile {
     Fine,
     Missing,
     NotExecutable,
+    /// It runs, and somebody else than root can change what it does.
+    Insecure(Insecure),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Insecure {
+    /// Which part of the path, and who: "everybody can write to /tmp/x".
+    pub what: Box<str>,
+    /// The command that mends it.
+    pub mend: Box<str>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -199,7 +211,7 @@ impl Loader {
         if !self.reader.inside() {
             // A single line at top level, or a block that was left out.
             if let Some(keyword) = cx.known(node, Block::Top, &mut self.top_seen) {
-                cx.unread(node, keyword);
+                self.global.top(cx, node, keyword);
             }
             return;
         }

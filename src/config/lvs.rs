@@ -530,7 +530,7 @@ fn check(cx: &mut Context, node: Node, at: Endpoint, checks: &mut Vec<Check>, le
     let (mut enable_sni, mut sni_name) = (false, None);
     let mut helo: Option<Box<str>> = None;
     let mut hosts: Vec<(Connect, Duration)> = Vec::new();
-    let mut words = None;
+    let (mut words, mut command) = (None, None);
     let mut user = (None, None);
     let (mut misc_timeout, mut dynamic) = (UNSET, false);
     for child in node.children() {
@@ -565,7 +565,7 @@ fn check(cx: &mut Context, node: Node, at: Endpoint, checks: &mut Vec<Check>, le
             "host" => hosts.push(smtp_host(cx, child)),
             // MISC_CHECK
             "misc_path" => match child.arg(0) {
-                Some(arg) => words = script::words(cx, arg),
+                Some(_) => (words, command) = (script::program(cx, child), Some(child)),
                 None => drop(value(cx, child)),
             },
             "misc_timeout" => {
@@ -600,6 +600,9 @@ fn check(cx: &mut Context, node: Node, at: Endpoint, checks: &mut Vec<Check>, le
         Block::Smtp => Some(CheckKind::Smtp { helo: helo.unwrap_or_else(|| "smtpchecker.keepalived.org".into()) }),
         Block::Misc => match words {
             Some(words) => {
+                if let Some(line) = command {
+                    script::runs_as(cx, line, &user.0);
+                }
                 let script = Script { words, user: user.0, group: user.1 };
                 Some(CheckKind::Misc(Box::new(Misc { script, timeout: misc_timeout, dynamic })))
             }

@@ -154,6 +154,11 @@ impl<'t> Arg<'t> {
         }
     }
 
+    /// As it stands in the file, without the quotes around it.
+    pub fn raw(&self) -> &'t [u8] {
+        self.word.span.of(self.text)
+    }
+
     pub fn quoted(&self) -> bool {
         self.word.quoted
     }

@@ -888,14 +888,16 @@ fn sync_daemon(
                 .help("the connection sync daemon is not started");
         } else {
             let vrid = instance.and_then(|n| config.instances.get(n)).map_or(0, |i| i.vrid);
-            config.sync_daemon = Some(SyncDaemon { interface: sync.interface, instance, id: sync.id.unwrap_or(vrid) });
+            let (id, options) = (sync.id.unwrap_or(vrid), sync.options);
+            config.sync_daemon = Some(SyncDaemon { interface: sync.interface, instance, id, options });
         }
     }
     for (interface, span, instance, path) in syncs {
         match &config.sync_daemon {
             None => {
                 let id = config.instances.get(instance).map_or(0, |i| i.vrid);
-                config.sync_daemon = Some(SyncDaemon { interface, instance: Some(instance), id });
+                let options = Default::default();
+                config.sync_daemon = Some(SyncDaemon { interface, instance: Some(instance), id, options });
             }
             Some(first) if first.interface != interface => {
                 let owner = first.instance.and_then(|n| config.instances.get(n)).map_or("INSTANCE", |i| &i.name);
