@@ -34,6 +34,13 @@ pub enum Block {
     Bfd,
     File,
     List,
+    /// Words that are no keywords of a block: of the language, and of single lines. They stand here for the table.
+    Language,
+    SyncDaemon,
+    LvsTimeouts,
+    PeerLine,
+    TrackLine,
+    ServiceHeader,
     /// Of an unknown keyword: skipped whole.
     Unknown,
 }
@@ -194,6 +201,41 @@ use Takes::{Any, Bytes, Dec, Flag, Form, Int, Micros, No, Secs, Weight};
 
 #[rustfmt::skip]
 pub static KEYWORDS: &[Keyword] = &[
+    // Language
+    row(Block::Language, "! or #", false, Form("to the end of the line: a comment"), "", Block::None, Done),
+    row(Block::Language, "\"TEXT\"", false, Form("one word"), "", Block::None, Done),
+    row(Block::Language, "'TEXT'", false, Form("one word, in commands of scripts"), "", Block::None, Done),
+    row(Block::Language, "\\", false, Form("at the end of a line: it goes on"), "", Block::None, Done),
+    row(Block::Language, "$NAME=", false, Form("VALUE: a definition; with a backslash at its end it has more lines"), "", Block::None, Done),
+    row(Block::Language, "$NAME", false, Form("or ${NAME}: its value"), "", Block::None, Done),
+    row(Block::Language, "${_PWD}", false, Form("the directory of the file that is being read"), "", Block::None, Done),
+    row(Block::Language, "${_INSTANCE}", false, Form("the name of this copy of the daemon"), "", Block::None, Done),
+    row(Block::Language, "${_RANDOM}", false, Form("or ${_RANDOM MIN MAX}: a number"), "", Block::None, Done),
+    row(Block::Language, "${_ENV NAME}", false, Form("a variable of the environment"), "", Block::None, Done),
+    row(Block::Language, "${_HASH}", false, Form("the character #"), "", Block::None, Done),
+    row(Block::Language, "${_BANG}", false, Form("the character !"), "", Block::None, Done),
+    row(Block::Language, "@ID", false, Form("before a line: only for that config id"), "", Block::None, Done),
+    row(Block::Language, "@^ID", false, Form("before a line: for all other config ids"), "", Block::None, Done),
+    row(Block::Language, "~SEQ", false, Form("(VAR, [START,] [STEP,] END) LINE: the line for each number"), "", Block::None, Done),
+    row(Block::Language, "~SEQx", false, Form("(VAR, [START,] [STEP,] END) LINE: the same in hexadecimal"), "", Block::None, Done),
+    row(Block::Language, "~LST", false, Form("(VAR, A, B, ..) LINE, or ~LST({V1,V2}, {A1,A2}, ..) LINE: the line for each"), "", Block::None, Done),
+    // Options of lines of global_defs
+    row(Block::SyncDaemon, "inst", false, Form("INSTANCE"), "", Block::None, Done),
+    row(Block::SyncDaemon, "id", false, Int(0, 255), "the instance's virtual_router_id", Block::None, Done),
+    row(Block::SyncDaemon, "maxlen", false, Bytes(1, 65507), "from the MTU", Block::None, Idle("the kernel's default is used")),
+    row(Block::SyncDaemon, "port", false, Int(1, 65535), "8848", Block::None, Idle("the kernel's default is used")),
+    row(Block::SyncDaemon, "ttl", false, Int(1, 255), "1", Block::None, Idle("the kernel's default is used")),
+    row(Block::SyncDaemon, "group", false, Form("ADDRESS"), "224.0.0.81", Block::None, Idle("the kernel's default is used")),
+    row(Block::LvsTimeouts, "tcp", false, Secs(0, 2_678_400), "the kernel's", Block::None, Idle("the kernel keeps its timeouts")),
+    row(Block::LvsTimeouts, "tcpfin", false, Secs(0, 2_678_400), "the kernel's", Block::None, Idle("the kernel keeps its timeouts")),
+    row(Block::LvsTimeouts, "udp", false, Secs(0, 2_678_400), "the kernel's", Block::None, Idle("the kernel keeps its timeouts")),
+    row(Block::PeerLine, "min_ttl", false, Int(0, 255), "0", Block::None, Idle("see unicast_peer")),
+    row(Block::PeerLine, "max_ttl", false, Int(0, 255), "255", Block::None, Idle("see unicast_peer")),
+    row(Block::TrackLine, "weight", false, Int(-254, 254), "that of what is tracked", Block::None, Idle("")),
+    row(Block::TrackLine, "reverse", false, No, "off", Block::None, Idle("")),
+    row(Block::TrackLine, "noreverse", false, No, "on", Block::None, Idle("")),
+    row(Block::ServiceHeader, "fwmark", false, Form("NUMBER"), "", Block::None, Done),
+    row(Block::ServiceHeader, "group", false, Form("NAME"), "", Block::None, Idle("the virtual servers of this group are not served")),
     // Top
     row(Block::Top, "global_defs", false, Any, "", Block::Global, Done),
     row(Block::Top, "vrrp_sync_group", false, Any, "", Block::Group, Done),

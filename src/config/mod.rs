@@ -1,5 +1,6 @@
 //! Text to meaning: lexer, tree, typed model, diagnostics. Read `loader.rs` first.
 
+pub mod catalogue;
 mod context;
 pub mod diagnostic;
 pub mod dump;
