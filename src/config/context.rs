@@ -425,6 +425,8 @@ impl Context {
 fn may_repeat(keyword: &Keyword) -> bool {
     matches!(keyword.takes, Takes::No)
         || matches!(keyword.word, "notify" | "quorum_up" | "quorum_down" | "lvs_sync_daemon" | "status_code")
+        || matches!(keyword.word, "startup_script" | "shutdown_script" | "instance" | "net_namespace" | "lvs_timeouts")
+        || keyword.word.contains("_notify_fifo")
         || keyword.word.starts_with("notify_") && !keyword.word.starts_with("notify_em")
 }
 

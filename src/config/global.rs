@@ -406,7 +406,7 @@ impl GlobalDraft {
         while let Some(arg) = node.arg(at) {
             at += 1;
             let word = arg.str();
-            if matches!(word.as_ref(), "inst" | "id" | "maxlen" | "port" | "ttl" | "group") {
+            if SYNC_OPTIONS.contains(&word.as_ref()) {
                 let Some(value) = node.arg(at) else {
                     cx.bad(Code::Argument, arg, format!("'{word}' has no value")).help("it is not used");
                     break;
@@ -435,7 +435,9 @@ impl GlobalDraft {
                     }
                 }
                 other => {
-                    let close = closest(other, ["inst", "id", "maxlen", "port", "ttl", "group"].into_iter());
+                    // What belongs to it is no mistake of its own.
+                    at += usize::from(node.arg(at).is_some_and(|a| !SYNC_OPTIONS.contains(&a.str().as_ref())));
+                    let close = closest(other, SYNC_OPTIONS.into_iter());
                     let help = close.map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
                     cx.bad(Code::Value, arg, format!("the sync daemon has no option '{word}'"))
                         .help(format!("{help}it is not used"));
@@ -478,6 +480,8 @@ impl GlobalDraft {
         }
     }
 }
+
+const SYNC_OPTIONS: [&str; 6] = ["inst", "id", "maxlen", "port", "ttl", "group"];
 
 impl SyncDraft {
     fn option(&mut self, cx: &mut Context, word: &str, value: Arg) {
@@ -696,7 +700,7 @@ fn umask(cx: &mut Context, node: Node) -> Option<u16> {
     Some(mask)
 }
 
-const BITS: [(&str, u16); 12] = [
+const BITS: [(&str, u16); 9] = [
     ("IRUSR", 0o400),
     ("IWUSR", 0o200),
     ("IXUSR", 0o100),
@@ -706,9 +710,6 @@ const BITS: [(&str, u16); 12] = [
     ("IROTH", 0o004),
     ("IWOTH", 0o002),
     ("IXOTH", 0o001),
-    ("IRWXU", 0o700),
-    ("IRWXG", 0o070),
-    ("IRWXO", 0o007),
 ];
 
 /// Words with `+`, `-` or nothing before them; words without a sign begin anew.

@@ -203,7 +203,8 @@ pub fn words(node: Node) -> Vec<Box<str>> {
     line.first().map(|f| split(&f.text)).unwrap_or_default()
 }
 
-fn split(command: &str) -> Vec<Box<str>> {
+/// The words of a command that was taken out of its line already.
+pub fn split(command: &str) -> Vec<Box<str>> {
     fields(command.as_bytes()).unwrap_or_default().into_iter().map(|f| f.text.into()).collect()
 }
 
