@@ -122,7 +122,6 @@ pub fn state(k: &Keyword) -> String {
         State::Renamed(to) => format!("old name of '{to}'"),
         State::Dead("") => "no longer a keyword".into(),
         State::Dead(to) => format!("no longer a keyword; taken as '{to}'"),
-        State::Later => "not in this version".into(),
     }
 }
 

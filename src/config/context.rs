@@ -239,11 +239,6 @@ impl Context {
                 self.say(Level::Hint, Code::Dead, word.span(), &name, text, 5).help(help);
                 Some(keyword)
             }
-            State::Later => {
-                self.error(Code::NotYet, word.span(), &name, format!("'{name}' is not in this version"))
-                    .help("the file that it names is not read");
-                None
-            }
         }
     }
 

@@ -1,7 +1,10 @@
 //! What is wrong with a file, where, and what to do; printed with the source line and a caret.
 
 use super::lexer::Span;
+use super::source::{Source, Step};
 use crate::limits;
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -97,79 +100,207 @@ pub struct Place {
     pub column: u32,
 }
 
-/// Finds lines in the text; asked in rising order it reads the text once.
-pub struct Lines<'t> {
-    text: &'t [u8],
-    /// A line's start and its number, from which the next search goes on.
-    start: usize,
-    line: u32,
+/// Finds lines in the files; asked in rising order within a file it reads that file once.
+struct Lines<'s> {
+    source: &'s Source,
+    /// For each file asked about: where it starts, and a line's start with its number, from which the next search goes on.
+    files: Vec<(u32, usize, u32)>,
 }
 
-impl<'t> Lines<'t> {
-    pub fn new(text: &'t [u8]) -> Lines<'t> {
-        Lines { text, start: 0, line: 1 }
-    }
-
+impl<'s> Lines<'s> {
     /// The place of an offset and the line around it, without its end.
-    pub fn find(&mut self, offset: u32) -> (Place, &'t [u8]) {
-        let offset = (offset as usize).min(self.text.len());
-        if offset < self.start {
-            (self.start, self.line) = (0, 1);
+    fn find(&mut self, offset: u32) -> (Place, &'s [u8]) {
+        let source: &'s Source = self.source;
+        let (_, first, end) = source.file(offset);
+        let text = source.bytes.get(..end as usize).unwrap_or_default();
+        let offset = (offset as usize).min(text.len());
+        let known = self.files.iter().position(|f| f.0 == first).unwrap_or_else(|| {
+            self.files.push((first, first as usize, 1));
+            self.files.len() - 1
+        });
+        let Some((_, start, line)) = self.files.get_mut(known) else { return (Place { line: 1, column: 1 }, &[]) };
+        if offset < *start {
+            (*start, *line) = (first as usize, 1);
         }
-        let between = self.text.get(self.start..offset).unwrap_or_default();
-        self.line += between.iter().filter(|b| **b == b'\n').count() as u32;
+        let between = text.get(*start..offset).unwrap_or_default();
+        *line += between.iter().filter(|b| **b == b'\n').count() as u32;
         if let Some(last) = between.iter().rposition(|b| *b == b'\n') {
-            self.start += last + 1;
+            *start += last + 1;
         }
-        let rest = self.text.get(self.start..).unwrap_or_default();
+        let rest = text.get(*start..).unwrap_or_default();
         let len = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
-        let line = rest.get(..len).unwrap_or_default();
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let before = self.text.get(self.start..offset).unwrap_or_default();
+        let around = rest.get(..len).unwrap_or_default();
+        let around = around.strip_suffix(b"\r").unwrap_or(around);
+        let before = text.get(*start..offset).unwrap_or_default();
         let column = String::from_utf8_lossy(before).chars().count() as u32 + 1;
-        (Place { line: self.line, column }, line)
+        (Place { line: *line, column }, around)
     }
 }
 
 /// Longest part of a source line that is shown.
 const EXCERPT: usize = 160;
 
-/// `file:line:column: error: text`, the line, a caret line, and the help.
-pub fn print(out: &mut dyn fmt::Write, file: &str, lines: &mut Lines, d: &Diagnostic) -> fmt::Result {
-    if d.span == Span::NOWHERE {
-        writeln!(out, "{file}: {}: {}", d.level.name(), d.text)?;
-    } else {
-        let (place, line) = lines.find(d.span.start);
-        writeln!(out, "{file}:{}:{}: {}: {}", place.line, place.column, d.level.name(), d.text)?;
-        excerpt(out, line, place.column, d.span.of(lines.text))?;
-    }
-    match &d.help {
-        Some(help) => writeln!(out, "    = {help}"),
-        None => Ok(()),
+/// How findings look: with colours on a terminal.
+pub struct Style {
+    error: &'static str,
+    warning: &'static str,
+    hint: &'static str,
+    place: &'static str,
+    mark: &'static str,
+    end: &'static str,
+}
+
+impl Style {
+    pub const PLAIN: Style = Style { error: "", warning: "", hint: "", place: "", mark: "", end: "" };
+    pub const COLOUR: Style = Style {
+        error: "\x1b[1;31m",
+        warning: "\x1b[1;33m",
+        hint: "\x1b[1;36m",
+        place: "\x1b[1m",
+        mark: "\x1b[1;32m",
+        end: "\x1b[0m",
+    };
+
+    fn level(&self, level: Level) -> &'static str {
+        match level {
+            Level::Error => self.error,
+            Level::Warning => self.warning,
+            Level::Hint => self.hint,
+        }
     }
 }
 
-fn excerpt(out: &mut dyn fmt::Write, line: &[u8], column: u32, marked: &[u8]) -> fmt::Result {
-    let line = String::from_utf8_lossy(line);
+/// Findings of the same kind at the same place of the same file: of a line that is repeated, or a file included twice.
+pub struct Gathered<'d> {
+    pub first: &'d Diagnostic,
+    pub times: usize,
+}
+
+/// Each finding once; they come in order.
+pub fn gathered<'d>(source: &Source, list: &'d [Diagnostic]) -> Vec<Gathered<'d>> {
+    let mut out: Vec<Gathered> = Vec::new();
+    let mut known: HashMap<(&str, u32, Code, Option<&str>), usize> = HashMap::new();
+    for d in list {
+        let (spot, made) = (source.spot(d.span), source.is_made(d.span));
+        let (_, start, _) = source.file(spot.span.start);
+        // In a line as it was written two findings at one place are two.
+        let text = (!made).then_some(d.text.as_ref());
+        let key = (spot.file, spot.span.start.saturating_sub(start), d.code, text);
+        let at = *known.entry(key).or_insert(out.len());
+        match out.get_mut(at) {
+            Some(found) => found.times += 1,
+            None => out.push(Gathered { first: d, times: 1 }),
+        }
+    }
+    out
+}
+
+/// Prints findings that come in order.
+pub struct Printer<'s> {
+    source: &'s Source,
+    lines: Lines<'s>,
+    /// For places out of order.
+    others: Lines<'s>,
+    style: &'s Style,
+}
+
+impl<'s> Printer<'s> {
+    pub fn new(source: &'s Source, style: &'s Style) -> Printer<'s> {
+        let lines = || Lines { source, files: Vec::new() };
+        Printer { source, lines: lines(), others: lines(), style }
+    }
+
+    /// `file:line:column`, as the text was written.
+    pub fn place(&mut self, span: Span) -> String {
+        let spot = self.source.spot(span);
+        let (place, _) = self.others.find(spot.span.start);
+        format!("{}:{}:{}", spot.file, place.line, place.column)
+    }
+
+    /// File, line, column, and the column behind the marked text.
+    pub fn numbers(&mut self, span: Span) -> (&'s str, u32, u32, u32) {
+        let spot = self.source.spot(span);
+        let (place, line) = self.others.find(spot.span.start);
+        let before = place.column as usize - 1;
+        let width = marked(line, before, spot.span.of(&self.source.bytes));
+        (spot.file, place.line, place.column, place.column + width as u32)
+    }
+
+    /// How the text at a place came there, a line each.
+    pub fn steps(&mut self, span: Span) -> Vec<String> {
+        let spot = self.source.spot(span);
+        spot.steps
+            .into_iter()
+            .map(|step| match step {
+                Step::Reads(line) => format!("here it reads: {}", discreet(&line)),
+                Step::Defined(name, span) => format!("${name} is defined at {}", self.place(span)),
+                Step::Turn(turn) => format!("in the repetition with {turn}"),
+                Step::Included(span) => format!("included at {}", self.place(span)),
+            })
+            .collect()
+    }
+
+    /// `file:line:column: error: text`, the line, a caret line, and what belongs to it.
+    pub fn print(&mut self, out: &mut dyn fmt::Write, d: &Diagnostic, times: usize) -> fmt::Result {
+        let Style { place, end, mark, .. } = self.style;
+        let colour = self.style.level(d.level);
+        let level = d.level.name();
+        if d.span == Span::NOWHERE {
+            writeln!(out, "{place}{}:{end} {colour}{level}:{end} {}", self.source.file(0).0, d.text)?;
+        } else {
+            let spot = self.source.spot(d.span);
+            let (at, line) = self.lines.find(spot.span.start);
+            write!(out, "{place}{}:{}:{}:{end} ", spot.file, at.line, at.column)?;
+            writeln!(out, "{colour}{level}:{end} {}", d.text)?;
+            excerpt(out, line, at.column, spot.span.of(&self.source.bytes), mark, end)?;
+            for step in self.steps(d.span) {
+                writeln!(out, "    = {step}")?;
+            }
+        }
+        if times > 1 {
+            writeln!(out, "    = {times} times, in each line that is made from this one")?;
+        }
+        for (span, text) in &d.also {
+            writeln!(out, "    = {text}: {}", self.place(*span))?;
+        }
+        match &d.help {
+            Some(help) => writeln!(out, "    = {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A line without its password or key: findings go to logs and to other people.
+fn discreet(line: &str) -> Cow<'_, str> {
+    let words = ["auth_pass", "password", "key"];
+    let word = line.trim_start().split(|c: char| c.is_whitespace() || c == '{').next().unwrap_or_default();
+    let behind = words.iter().filter_map(|w| line.find(w).map(|at| at + w.len())).min();
+    let Some(behind) = behind.filter(|_| words.iter().any(|w| word == *w || line.contains("auth_pass"))) else {
+        return Cow::Borrowed(line);
+    };
+    let (kept, hidden) = line.split_at(behind);
+    let hide = |c: char| if c.is_whitespace() || matches!(c, '{' | '}') { c } else { '*' };
+    Cow::Owned(kept.chars().chain(hidden.chars().map(hide)).collect())
+}
+
+/// Characters of the line that are marked from a column on.
+fn marked(line: &[u8], before: usize, text: &[u8]) -> usize {
+    let width = String::from_utf8_lossy(text).chars().take_while(|c| *c != '\n').count();
+    let room = String::from_utf8_lossy(line).chars().count().saturating_sub(before);
+    width.min(room).max(1)
+}
+
+fn excerpt(out: &mut dyn fmt::Write, line: &[u8], column: u32, text: &[u8], mark: &str, end: &str) -> fmt::Result {
     let before = column as usize - 1;
     // A very long line is shown from a little before the place.
     let skip = if before + 40 > EXCERPT { before - 40 } else { 0 };
     out.write_str("    ")?;
-    for c in line.chars().skip(skip).take(EXCERPT) {
+    for c in discreet(&String::from_utf8_lossy(line)).chars().skip(skip).take(EXCERPT) {
         // No control characters onto a terminal, and no blank that cannot be seen.
         out.write_char(if c == '\t' || c == '\u{a0}' || c == '\u{feff}' || c.is_control() { ' ' } else { c })?;
     }
-    out.write_str("\n    ")?;
-    for _ in skip..before {
-        out.write_char(' ')?;
-    }
-    out.write_char('^')?;
-    let width = String::from_utf8_lossy(marked).chars().take_while(|c| *c != '\n').count();
-    let room = line.chars().count().saturating_sub(before).min(EXCERPT - (before - skip));
-    for _ in 1..width.min(room) {
-        out.write_char('~')?;
-    }
-    writeln!(out)
+    let width = marked(line, before, text).min(EXCERPT - (before - skip));
+    writeln!(out, "\n    {:skip$}{mark}^{:~<rest$}{end}", "", "", skip = before - skip, rest = width.max(1) - 1)
 }
 
 /// The known word closest to one that is not: at most a third of its letters away.
@@ -215,8 +346,8 @@ mod tests {
 
     #[test]
     fn places_count_characters() {
-        let text = "ab\n\té x\r\ny".as_bytes();
-        let mut lines = Lines::new(text);
+        let source = Source::new("f", "ab\n\té x\r\ny".into());
+        let mut lines = Lines { source: &source, files: Vec::new() };
         assert_eq!(lines.find(0).0, Place { line: 1, column: 1 });
         let (place, line) = lines.find(7);
         assert_eq!((place, line), (Place { line: 2, column: 4 }, "\té x".as_bytes()));
@@ -238,7 +369,7 @@ mod tests {
 
     #[test]
     fn the_caret_stands_below_the_word() {
-        let text = b"a\n\tpriority\xc2\xa0300\n";
+        let source = Source::new("f", b"a\n\tpriority\xc2\xa0300\n".to_vec());
         let d = Diagnostic {
             level: Level::Error,
             code: Code::Range,
@@ -251,7 +382,7 @@ mod tests {
             status: 5,
         };
         let mut out = String::new();
-        print(&mut out, "f", &mut Lines::new(text), &d).unwrap();
+        Printer::new(&source, &Style::PLAIN).print(&mut out, &d, 1).unwrap();
         assert_eq!(out, "f:2:11: error: too much\n     priority 300\n              ^~~\n    = use less\n");
     }
 }

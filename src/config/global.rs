@@ -327,6 +327,10 @@ impl GlobalDraft {
             }
             "use_pid_dir" => g.files.pid_dir = true,
             "instance" => first(cx, node, &mut g.instance),
+            // Where it begins a line it was followed already.
+            word if word.starts_with("include") => cx
+                .bad(Code::Brace, node.word(), format!("'{word}' does not begin its line"))
+                .help("the files that it names are not read; write it on a line of its own"),
             "child_wait_time" => time(&mut g.child_wait_time, seconds(cx.int_u32(node, keyword))),
             _ => cx.unread(node, keyword),
         }

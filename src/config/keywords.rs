@@ -103,8 +103,6 @@ pub enum State {
     Renamed(&'static str),
     /// keepalived knows it no more; what it means now, if anything.
     Dead(&'static str),
-    /// Part of the language, not in this version.
-    Later,
 }
 
 #[derive(Debug)]
@@ -196,7 +194,7 @@ const U32S: u64 = u32::MAX as u64 * 1_000_000;
 const U32US: u64 = u32::MAX as u64;
 const U32S_WHOLE: i64 = 4294;
 
-use State::{Dead, Done, Guard, Idle, Later, NoCheck, Refused, Renamed};
+use State::{Dead, Done, Guard, Idle, NoCheck, Refused, Renamed};
 use Takes::{Any, Bytes, Dec, Flag, Form, Int, Micros, No, Secs, Weight};
 
 #[rustfmt::skip]
@@ -262,12 +260,12 @@ pub static KEYWORDS: &[Keyword] = &[
     row(Block::Top, "use_pid_dir", false, No, "off", Block::None, Idle("pid files are where they always are")),
     row(Block::Top, "instance", false, Form("NAME"), "", Block::None, Idle("give it with -i on the command line")),
     row(Block::Top, "child_wait_time", true, Secs(0, U32), "5", Block::None, Idle("there is no child to wait for")),
-    row(Block::Top, "include", false, Any, "", Block::None, Later),
-    row(Block::Top, "includer", false, Any, "", Block::None, Later),
-    row(Block::Top, "includem", false, Any, "", Block::None, Later),
-    row(Block::Top, "includew", false, Any, "", Block::None, Later),
-    row(Block::Top, "includeb", false, Any, "", Block::None, Later),
-    row(Block::Top, "includea", false, Any, "", Block::None, Later),
+    row(Block::Top, "include", false, Form("FILES"), "", Block::None, Done),
+    row(Block::Top, "includer", false, Form("FILES"), "", Block::None, Done),
+    row(Block::Top, "includem", false, Form("FILES"), "", Block::None, Done),
+    row(Block::Top, "includew", false, Form("FILES"), "", Block::None, Done),
+    row(Block::Top, "includeb", false, Form("FILES"), "", Block::None, Done),
+    row(Block::Top, "includea", false, Form("FILES"), "", Block::None, Done),
     // Global
     row(Block::Global, "notification_email", false, Any, "", Block::List, Done),
     row(Block::Global, "notification_email_from", false, Form("ADDRESS"), "USER@HOST", Block::None, Done),

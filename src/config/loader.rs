@@ -1,12 +1,13 @@
 //! Text to configuration, in steps as small as wanted: one statement is read and understood at a time.
 
 use super::context::{Context, Seen};
-use super::diagnostic::{self, Code, Diagnostic, Level, Lines};
+use super::diagnostic::{gathered, Code, Diagnostic, Level, Printer, Style};
 use super::global::{self, GlobalDraft};
 use super::keywords::Block;
 use super::lexer::Span;
 use super::lvs::{ServiceDraft, Settling};
 use super::model::{Config, Ssl};
+use super::source::Source;
 use super::track::{self, ScriptDraft};
 use super::tree::{Item, Node, Reader, Tree};
 use super::vrrp::{self, GroupDraft, InstanceDraft};
@@ -32,6 +33,12 @@ pub struct Host {
     pub user: Option<fn(&str) -> bool>,
     /// Is there such a group?
     pub group: Option<fn(&str) -> bool>,
+    /// A variable of the environment, for `${_ENV NAME}`.
+    pub environment: Option<fn(&str) -> Option<String>>,
+    /// `include` is followed.
+    pub files: bool,
+    /// Where `${_RANDOM}` begins.
+    pub seed: u64,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,8 +86,7 @@ enum Phase {
 }
 
 pub struct Loader {
-    file: Box<str>,
-    text: Vec<u8>,
+    source: Source,
     cx: Context,
     reader: Reader,
     tree: Tree,
@@ -103,10 +109,11 @@ pub struct Loader {
 
 impl Loader {
     pub fn new(file: &str, text: Vec<u8>, host: Host) -> Loader {
+        let len = text.len() as u64;
+        let source = Source::new(file, if len > limits::CONFIG_BYTES { Vec::new() } else { text });
         let mut loader = Loader {
-            file: file.into(),
-            reader: Reader::new(&text, &host.config_id),
-            text,
+            reader: Reader::new(&source, &host),
+            source,
             cx: Context::new(host),
             tree: Tree::default(),
             phase: Phase::Read,
@@ -125,15 +132,9 @@ impl Loader {
             settling: None,
             config: Config::default(),
         };
-        if loader.text.len() as u64 > limits::CONFIG_BYTES {
-            let text = format!(
-                "the file has {} bytes; a configuration has at most {}",
-                loader.text.len(),
-                limits::CONFIG_BYTES
-            );
+        if len > limits::CONFIG_BYTES {
+            let text = format!("the file has {len} bytes; a configuration has at most {}", limits::CONFIG_BYTES);
             loader.cx.say(Level::Error, Code::File, Span::NOWHERE, "", text, 4).help("give the right file");
-            loader.text = Vec::new();
-            loader.reader = Reader::new(&[], "");
             loader.phase = Phase::Done;
         }
         loader
@@ -167,7 +168,7 @@ impl Loader {
     }
 
     fn read(&mut self) {
-        let item = self.reader.next(&self.text, &mut self.tree, &mut self.cx);
+        let item = self.reader.next(&mut self.source, &mut self.tree, &mut self.cx);
         match item {
             Item::Open => self.open(),
             Item::Entry => self.entry(),
@@ -180,7 +181,7 @@ impl Loader {
     }
 
     fn open(&mut self) {
-        let Some(node) = self.tree.root(&self.text) else { return };
+        let Some(node) = self.tree.root(&self.source.bytes) else { return };
         self.mark = 0;
         let known = self.cx.known(node, Block::Top, &mut self.top_seen);
         self.mark = self.cx.enter(node);
@@ -206,7 +207,7 @@ impl Loader {
     }
 
     fn entry(&mut self) {
-        let Some(node) = self.tree.root(&self.text) else { return };
+        let Some(node) = self.tree.root(&self.source.bytes) else { return };
         let cx = &mut self.cx;
         if !self.reader.inside() {
             // A single line at top level, or a block that was left out.
@@ -288,12 +289,11 @@ impl Loader {
         while self.step(usize::MAX) == Progress::More {}
         let found = self.cx.found;
         let mut diagnostics = found.list;
-        diagnostics.sort_by_key(|d| d.span.start);
+        diagnostics.sort_by_cached_key(|d| self.source.order(d.span));
         let fatal = found.stopped || found.status == 4;
         let status = if found.stopped { 2 } else { found.status };
         Loaded {
-            file: self.file,
-            text: self.text,
+            source: self.source,
             config: (!fatal).then_some(self.config),
             diagnostics,
             dropped: found.dropped,
@@ -320,8 +320,7 @@ fn named<'t>(cx: &mut Context, node: Node<'t>, names: &mut HashSet<Box<str>>) ->
 
 /// What a load gives.
 pub struct Loaded {
-    pub file: Box<str>,
-    pub text: Vec<u8>,
+    pub source: Source,
     /// None: nothing can start with this.
     pub config: Option<Config>,
     /// In the order of the file.
@@ -333,14 +332,23 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// The name of the main file.
+    pub fn file(&self) -> &str {
+        self.source.file(0).0
+    }
+
     /// All findings as text, with source lines and carets.
     pub fn report(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        let mut lines = Lines::new(&self.text);
-        for d in &self.diagnostics {
-            diagnostic::print(out, &self.file, &mut lines, d)?;
+        self.report_in(out, &Style::PLAIN)
+    }
+
+    pub fn report_in(&self, out: &mut dyn fmt::Write, style: &Style) -> fmt::Result {
+        let mut printer = Printer::new(&self.source, style);
+        for found in gathered(&self.source, &self.diagnostics) {
+            printer.print(out, found.first, found.times)?;
         }
         if self.dropped > 0 {
-            writeln!(out, "{}: {} more findings are not shown", self.file, self.dropped)?;
+            writeln!(out, "{}: {} more findings are not shown", self.file(), self.dropped)?;
         }
         Ok(())
     }
