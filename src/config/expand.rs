@@ -672,7 +672,13 @@ impl Expand {
         let mut pattern = String::from_utf8_lossy(&pattern).trim().to_string();
         let name = String::from_utf8_lossy(word.of(&source.bytes)).into_owned();
         if pattern.is_empty() {
-            self.error(Code::Argument, word, &name, format!("'{name}' names no file"), "write the file's name behind it");
+            self.error(
+                Code::Argument,
+                word,
+                &name,
+                format!("'{name}' names no file"),
+                "write the file's name behind it",
+            );
             return true;
         }
         if let Some(inside) = pattern.strip_prefix('"').and_then(|p| p.strip_suffix('"')) {

@@ -88,7 +88,8 @@ fn find(dir: &Path, pattern: &str) -> Vec<PathBuf> {
                 }
                 continue;
             }
-            let Ok(entries) = std::fs::read_dir(if base.as_os_str().is_empty() { Path::new(".") } else { &base }) else {
+            let Ok(entries) = std::fs::read_dir(if base.as_os_str().is_empty() { Path::new(".") } else { &base })
+            else {
                 continue;
             };
             let room = limits::GLOB_MATCHES.saturating_sub(next.len());

@@ -397,7 +397,7 @@ pub static KEYWORDS: &[Keyword] = &[
     row(Block::Global, "reload_time_file", false, Form("PATH"), "", Block::None, Idle("HUP loads the file, after a full check")),
     row(Block::Global, "reload_repeat", false, No, "off", Block::None, Idle("HUP loads the file")),
     row(Block::Global, "reload_file", false, Form("[PATH]"), "", Block::None, Idle("no such file is made")),
-    row(Block::Global, "include_check", false, Form("[+-]read, match, wildcard_match, brace_match .."), "off", Block::None, Idle("files are included without such checks")),
+    row(Block::Global, "include_check", false, Form("[+-]read, match, wildcard_match, brace_match .."), "off", Block::None, Done),
     row(Block::Global, "config_save_dir", true, Form("DIRECTORY"), "", Block::None, Idle("no copy of the configuration is kept")),
     row(Block::Global, "tmp_config_directory", false, Form("DIRECTORY"), "", Block::None, Refused(&refused::TEMPORARY_COPY)),
     row(Block::Global, "data_use_instance", false, Flag, "off", Block::None, Idle("dump files carry no instance name")),

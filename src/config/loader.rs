@@ -2,6 +2,7 @@
 
 use super::context::{Context, Seen};
 use super::diagnostic::{gathered, Code, Diagnostic, Level, Printer, Style};
+use super::expand::Strict;
 use super::global::{self, GlobalDraft};
 use super::keywords::Block;
 use super::lexer::Span;
@@ -217,7 +218,12 @@ impl Loader {
             return;
         }
         match &mut self.current {
-            Current::Global => self.global.entry(cx, node),
+            Current::Global => {
+                self.global.entry(cx, node);
+                let c = self.global.global.include_check;
+                let strict = Strict { read: c.read, plain: c.matched, wild: c.wildcard, braces: c.brace };
+                self.reader.set_strict(strict);
+            }
             Current::Ssl(ssl, seen) => global::ssl(cx, ssl, seen, node),
             Current::Group(draft) => draft.entry(cx, node),
             Current::Instance(draft) => draft.entry(cx, node),

@@ -27,8 +27,14 @@ pub struct Piece {
 #[derive(Debug)]
 enum Origin {
     /// A whole file, and the line that included it.
-    File { name: Box<str>, included: Option<Span> },
-    Made { pieces: Box<[Piece]>, how: How },
+    File {
+        name: Box<str>,
+        included: Option<Span>,
+    },
+    Made {
+        pieces: Box<[Piece]>,
+        how: How,
+    },
 }
 
 #[derive(Debug)]

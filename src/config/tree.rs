@@ -6,6 +6,7 @@
 
 use super::context::Context;
 use super::diagnostic::Code;
+use super::expand::Strict;
 use super::keywords::{Block, Index, Keyword};
 use super::lexer::{unescape, Lexer, Oddity, Span, Token, Word};
 use super::loader::Host;
@@ -208,6 +209,11 @@ impl Reader {
     pub fn new(source: &Source, host: &Host) -> Reader {
         let lexer = Lexer::new(source, host);
         Reader { lexer, index: Index::new(), pending: Vec::new(), open: None, cut: false }
+    }
+
+    /// How strict every `include` is from here on.
+    pub fn set_strict(&mut self, strict: Strict) {
+        self.lexer.expand.strict = strict;
     }
 
     pub fn next(&mut self, source: &mut Source, tree: &mut Tree, cx: &mut Context) -> Item {
@@ -572,8 +578,14 @@ mod tests {
         let (out, faults) = read(
             "vrrp_instance V {\n authentication {\n auth_type PASS\n virtual_ipaddress {\n 1.1.1.1\n }\n priority 5\n}\n",
         );
-        let wanted =
-            ["vrrp_instance V", " authentication", "  auth_type PASS", " virtual_ipaddress", "  1.1.1.1", " priority 5"];
+        let wanted = [
+            "vrrp_instance V",
+            " authentication",
+            "  auth_type PASS",
+            " virtual_ipaddress",
+            "  1.1.1.1",
+            " priority 5",
+        ];
         assert_eq!(out, wanted);
         assert_eq!(faults.len(), 1);
         let (out, faults) = read(
