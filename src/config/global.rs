@@ -853,14 +853,19 @@ pub fn value(cx: &mut Context, node: Node) -> Option<Box<str>> {
 }
 
 /// SSL: a second block replaces the first.
+pub fn second_ssl(cx: &mut Context, node: Node, before: &Option<Ssl>) {
+    if before.is_some() {
+        cx.bad(Code::Duplicate, node.word(), "there is a block 'SSL' already".into()).help("this one takes its place");
+    }
+}
+
 pub fn ssl(cx: &mut Context, ssl: &mut Ssl, seen: &mut Seen, node: Node) {
     let Some(keyword) = cx.known(node, Block::Ssl, seen) else { return };
-    let Some(text) = value(cx, node) else { return };
     match keyword.word {
-        "password" => ssl.password = Some(text),
-        "ca" => ssl.ca = Some(text),
-        "certificate" => ssl.certificate = Some(text),
-        "key" => ssl.key = Some(text),
-        _ => {}
+        "password" => put(&mut ssl.password, value(cx, node)),
+        "ca" => put(&mut ssl.ca, path(cx, node)),
+        "certificate" => put(&mut ssl.certificate, path(cx, node)),
+        "key" => put(&mut ssl.key, path(cx, node)),
+        _ => cx.unread(node, keyword),
     }
 }

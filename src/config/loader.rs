@@ -192,7 +192,10 @@ impl Loader {
         };
         self.current = match keyword.child {
             Block::Global => Current::Global,
-            Block::Ssl => Current::Ssl(Ssl::default(), Seen::default()),
+            Block::Ssl => {
+                global::second_ssl(&mut self.cx, node, &self.global.global.ssl);
+                Current::Ssl(Ssl::default(), Seen::default())
+            }
             Block::Group => named(&mut self.cx, node, &mut self.group_names)
                 .map_or(Current::Skipped, |name| Current::Group(Box::new(GroupDraft::new(&self.cx, name)))),
             Block::Instance => named(&mut self.cx, node, &mut self.names)
