@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Level {
     /// What is written works, yet under a newer name.
     Hint,
@@ -83,12 +83,23 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
+    /// No more are kept: what costs time to say need not be found out.
+    pub fn full(&self) -> bool {
+        self.list.len() >= limits::DIAGNOSTICS
+    }
+
+    /// One that is not even made.
+    pub fn count(&mut self, status: u8) {
+        self.status = self.status.max(status);
+        self.dropped += 1;
+    }
+
     pub fn push(&mut self, d: Diagnostic) {
         self.status = self.status.max(d.status);
-        if self.list.len() < limits::DIAGNOSTICS {
-            self.list.push(d);
-        } else {
+        if self.full() {
             self.dropped += 1;
+        } else {
+            self.list.push(d);
         }
     }
 }
@@ -103,37 +114,57 @@ pub struct Place {
 /// Finds lines in the files; asked in rising order within a file it reads that file once.
 struct Lines<'s> {
     source: &'s Source,
-    /// For each file asked about: where it starts, and a line's start with its number, from which the next search goes on.
-    files: Vec<(u32, usize, u32)>,
+    files: Vec<Reading>,
+}
+
+/// How far one file was looked at.
+struct Reading {
+    /// Where the file starts.
+    file: u32,
+    /// Start of the line that was found last, and its number.
+    start: usize,
+    line: u32,
+    /// The offset that was found last, and its column.
+    at: usize,
+    column: u32,
 }
 
 impl<'s> Lines<'s> {
-    /// The place of an offset and the line around it, without its end.
-    fn find(&mut self, offset: u32) -> (Place, &'s [u8]) {
+    fn new(source: &'s Source) -> Lines<'s> {
+        Lines { source, files: Vec::new() }
+    }
+
+    /// The place of an offset, the start of its line as far as it may be shown, and where in that line it is.
+    fn find(&mut self, offset: u32) -> (Place, &'s [u8], usize) {
         let source: &'s Source = self.source;
         let (_, first, end) = source.file(offset);
         let text = source.bytes.get(..end as usize).unwrap_or_default();
         let offset = (offset as usize).min(text.len());
-        let known = self.files.iter().position(|f| f.0 == first).unwrap_or_else(|| {
-            self.files.push((first, first as usize, 1));
+        let begin = Reading { file: first, start: first as usize, line: 1, at: first as usize, column: 1 };
+        let known = self.files.iter().position(|f| f.file == first).unwrap_or_else(|| {
+            self.files.push(begin);
             self.files.len() - 1
         });
-        let Some((_, start, line)) = self.files.get_mut(known) else { return (Place { line: 1, column: 1 }, &[]) };
-        if offset < *start {
-            (*start, *line) = (first as usize, 1);
+        let Some(r) = self.files.get_mut(known) else { return (Place { line: 1, column: 1 }, &[], 0) };
+        if offset < r.at {
+            *r = Reading { file: first, start: first as usize, line: 1, at: first as usize, column: 1 };
         }
-        let between = text.get(*start..offset).unwrap_or_default();
-        *line += between.iter().filter(|b| **b == b'\n').count() as u32;
+        let between = text.get(r.at..offset).unwrap_or_default();
+        let mut counted = between;
         if let Some(last) = between.iter().rposition(|b| *b == b'\n') {
-            *start += last + 1;
+            r.line += between.iter().filter(|b| **b == b'\n').count() as u32;
+            r.start = r.at + last + 1;
+            r.column = 1;
+            counted = between.get(last + 1..).unwrap_or_default();
         }
-        let rest = text.get(*start..).unwrap_or_default();
+        r.column += String::from_utf8_lossy(counted).chars().count() as u32;
+        r.at = offset;
+        // As much as can be shown.
+        let rest = text.get(offset..(offset + 8 * EXCERPT).min(text.len())).unwrap_or_default();
         let len = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
-        let around = rest.get(..len).unwrap_or_default();
+        let around = text.get(r.start..offset + len).unwrap_or_default();
         let around = around.strip_suffix(b"\r").unwrap_or(around);
-        let before = text.get(*start..offset).unwrap_or_default();
-        let column = String::from_utf8_lossy(before).chars().count() as u32 + 1;
-        (Place { line: *line, column }, around)
+        (Place { line: r.line, column: r.column }, around, offset - r.start)
     }
 }
 
@@ -179,13 +210,13 @@ pub struct Gathered<'d> {
 /// Each finding once; they come in order.
 pub fn gathered<'d>(source: &Source, list: &'d [Diagnostic]) -> Vec<Gathered<'d>> {
     let mut out: Vec<Gathered> = Vec::new();
-    let mut known: HashMap<(&str, u32, Code, Option<&str>), usize> = HashMap::new();
+    let mut known: HashMap<(&str, u32, Code, Level, Option<&str>), usize> = HashMap::new();
     for d in list {
         let (spot, made) = (source.spot(d.span), source.is_made(d.span));
         let (_, start, _) = source.file(spot.span.start);
         // In a line as it was written two findings at one place are two.
         let text = (!made).then_some(d.text.as_ref());
-        let key = (spot.file, spot.span.start.saturating_sub(start), d.code, text);
+        let key = (spot.file, spot.span.start.saturating_sub(start), d.code, d.level, text);
         let at = *known.entry(key).or_insert(out.len());
         match out.get_mut(at) {
             Some(found) => found.times += 1,
@@ -206,23 +237,21 @@ pub struct Printer<'s> {
 
 impl<'s> Printer<'s> {
     pub fn new(source: &'s Source, style: &'s Style) -> Printer<'s> {
-        let lines = || Lines { source, files: Vec::new() };
-        Printer { source, lines: lines(), others: lines(), style }
+        Printer { source, lines: Lines::new(source), others: Lines::new(source), style }
     }
 
     /// `file:line:column`, as the text was written.
     pub fn place(&mut self, span: Span) -> String {
         let spot = self.source.spot(span);
-        let (place, _) = self.others.find(spot.span.start);
+        let (place, ..) = self.others.find(spot.span.start);
         format!("{}:{}:{}", spot.file, place.line, place.column)
     }
 
     /// File, line, column, and the column behind the marked text.
     pub fn numbers(&mut self, span: Span) -> (&'s str, u32, u32, u32) {
         let spot = self.source.spot(span);
-        let (place, line) = self.others.find(spot.span.start);
-        let before = place.column as usize - 1;
-        let width = marked(line, before, spot.span.of(&self.source.bytes));
+        let (place, line, at) = self.others.find(spot.span.start);
+        let width = marked(line, at, spot.span.of(&self.source.bytes));
         (spot.file, place.line, place.column, place.column + width as u32)
     }
 
@@ -249,10 +278,10 @@ impl<'s> Printer<'s> {
             writeln!(out, "{place}{}:{end} {colour}{level}:{end} {}", self.source.file(0).0, d.text)?;
         } else {
             let spot = self.source.spot(d.span);
-            let (at, line) = self.lines.find(spot.span.start);
-            write!(out, "{place}{}:{}:{}:{end} ", spot.file, at.line, at.column)?;
+            let (Place { line: number, column }, line, at) = self.lines.find(spot.span.start);
+            write!(out, "{place}{}:{number}:{column}:{end} ", spot.file)?;
             writeln!(out, "{colour}{level}:{end} {}", d.text)?;
-            excerpt(out, line, at.column, spot.span.of(&self.source.bytes), mark, end)?;
+            excerpt(out, line, at, spot.span.of(&self.source.bytes), mark, end)?;
             for step in self.steps(d.span) {
                 writeln!(out, "    = {step}")?;
             }
@@ -272,35 +301,46 @@ impl<'s> Printer<'s> {
 
 /// A line without its password or key: findings go to logs and to other people.
 fn discreet(line: &str) -> Cow<'_, str> {
-    let words = ["auth_pass", "password", "key"];
     let word = line.trim_start().split(|c: char| c.is_whitespace() || c == '{').next().unwrap_or_default();
-    let behind = words.iter().filter_map(|w| line.find(w).map(|at| at + w.len())).min();
-    let Some(behind) = behind.filter(|_| words.iter().any(|w| word == *w || line.contains("auth_pass"))) else {
-        return Cow::Borrowed(line);
+    let behind = match word {
+        "password" | "key" => line.find(word).map(|at| at + word.len()),
+        _ => line.find("auth_pass").map(|at| at + "auth_pass".len()),
     };
-    let (kept, hidden) = line.split_at(behind);
+    let Some((kept, hidden)) = behind.and_then(|at| line.split_at_checked(at)) else { return Cow::Borrowed(line) };
     let hide = |c: char| if c.is_whitespace() || matches!(c, '{' | '}') { c } else { '*' };
     Cow::Owned(kept.chars().chain(hidden.chars().map(hide)).collect())
 }
 
-/// Characters of the line that are marked from a column on.
-fn marked(line: &[u8], before: usize, text: &[u8]) -> usize {
-    let width = String::from_utf8_lossy(text).chars().take_while(|c| *c != '\n').count();
-    let room = String::from_utf8_lossy(line).chars().count().saturating_sub(before);
-    width.min(room).max(1)
+/// The start of the character so many characters before `at`.
+fn back(line: &[u8], at: usize, characters: usize) -> usize {
+    let starts = line.get(..at).unwrap_or_default().iter().enumerate().rev();
+    starts.filter(|(_, b)| **b & 0xc0 != 0x80).map(|(n, _)| n).nth(characters.saturating_sub(1)).unwrap_or(0)
 }
 
-fn excerpt(out: &mut dyn fmt::Write, line: &[u8], column: u32, text: &[u8], mark: &str, end: &str) -> fmt::Result {
-    let before = column as usize - 1;
-    // A very long line is shown from a little before the place.
-    let skip = if before + 40 > EXCERPT { before - 40 } else { 0 };
+/// Characters of the line that are marked from an offset on.
+fn marked(line: &[u8], at: usize, text: &[u8]) -> usize {
+    let first = text.split(|b| *b == b'\n').next().unwrap_or_default();
+    let room = line.len().saturating_sub(at).min(4 * EXCERPT);
+    let shown = first.get(..room).unwrap_or(first);
+    String::from_utf8_lossy(shown).chars().count().max(1)
+}
+
+/// The line with a caret below the place; a very long one is shown from a little before the place.
+fn excerpt(out: &mut dyn fmt::Write, line: &[u8], at: usize, text: &[u8], mark: &str, end: &str) -> fmt::Result {
+    let width = |from: usize, to: usize| String::from_utf8_lossy(line.get(from..to).unwrap_or_default()).chars().count();
+    let from = if at > EXCERPT - 40 { back(line, at, 40) } else { 0 };
+    // Some more than is shown, for what must not be.
+    let wide = back(line, from, 200);
+    let window = line.get(wide..(from + 4 * EXCERPT).min(line.len())).unwrap_or_default();
+    let window = String::from_utf8_lossy(window);
     out.write_str("    ")?;
-    for c in discreet(&String::from_utf8_lossy(line)).chars().skip(skip).take(EXCERPT) {
+    for c in discreet(&window).chars().skip(width(wide, from)).take(EXCERPT) {
         // No control characters onto a terminal, and no blank that cannot be seen.
         out.write_char(if c == '\t' || c == '\u{a0}' || c == '\u{feff}' || c.is_control() { ' ' } else { c })?;
     }
-    let width = marked(line, before, text).min(EXCERPT - (before - skip));
-    writeln!(out, "\n    {:skip$}{mark}^{:~<rest$}{end}", "", "", skip = before - skip, rest = width.max(1) - 1)
+    let skip = width(from, at);
+    let rest = marked(line, at, text).min(EXCERPT.saturating_sub(skip)).max(1) - 1;
+    writeln!(out, "\n    {:skip$}{mark}^{:~<rest$}{end}", "", "")
 }
 
 /// The known word closest to one that is not: at most a third of its letters away.
@@ -347,9 +387,9 @@ mod tests {
     #[test]
     fn places_count_characters() {
         let source = Source::new("f", "ab\n\té x\r\ny".into());
-        let mut lines = Lines { source: &source, files: Vec::new() };
+        let mut lines = Lines::new(&source);
         assert_eq!(lines.find(0).0, Place { line: 1, column: 1 });
-        let (place, line) = lines.find(7);
+        let (place, line, _) = lines.find(7);
         assert_eq!((place, line), (Place { line: 2, column: 4 }, "\té x".as_bytes()));
         assert_eq!(lines.find(10).0, Place { line: 3, column: 1 });
         assert_eq!(lines.find(1).0, Place { line: 1, column: 2 });
