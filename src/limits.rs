@@ -21,6 +21,8 @@ pub const DEFINITION_DEPTH: usize = 16;
 pub const EXPANDED_LINE: usize = 256 << 10;
 /// Diagnostics kept of one file; a wrong file (a binary, a log) would give millions.
 pub const DIAGNOSTICS: usize = 1000;
+/// Instances with one VRID, name or address among which the routers of a domain are compared: they are taken in pairs.
+pub const PEER_CANDIDATES: usize = 512;
 /// Virtual addresses of one instance: the count in an advert is one byte (RFC 9568 5.2.5).
 pub const ADVERT_ADDRESSES: usize = 255;
 /// A periodic advert may leave early by this much, so that adverts nearly due leave together.

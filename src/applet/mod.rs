@@ -1,5 +1,6 @@
 //! The words that the program answers to: each is one function from arguments to an exit status.
 
+pub mod check;
 pub mod keywords;
 pub mod run;
 
@@ -18,6 +19,8 @@ pub const APPLETS: &[Applet] = &[
         about: "the daemon, under the name of the program that it stands in for",
         run: run::run,
     },
+    Applet { name: "check", about: "what is wrong with a configuration", run: check::check },
+    Applet { name: "config", about: "what a configuration means", run: check::config },
     Applet { name: "keywords", about: "every keyword of the configuration, or one", run: keywords::run },
 ];
 

@@ -269,6 +269,31 @@ impl<'s> Printer<'s> {
             .collect()
     }
 
+    /// One place of a finding that concerns several configurations, and its line unless that shall not be seen. No
+    /// level: a note.
+    pub fn show(&mut self, out: &mut dyn fmt::Write, span: Span, of: (Option<Level>, &str), line: bool) -> fmt::Result {
+        let Style { place, end, mark, .. } = self.style;
+        let (level, text) = of;
+        let head = match level {
+            Some(level) => format!("{}{}:{end} {text}", self.style.level(level), level.name()),
+            None => format!("note: {text}"),
+        };
+        if span == Span::NOWHERE {
+            return writeln!(out, "{place}{}:{end} {head}", self.source.file(0).0);
+        }
+        let spot = self.source.spot(span);
+        let (Place { line: number, column }, around, at) = self.others.find(spot.span.start);
+        writeln!(out, "{place}{}:{number}:{column}:{end} {head}", spot.file)?;
+        if !line {
+            return Ok(());
+        }
+        excerpt(out, around, at, spot.span.of(&self.source.bytes), mark, end)?;
+        for step in self.steps(span) {
+            writeln!(out, "    = {step}")?;
+        }
+        Ok(())
+    }
+
     /// `file:line:column: error: text`, the line, a caret line, and what belongs to it.
     pub fn print(&mut self, out: &mut dyn fmt::Write, d: &Diagnostic, times: usize) -> fmt::Result {
         let Style { place, end, mark, .. } = self.style;
@@ -327,7 +352,8 @@ fn marked(line: &[u8], at: usize, text: &[u8]) -> usize {
 
 /// The line with a caret below the place; a very long one is shown from a little before the place.
 fn excerpt(out: &mut dyn fmt::Write, line: &[u8], at: usize, text: &[u8], mark: &str, end: &str) -> fmt::Result {
-    let width = |from: usize, to: usize| String::from_utf8_lossy(line.get(from..to).unwrap_or_default()).chars().count();
+    let width =
+        |from: usize, to: usize| String::from_utf8_lossy(line.get(from..to).unwrap_or_default()).chars().count();
     let from = if at > EXCERPT - 40 { back(line, at, 40) } else { 0 };
     // Some more than is shown, for what must not be.
     let wide = back(line, from, 200);

@@ -7,6 +7,7 @@ use super::global::{self, GlobalDraft};
 use super::keywords::Block;
 use super::lexer::Span;
 use super::lvs::{ServiceDraft, Settling};
+use super::marks::Marks;
 use super::model::{Config, Ssl};
 use super::source::Source;
 use super::track::{self, ScriptDraft};
@@ -106,6 +107,7 @@ pub struct Loader {
     keys: HashSet<ServiceKey>,
     settling: Option<Settling>,
     config: Config,
+    marks: Marks,
 }
 
 impl Loader {
@@ -132,6 +134,7 @@ impl Loader {
             keys: HashSet::new(),
             settling: None,
             config: Config::default(),
+            marks: Marks::default(),
         };
         if len > limits::CONFIG_BYTES {
             let text = format!("the file has {len} bytes; a configuration has at most {}", limits::CONFIG_BYTES);
@@ -208,6 +211,7 @@ impl Loader {
                 .map_or(Current::Skipped, |name| Current::Script(Box::new(ScriptDraft::new(&self.cx, name)))),
             block => Current::Other(block, Seen::default()),
         };
+        self.marks.open(node, !matches!(self.current, Current::Skipped));
     }
 
     fn entry(&mut self) {
@@ -220,6 +224,7 @@ impl Loader {
             }
             return;
         }
+        self.marks.entry(node);
         match &mut self.current {
             Current::Global => {
                 self.global.entry(cx, node);
@@ -253,6 +258,7 @@ impl Loader {
             Current::Script(draft) => self.scripts.push(*draft),
             Current::Global | Current::Other(..) | Current::Skipped => {}
         }
+        self.marks.close();
         self.cx.leave(self.mark);
     }
 
@@ -307,6 +313,7 @@ impl Loader {
             diagnostics,
             dropped: found.dropped,
             status,
+            marks: self.marks,
         }
     }
 }
@@ -338,6 +345,8 @@ pub struct Loaded {
     pub dropped: usize,
     /// What `-t` exits with: 0, 2, 4, 5 or 6.
     pub status: u8,
+    /// Where the statements of the VRRP blocks stand.
+    pub marks: Marks,
 }
 
 impl Loaded {
