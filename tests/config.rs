@@ -4,7 +4,7 @@
 use holdfast::base::addr::IfName;
 use holdfast::config::diagnostic::{Code, Level};
 use holdfast::config::dump::dump;
-use holdfast::config::loader::{load, read_file, Host, Loaded, Loader, Progress, ScriptFile};
+use holdfast::config::loader::{load, read_file, Host, Insecure, Loaded, Loader, Progress, ScriptFile};
 use holdfast::config::model::Config;
 use holdfast::config::write::write;
 use std::fmt::Write;
@@ -26,12 +26,23 @@ fn host() -> Host {
         hostname: "director".into(),
         config_id: "director".into(),
         interfaces: Some(interfaces),
-        script: Some(|p| if p.starts_with("/gone") { ScriptFile::Missing } else { ScriptFile::Fine }),
+        script: Some(script),
         user: Some(|u| u == "root" || u == "nobody"),
         table: Some(|t| (t == "red").then_some(100)),
+        group: Some(|g| g == "root" || g == "nogroup"),
         environment: Some(|name| (name == "SITE").then(|| "north".into())),
         files: true,
         seed: 1,
+    }
+}
+
+fn script(path: &str) -> ScriptFile {
+    let insecure = || Insecure { what: "everybody can write to /open".into(), mend: "chmod o-w /open".into() };
+    match path.split('/').nth(1) {
+        Some("gone") => ScriptFile::Missing,
+        Some("text") => ScriptFile::NotExecutable,
+        Some("open") => ScriptFile::Insecure(insecure()),
+        _ => ScriptFile::Fine,
     }
 }
 
@@ -190,6 +201,22 @@ fn blanks_of_other_systems_change_nothing() {
         assert!(loaded.config == config, "{}", path.display());
         assert!(loaded.diagnostics.iter().any(|d| d.code.name() == "blanks"));
     }
+}
+
+/// global_defs as it is written out means what was read.
+#[test]
+fn global_defs_written_out_read_the_same() {
+    let mut written = 0;
+    for path in files() {
+        let Some(config) = load("f", read_file(&path).expect("readable"), host()).config else { continue };
+        let text = write(&config, true);
+        let again = load("f", text.clone().into_bytes(), host());
+        let global = again.config.map(|c| c.global);
+        assert!(global.as_ref() == Some(&config.global), "{}:\n{text}\n{global:#?}", path.display());
+        written += text.lines().count();
+        assert!(!write(&config, false).contains("a secret"));
+    }
+    assert!(written > 500, "{written}");
 }
 
 /// A finding keeps its identity when lines move: a reload compares by it.

@@ -1,6 +1,7 @@
 //! The words that the program answers to: each is one function from arguments to an exit status.
 
 pub mod check;
+pub mod keywords;
 pub mod run;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ pub const APPLETS: &[Applet] = &[
     },
     Applet { name: "check", about: "what is wrong with a configuration", run: check::check },
     Applet { name: "config", about: "what a configuration means", run: check::config },
+    Applet { name: "keywords", about: "every keyword of the configuration, or one", run: keywords::run },
 ];
 
 /// The name that the program was called by decides; a name that nobody knows is the daemon's too.

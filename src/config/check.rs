@@ -325,7 +325,7 @@ impl Draft {
     fn misc(&mut self, cx: &mut Context, node: Node, keyword: &'static Keyword) {
         match keyword.word {
             "misc_path" => match node.arg(0) {
-                Some(arg) => self.words = script::words(cx, arg),
+                Some(_) => self.words = script::program(cx, node),
                 None => drop(value(cx, node)),
             },
             "misc_dynamic" => self.dynamic = true,
@@ -435,6 +435,9 @@ impl Draft {
             Block::Smtp => CheckKind::Smtp { helo: self.helo.unwrap_or_else(|| "smtpchecker.keepalived.org".into()) },
             Block::Misc => match self.words {
                 Some(words) => {
+                    if let Some(line) = node.children().filter(|c| c.word().str() == "misc_path").last() {
+                        script::runs_as(cx, line, &self.user.0);
+                    }
                     let script = Script { words, user: self.user.0, group: self.user.1 };
                     CheckKind::Misc(Box::new(Misc { script, timeout: Duration::ZERO, dynamic: self.dynamic }))
                 }

@@ -6,6 +6,7 @@ use super::diagnostic::{closest, Code, Diagnostic, Diagnostics, Level};
 use super::keywords::{self, Block, Index, Keyword, State, Takes, KEYWORDS};
 use super::lexer::Span;
 use super::loader::Host;
+use super::script::Doubt;
 use super::track::Tracked;
 use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
@@ -26,6 +27,8 @@ pub struct Context {
     pub blocks: Vec<(Block, Box<str>)>,
     /// A script that exists on the host is to be run.
     pub scripts: bool,
+    /// Scripts that others than root can change: an error if security is on and they run as root.
+    pub doubts: Vec<Doubt>,
     /// Keywords about which one word was said already.
     said: Vec<&'static Keyword>,
     /// For the words of lines; the reader has its own for statements.
@@ -58,7 +61,7 @@ impl Said<'_> {
 
 /// Which keywords of a block were given already.
 #[derive(Clone, Copy, Default)]
-pub struct Seen([u64; 2]);
+pub struct Seen([u64; 3]);
 
 impl Seen {
     /// It was given, rightly or wrongly: its absence need not be said.
@@ -69,10 +72,10 @@ impl Seen {
         })
     }
 
-    /// True if it was given before. A block has fewer than 128 keywords, and they stand together in the table.
+    /// True if it was given before. A block has fewer than 192 keywords, and they stand together in the table.
     fn put(&mut self, keyword: &'static Keyword) -> bool {
         let from = KEYWORDS.as_ptr() as usize;
-        let at = (keyword as *const Keyword as usize).saturating_sub(from) / size_of::<Keyword>() % 128;
+        let at = (keyword as *const Keyword as usize).saturating_sub(from) / size_of::<Keyword>() % 192;
         let Some(bits) = self.0.get_mut(at / 64) else { return false };
         let mask = 1u64 << (at % 64);
         let was = *bits & mask != 0;
@@ -91,6 +94,7 @@ impl Context {
             references: Vec::new(),
             blocks: Vec::new(),
             scripts: false,
+            doubts: Vec::new(),
             said: Vec::new(),
             options: Index::new(),
             preference: RULE_PREFERENCE,
@@ -261,11 +265,6 @@ impl Context {
                 self.say(Level::Hint, Code::Dead, word.span(), &name, text, 5).help(help);
                 Some(keyword)
             }
-            State::Later => {
-                self.error(Code::NotYet, word.span(), &name, format!("'{name}' is not in this version"))
-                    .help("the file that it names is not read");
-                None
-            }
         }
     }
 
@@ -336,7 +335,7 @@ impl Context {
     fn extra(&mut self, node: Node, keyword: &'static Keyword, block: Block) {
         let takes = match (keyword.takes, keyword.child) {
             (Takes::No, Block::None) => 0,
-            (Takes::Int(..) | Takes::Dec(..), Block::None) => 1,
+            (takes, Block::None) if takes.whole().is_some() || matches!(takes, Takes::Dec(..)) => 1,
             _ => return,
         };
         let Some(arg) = node.arg(takes) else { return };
@@ -355,7 +354,7 @@ impl Context {
     fn check(&mut self, node: Node, keyword: &'static Keyword) {
         match keyword.takes {
             Takes::Flag => drop(self.flag(node)),
-            Takes::Int(..) if node.count() > 0 => drop(self.int(node, keyword)),
+            takes if takes.whole().is_some() && node.count() > 0 => drop(self.int(node, keyword)),
             Takes::Dec(..) if node.count() > 0 => drop(self.dec(node, keyword)),
             Takes::Weight(most) => {
                 if let Some(arg) = node.arg(0) {
@@ -405,14 +404,16 @@ impl Context {
 
     /// The first argument as a whole number in the keyword's range.
     pub fn int(&mut self, node: Node, keyword: &'static Keyword) -> Option<i64> {
-        let Takes::Int(low, high) = keyword.takes else { return None };
+        let (low, high) = keyword.takes.whole()?;
         let arg = node.arg(0)?;
         let word = arg.str();
         match word.parse::<i64>() {
             Ok(n) if (low..=high).contains(&n) => Some(n),
             number => {
                 let code = if number.is_ok() { Code::Range } else { Code::Value };
-                let text = format!("'{}' takes a whole number from {low} to {high}, not '{word}'", node.word().str());
+                let unit = of(keyword.takes.unit());
+                let text =
+                    format!("'{}' takes a whole number{unit} from {low} to {high}, not '{word}'", node.word().str());
                 let used = if keyword.word == "priority" { "100 is used" } else { "the line is not used" };
                 self.bad(code, arg, text).help(used);
                 None
@@ -427,8 +428,6 @@ impl Context {
     /// The first argument as seconds, with decimals, in the keyword's range.
     pub fn dec(&mut self, node: Node, keyword: &'static Keyword) -> Option<Duration> {
         let Takes::Dec(low, high) = keyword.takes else { return None };
-        // A maximum given in whole seconds would not fit the table's unit.
-        let high = if high == u64::from(u32::MAX) { 4_294_967_295_000_000 } else { high };
         let arg = node.arg(0)?;
         let word = arg.str();
         let (micros, rounded) = match seconds(&word) {
@@ -487,16 +486,29 @@ fn may_repeat(keyword: &Keyword) -> bool {
     matches!(keyword.takes, Takes::No)
         || matches!((keyword.block, keyword.word), (Block::AuthHmac, "key") | (Block::GarpGroup, "interface"))
         || matches!(keyword.word, "notify" | "quorum_up" | "quorum_down" | "lvs_sync_daemon" | "status_code")
+        || matches!(keyword.word, "startup_script" | "shutdown_script" | "instance" | "net_namespace" | "lvs_timeouts")
+        || keyword.word.contains("_notify_fifo")
         || keyword.word.starts_with("notify_") && !keyword.word.starts_with("notify_em")
+}
+
+fn of(unit: &str) -> String {
+    if unit.is_empty() {
+        String::new()
+    } else {
+        format!(" of {unit}")
+    }
 }
 
 /// What a keyword without its argument should have.
 pub fn expected(keyword: &Keyword) -> String {
     let word = keyword.word;
+    if let Some((low, high)) = keyword.takes.whole() {
+        return format!("'{word}' and a whole number{} from {low} to {high}", of(keyword.takes.unit()));
+    }
     match keyword.takes {
-        Takes::Int(low, high) => format!("'{word}' and a whole number from {low} to {high}"),
         Takes::Dec(..) => format!("'{word}' and a number of seconds"),
         Takes::Weight(most) => format!("'{word}' and a whole number from -{most} to {most}"),
+        Takes::Form(form) => format!("'{word}' and {form}"),
         _ => format!("'{word}' and its value"),
     }
 }

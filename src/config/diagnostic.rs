@@ -43,7 +43,7 @@ codes!(
     NotYet "not-in-this-version", Safeguard "safeguard-missing", Refused "not-done-here", NoCheck "check-missing", Renamed "deprecated-name",
     Dead "dead-name", Argument "missing-argument", Extra "extra-word", Value "bad-value", Range "out-of-range",
     Rounded "rounded", Repeated "repeated", Duplicate "duplicate", Missing "missing-keyword", Reference "unknown-reference",
-    Conflict "conflict", Clash "clash", Empty "empty", Interface "interface", Script "script", Nothing "nothing-to-run",
+    Conflict "conflict", Clash "clash", Empty "empty", Interface "interface", Script "script", Insecure "insecure-script", Nothing "nothing-to-run",
 );
 
 #[derive(Clone, PartialEq, Debug)]

@@ -3,6 +3,7 @@
 use super::check;
 use super::context::{Context, Seen};
 use super::diagnostic::{gathered, Code, Diagnostic, Level, Printer, Style};
+use super::expand::Strict;
 use super::global::{self, GlobalDraft};
 use super::keywords::Block;
 use super::lexer::Span;
@@ -36,6 +37,8 @@ pub struct Host {
     pub user: Option<fn(&str) -> bool>,
     /// The number of a routing table with that name.
     pub table: Option<fn(&str) -> Option<u32>>,
+    /// Is there such a group?
+    pub group: Option<fn(&str) -> bool>,
     /// A variable of the environment, for `${_ENV NAME}`.
     pub environment: Option<fn(&str) -> Option<String>>,
     /// `include` is followed.
@@ -44,11 +47,21 @@ pub struct Host {
     pub seed: u64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ScriptFile {
     Fine,
     Missing,
     NotExecutable,
+    /// It runs, and somebody else than root can change what it does.
+    Insecure(Insecure),
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Insecure {
+    /// Which part of the path, and who: "everybody can write to /tmp/x".
+    pub what: Box<str>,
+    /// The command that mends it.
+    pub mend: Box<str>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -201,7 +214,10 @@ impl Loader {
         }
         self.current = match keyword.child {
             Block::Global => Current::Global,
-            Block::Ssl => Current::Ssl(Ssl::default(), Seen::default()),
+            Block::Ssl => {
+                global::second_ssl(&mut self.cx, node, &self.global.global.ssl);
+                Current::Ssl(Ssl::default(), Seen::default())
+            }
             Block::Group => named(&mut self.cx, node, &mut self.group_names)
                 .map_or(Current::Skipped, |name| Current::Group(Box::new(GroupDraft::new(&self.cx, name)))),
             Block::Instance => named(&mut self.cx, node, &mut self.names)
@@ -231,13 +247,18 @@ impl Loader {
         if !self.reader.inside() {
             // A single line at top level, or a block that was left out.
             if let Some(keyword) = cx.known(node, Block::Top, &mut self.top_seen) {
-                cx.unread(node, keyword);
+                self.global.top(cx, node, keyword);
             }
             return;
         }
         self.marks.entry(node);
         match &mut self.current {
-            Current::Global => self.global.entry(cx, node),
+            Current::Global => {
+                self.global.entry(cx, node);
+                let c = self.global.global.include_check;
+                let strict = Strict { read: c.read, plain: c.matched, wild: c.wildcard, braces: c.brace };
+                self.reader.set_strict(strict);
+            }
             Current::Ssl(ssl, seen) => global::ssl(cx, ssl, seen, node),
             Current::Group(draft) => draft.entry(cx, node),
             Current::Instance(draft) => draft.entry(cx, node),

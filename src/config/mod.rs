@@ -2,6 +2,7 @@
 
 mod address;
 mod check;
+pub mod catalogue;
 mod context;
 pub mod diagnostic;
 pub mod dump;

@@ -20,3 +20,15 @@ pub static ENCAP: Refusal = Refusal {
     safeguard: true,
 };
 pub static LABELS: Refusal = harmless("MPLS routes are left to `ip route`", "the route is set without it");
+pub static DBUS: Refusal = harmless("D-Bus is not spoken", "the state is not seen on D-Bus; scripts are told of it");
+
+pub static IPTABLES: Refusal = harmless("nftables does what iptables and its sets would", "nothing else changes");
+
+pub static PROCESS_NAMES: Refusal = harmless("there is one process", "its name is that of the program");
+
+pub static NETLINK_BUFFERS: Refusal =
+    harmless("the program sizes its netlink buffers itself", "news that are lost are read anew from the kernel");
+
+pub static TEMPORARY_COPY: Refusal = harmless("the configuration is kept in memory", "no temporary file is written");
+
+pub static DUMP_PATHS: Refusal = harmless("it never had an effect", "dumps go to the usual places");

@@ -53,7 +53,7 @@ impl ScriptDraft {
         let Some(arg) = node.arg(0) else { return };
         match node.word().str().as_ref() {
             "script" => {
-                let words = script::split(&arg.str());
+                let words = script::words(node);
                 self.program = words.first().filter(|w| !w.is_empty()).map(|w| (w.clone(), arg.span()));
             }
             "user" => {
@@ -70,6 +70,7 @@ impl ScriptDraft {
 
 /// Once the file is read: what is tracked must be there.
 pub fn settle(cx: &mut Context, global: &GlobalDraft, scripts: &[ScriptDraft]) {
+    script::settle(cx, global);
     // With script security a script needs a user: its own, script_user, or one of this name.
     let no_user = global.script_security
         && global.script_user.is_none()
@@ -90,6 +91,12 @@ pub fn settle(cx: &mut Context, global: &GlobalDraft, scripts: &[ScriptDraft]) {
         let is_tracked = tracked.iter().any(|t| t.name == draft.name);
         match cx.host.script.map(|look| look(program)) {
             Some(ScriptFile::Fine) if is_tracked => cx.scripts = true,
+            Some(ScriptFile::Insecure(insecure)) if is_tracked => {
+                cx.scripts = true;
+                if global.script_security && !draft.user {
+                    script::insecure(cx, *span, program, &insecure);
+                }
+            }
             Some(ScriptFile::Missing | ScriptFile::NotExecutable) if is_tracked => {
                 cx.error(Code::Script, *span, program, format!("'{program}' is not there, or is not executable"))
                     .help("the script is not run");

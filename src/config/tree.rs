@@ -6,6 +6,7 @@
 
 use super::context::Context;
 use super::diagnostic::Code;
+use super::expand::Strict;
 use super::keywords::{Block, Index, Keyword};
 use super::lexer::{unescape, Lexer, Oddity, Span, Token, Word};
 use super::loader::Host;
@@ -157,6 +158,11 @@ impl<'t> Arg<'t> {
         }
     }
 
+    /// As it stands in the file, without the quotes around it.
+    pub fn raw(&self) -> &'t [u8] {
+        self.word.span.of(self.text)
+    }
+
     pub fn quoted(&self) -> bool {
         self.word.quoted
     }
@@ -204,6 +210,11 @@ impl Reader {
     pub fn new(source: &Source, host: &Host) -> Reader {
         let lexer = Lexer::new(source, host);
         Reader { lexer, index: Index::new(), pending: Vec::new(), open: None, cut: false }
+    }
+
+    /// How strict every `include` is from here on.
+    pub fn set_strict(&mut self, strict: Strict) {
+        self.lexer.expand.strict = strict;
     }
 
     pub fn next(&mut self, source: &mut Source, tree: &mut Tree, cx: &mut Context) -> Item {

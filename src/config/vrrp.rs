@@ -516,7 +516,8 @@ pub fn settle(
             syncs.push((interface, span, number, draft.path.clone()));
         }
         names.insert(draft.name.clone(), number);
-        config.instances.push(draft.finish(cx, global, garp, interface, vrid));
+        let instance = draft.finish(cx, global, &config.global, interface, vrid);
+        config.instances.push(instance);
     }
     let mut grouped = HashMap::new();
     for draft in groups {
@@ -572,7 +573,7 @@ impl InstanceDraft {
         mut self,
         cx: &mut Context,
         global: &GlobalDraft,
-        garp: super::model::Garp,
+        defaults: &super::model::Global,
         interface: IfName,
         vrid: u8,
     ) -> Instance {
@@ -681,7 +682,7 @@ impl InstanceDraft {
             vips: std::mem::take(&mut self.vips),
             excluded: std::mem::take(&mut self.excluded),
             routes: std::mem::take(&mut self.routes),
-            garp: self.garp.over(garp),
+            garp: self.garp.over(defaults.garp),
             notify,
             smtp_alert: self.smtp_alert.or(global.smtp_alert_vrrp).or(global.smtp_alert).unwrap_or(false),
             track_interfaces: std::mem::take(&mut self.tracks),
@@ -696,12 +697,12 @@ impl InstanceDraft {
             accept: owner || self.accept.unwrap_or(!strict),
             strict,
             track_src_ip: self.track_src_ip,
-            owner_ignore_adverts: self.owner_ignore_adverts.unwrap_or(false),
+            owner_ignore_adverts: self.owner_ignore_adverts.or(defaults.vrrp.owner_ignore_adverts).unwrap_or(false),
             timer_expired_backup: self.timer_expired_backup,
             notify_deleted,
             notify_lower,
-            notify_priority_changes: self.notify_priority_changes.unwrap_or(false),
-            garp_extra_if: self.garp_extra_if.flatten(),
+            notify_priority_changes: self.notify_priority_changes.unwrap_or(defaults.vrrp.notify_priority_changes),
+            garp_extra_if: self.garp_extra_if.unwrap_or(defaults.vrrp.garp_extra_if),
             vmac: self.vmac.take(),
             vmac_xmit_base: self.vmac_xmit_base,
             vmac_addr: self.vmac_addr,
@@ -929,7 +930,8 @@ impl GroupDraft {
         for script in [&mut notify.master, &mut notify.backup, &mut notify.fault, &mut notify.stop, &mut notify.any] {
             script::default_user(script.as_mut(), &global.script_user);
         }
-        let notify_priority_changes = self.notify_priority_changes.unwrap_or(false);
+        let given = self.notify_priority_changes;
+        let notify_priority_changes = given.unwrap_or(config.global.vrrp.notify_priority_changes);
         config.groups.push(Group { name: self.name, members, notify, smtp_alert, notify_priority_changes });
     }
 }
@@ -951,14 +953,16 @@ fn sync_daemon(
                 .help("the connection sync daemon is not started");
         } else {
             let vrid = instance.and_then(|n| config.instances.get(n)).map_or(0, |i| i.vrid);
-            config.sync_daemon = Some(SyncDaemon { interface: sync.interface, instance, id: sync.id.unwrap_or(vrid) });
+            let (id, options) = (sync.id.unwrap_or(vrid), sync.options);
+            config.sync_daemon = Some(SyncDaemon { interface: sync.interface, instance, id, options });
         }
     }
     for (interface, span, instance, path) in syncs {
         match &config.sync_daemon {
             None => {
                 let id = config.instances.get(instance).map_or(0, |i| i.vrid);
-                config.sync_daemon = Some(SyncDaemon { interface, instance: Some(instance), id });
+                let options = Default::default();
+                config.sync_daemon = Some(SyncDaemon { interface, instance: Some(instance), id, options });
             }
             Some(first) if first.interface != interface => {
                 let owner = first.instance.and_then(|n| config.instances.get(n)).map_or("INSTANCE", |i| &i.name);

@@ -74,6 +74,20 @@ pub fn group(name: &str) -> io::Result<u32> {
     group_in(&fs::read_to_string("/etc/group")?, name).ok_or_else(|| Error::from(ErrorKind::NotFound))
 }
 
+/// The name of a user's number, else the number.
+pub fn user_name(uid: u32) -> String {
+    name_in(&fs::read_to_string("/etc/passwd").unwrap_or_default(), uid)
+}
+
+pub fn group_name(gid: u32) -> String {
+    name_in(&fs::read_to_string("/etc/group").unwrap_or_default(), gid)
+}
+
+fn name_in(file: &str, number: u32) -> String {
+    let entry = find(file, |_, n| n == Some(number)).and_then(|fields| fields.first().copied());
+    entry.map_or_else(|| number.to_string(), str::to_string)
+}
+
 fn group_in(groups: &str, name: &str) -> Option<u32> {
     find(groups, |other, _| other == name).and_then(|fields| field(&fields, 2)).or_else(|| name.parse().ok())
 }

@@ -161,7 +161,12 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         groups: if plan.grouped { vec![group] } else { vec![] },
         server_groups: vec![],
         services: vec![service],
-        sync_daemon: Some(SyncDaemon { interface: "eth0".parse().unwrap(), instance: Some(0), id: 51 }),
+        sync_daemon: Some(SyncDaemon {
+            interface: "eth0".parse().unwrap(),
+            instance: Some(0),
+            id: 51,
+            options: Default::default(),
+        }),
         ..Config::default()
     }
 }

@@ -131,8 +131,14 @@ pub fn command(words: &[Box<str>]) -> String {
             continue;
         }
         out.push('\'');
-        // A single quote cannot stand inside single quotes.
-        out.push_str(&word.replace('\'', "'\\''"));
+        for c in word.chars() {
+            match c {
+                '\'' | '\\' => out.extend(['\\', c]),
+                // A line's end cannot stand in a quoted word.
+                c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", c as u32)),
+                c => out.push(c),
+            }
+        }
         out.push('\'');
     }
     out

@@ -102,8 +102,11 @@ fn instance(out: &mut Writer, i: &Instance) {
     out.flag("track_src_ip", i.track_src_ip);
     out.flag("dont_track_primary", i.dont_track_primary);
     garp(out, &i.garp);
-    if let Some(extra) = i.garp_extra_if {
-        out.value("garp_extra_if", format_args!("{}{}", if extra.all { "all " } else { "" }, extra.every.as_secs()));
+    match i.garp_extra_if {
+        Some(extra) => {
+            out.value("garp_extra_if", format_args!("{}{}", if extra.all { "all " } else { "" }, extra.every.as_secs()));
+        }
+        None => out.value("garp_extra_if", 0),
     }
     notify(out, &i.notify);
     match &i.notify_deleted {
