@@ -419,3 +419,27 @@ fn a_local_want_takes_no_server_down() {
     assert!(operations(&answer(&mut d, [Verdict::NotTried(24), Verdict::Up])).is_empty());
     assert_eq!(d.node.lvs.server_alive(0, 0), Some(true));
 }
+
+/// A virtual server that is held back, and a check that is not made: as if they were not there, also through reloads.
+#[test]
+fn what_is_held_back_does_nothing() {
+    let text = SERVICE.replace("QUORUM", "").replace("INHIBIT", "PING_CHECK {\n }");
+    let held = text.replace("lb_kind NAT", "lb_kind TUN type gre");
+    let config = |text: &str| {
+        let host = Host { hostname: "here".into(), ..Host::default() };
+        Rc::new(load("test.conf", text.as_bytes().to_vec(), host).config.expect("a configuration"))
+    };
+    let mut d = Desk::new(&held);
+    assert!(d.node.config().services[0].held.is_some());
+    assert!(operations(&d.pass(20.0)).is_empty());
+    assert!(d.probes.is_empty() && d.node.table().is_empty_handed());
+    let served = d.step(Event::Reload(config(&text)));
+    assert_eq!(operations(&served).len(), 3);
+    answer(&mut d, [Verdict::Up, Verdict::Up]);
+    assert_eq!(d.probes.len(), 2, "one check for each server");
+    let gone = d.step(Event::Reload(config(&held)));
+    assert_eq!(operations(&gone), ["remove virtual server [10.0.0.100]:tcp:80"]);
+    d.probes.clear();
+    d.pass(20.0);
+    assert!(d.probes.is_empty() && d.node.table().is_empty_handed());
+}

@@ -925,16 +925,7 @@ impl Settling {
             }
             _ => {}
         }
-        let no_port = |check: &Check| {
-            let connects = !matches!(
-                check.kind,
-                super::model::CheckKind::Misc(_)
-                    | super::model::CheckKind::Ping
-                    | super::model::CheckKind::Bfd(_)
-                    | super::model::CheckKind::File(_)
-            );
-            connects && check.connect_port.is_none()
-        };
+        let no_port = |check: &Check| check.kind.has_port() && check.connect_port.is_none();
         if own == 0 && !self.said_port && server.checks.iter().any(no_port) {
             self.said_port = true;
             cx.return_to(&draft.path);

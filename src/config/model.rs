@@ -1144,6 +1144,11 @@ impl CheckKind {
         }
     }
 
+    /// It goes to a port of the server.
+    pub fn has_port(&self) -> bool {
+        !matches!(self, CheckKind::Misc(_) | CheckKind::Ping | CheckKind::Bfd(_) | CheckKind::File(_))
+    }
+
     /// False: not made in this version, as if it were not there.
     pub fn is_made(&self) -> bool {
         matches!(self, CheckKind::Tcp | CheckKind::Http(_) | CheckKind::Smtp { .. } | CheckKind::Misc(_))
