@@ -20,7 +20,8 @@ pub fn command(cx: &mut Context, node: Node) -> Option<Script> {
             } else {
                 "the script is not run; put a command with arguments into double quotes"
             };
-            cx.bad(Code::Script, user, text).help(help);
+            // keepalived is silent about it: no error in the exit status.
+            cx.warn(Code::Script, user.span(), &name, text).help(help);
             return None;
         }
         script.user = Some(name.as_ref().into());
