@@ -17,6 +17,8 @@ pub const GLOB_MATCHES: usize = 4096;
 pub const EXPANDED_BYTES: usize = 8 << 20;
 /// Definitions inside definitions; real ones nest two or three deep.
 pub const DEFINITION_DEPTH: usize = 16;
+/// Definitions of several lines inside each other, with the files and repetitions around them.
+pub const EXPANDED_DEPTH: usize = 64;
 /// Bytes of one line after its definitions were put in.
 pub const EXPANDED_LINE: usize = 256 << 10;
 /// Diagnostics kept of one file; a wrong file (a binary, a log) would give millions.

@@ -60,6 +60,10 @@ fn test(name: &str, options: &Options, file: Option<&Path>) -> u8 {
             return FATAL;
         }
     };
+    if let Err(text) = enter_namespace(options) {
+        tell(&mut *out, &text);
+        return FATAL;
+    }
     match load::whole(options, true) {
         Err(unreadable) => {
             tell(&mut *out, &unreadable.text);
@@ -72,6 +76,13 @@ fn test(name: &str, options: &Options, file: Option<&Path>) -> u8 {
             loaded.status
         }
     }
+}
+
+/// The network namespace of `-s`; a test of the configuration looks at its interfaces too.
+fn enter_namespace(options: &Options) -> Result<(), String> {
+    let Some(space) = &options.namespace else { return Ok(()) };
+    let enter = File::open(format!("/run/netns/{space}")).and_then(|f| sys::enter_network_namespace(f.as_fd()));
+    enter.map_err(|e| format!("cannot enter network namespace {space}: {e}"))
 }
 
 fn daemon(name: &str, options: Options) -> u8 {
@@ -87,11 +98,8 @@ fn daemon(name: &str, options: Options) -> u8 {
     if let Some(mask) = options.umask {
         sys::umask(mask);
     }
-    if let Some(space) = &options.namespace {
-        let enter = File::open(format!("/run/netns/{space}")).and_then(|f| sys::enter_network_namespace(f.as_fd()));
-        if let Err(e) = enter {
-            return fail(&format!("cannot enter network namespace {space}: {e}"));
-        }
+    if let Err(text) = enter_namespace(&options) {
+        return fail(&text);
     }
     let logger = match Logger::install(log_options(name, &options)) {
         Ok(logger) => logger,

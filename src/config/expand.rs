@@ -70,6 +70,8 @@ enum Values {
 struct Definition {
     name: Box<[u8]>,
     value: Box<[u8]>,
+    /// Set by a repetition, anew with each turn.
+    counted: bool,
 }
 
 /// A file that is open: where its own includes are looked for, and what it is.
@@ -344,10 +346,13 @@ impl Expand {
         at.pos += 1 + len + 1;
         loop {
             let (end, code_end) = value_line(&source.bytes, at.pos, at.end);
-            let line = trim(&source.bytes, Span::new(at.pos, code_end));
-            let line = line.of(&source.bytes);
+            let line = trim(&source.bytes, Span::new(at.pos, code_end)).of(&source.bytes);
+            // A comment hides no '\': the value goes on behind it.
             let (line, more) = match line {
                 [line @ .., b'\\'] => (line, true),
+                line if code_end < end => {
+                    (line, trim(&source.bytes, Span::new(code_end, end)).of(&source.bytes).ends_with(b"\\"))
+                }
                 line => (line, false),
             };
             let kept = line.len() - line.iter().rev().take_while(|b| blank(**b)).count();
@@ -360,7 +365,7 @@ impl Expand {
             at.pos += 1;
         }
         source.definitions.push(Defined { name: String::from_utf8_lossy(&name).into(), span: name_span });
-        self.definitions.push(Definition { name: name.into(), value: value.into() });
+        self.definitions.push(Definition { name: name.into(), value: value.into(), counted: false });
         true
     }
 
@@ -379,11 +384,18 @@ impl Expand {
         if at.dollar >= code_end {
             return false;
         }
-        let Some((text, pieces)) = self.replace(source, Span::new(at.pos, code_end)) else { return false };
+        let line = Span::new(at.pos, code_end);
+        let Some((text, pieces)) = self.replace(source, line) else { return false };
         at.pos = end;
+        if self.stack.len() > limits::EXPANDED_DEPTH {
+            self.endless(line);
+            return true;
+        }
+        // Several lines: each is replaced when its turn comes; a repetition among them counts for those behind it.
+        let what = if text.contains(&b'\n') { What::Other } else { What::Replaced };
         if let Some(span) = self.make(source, &text, pieces, How::Replaced) {
             self.stack.push(Frame::Text(*at));
-            *at = Stretch::new(span, What::Replaced);
+            *at = Stretch::new(span, what);
         }
         true
     }
@@ -413,18 +425,20 @@ impl Expand {
         for turn in 0.. {
             let Some((next, next_pieces)) = self.replace_once(source, &text, &pieces, span, turn == 0) else { break };
             (text, pieces, changed) = (next, next_pieces, true);
+            if text.contains(&b'\n') && text.len() <= limits::EXPANDED_LINE {
+                break;
+            }
             if turn >= limits::DEFINITION_DEPTH || text.len() > limits::EXPANDED_LINE {
-                self.error(
-                    Code::Depth,
-                    span,
-                    "$",
-                    "the definitions in this line refer to themselves, or make it endless".into(),
-                    "the line is not used",
-                );
+                self.endless(span);
                 return Some((Vec::new(), vec![Piece { at: 0, from: span, definition: None }]));
             }
         }
         changed.then_some((text, pieces))
+    }
+
+    fn endless(&mut self, line: Span) {
+        let text = "the definitions in this line refer to themselves, or make it endless";
+        self.error(Code::Depth, line, "$", text.into(), "the line is not used");
     }
 
     /// Replaces each `$NAME` and `${NAME}` that stands in the text now. `first`: the text is as it was written.
@@ -628,6 +642,7 @@ impl Expand {
         copy(&text, from, text.len(), &whole, &mut out, &mut made);
         let mut what = String::new();
         for (name, value) in turns.names.iter().zip(&values) {
+            self.count(source, name, value, turns.line);
             if !what.is_empty() {
                 what.push_str(", ");
             }
@@ -637,6 +652,17 @@ impl Expand {
         if let Some(span) = self.make(source, &out, made, How::Turn(what.into())) {
             *at = Stretch::new(span, What::Other);
         }
+    }
+
+    /// What a repetition counts is a definition too: others refer to it, and it keeps its last value.
+    fn count(&mut self, source: &mut Source, name: &[u8], value: &[u8], line: Span) {
+        let last = self.definitions.iter_mut().rfind(|d| *d.name == *name);
+        if let Some(definition) = last.filter(|d| d.counted) {
+            definition.value = value.into();
+            return;
+        }
+        source.definitions.push(Defined { name: String::from_utf8_lossy(name).into(), span: line });
+        self.definitions.push(Definition { name: name.into(), value: value.into(), counted: true });
     }
 
     /// At `include` and `rest` bytes behind it. False: it is another word.

@@ -38,7 +38,8 @@ pub fn command(cx: &mut Context, node: Node) -> Option<Script> {
         } else {
             "the script is not run; put a command with arguments into double quotes"
         };
-        cx.error(Code::Script, at.span(), name, format!("there is no user '{name}'")).help(help);
+        // keepalived is silent about it: no error in the exit status.
+        cx.warn(Code::Script, at.span(), name, format!("there is no user '{name}'")).help(help);
         return None;
     }
     if let Some(group) = group {

@@ -172,7 +172,10 @@ impl Source {
                     }
                     let Some((from, definition)) = self.back(part.start, pieces, at) else { break };
                     if let Some(d) = definition.and_then(|n| self.definitions.get(n as usize)) {
-                        steps.push(Step::Defined(d.name.clone(), d.span));
+                        // One that refers to itself is named once.
+                        if !matches!(steps.last(), Some(Step::Defined(_, last)) if *last == d.span) {
+                            steps.push(Step::Defined(d.name.clone(), d.span));
+                        }
                     }
                     if let How::Turn(turn) = how {
                         steps.push(Step::Turn(turn.clone()));

@@ -125,9 +125,9 @@ pub fn host(config_id: Option<&str>, look: bool) -> Host {
     host.environment = Some(|name| std::env::var(name).ok());
     host.seed = crate::linux::sys::realtime_micros();
     if look {
-        let names = fs::read_dir("/sys/class/net").map(|dir| {
-            dir.flatten().filter_map(|entry| entry.file_name().to_str().and_then(|n| n.parse().ok())).collect()
-        });
+        // Not /sys/class/net: that shows the network namespace it was mounted in.
+        let names = fs::read_to_string("/proc/self/net/dev");
+        let names = names.map(|t| t.lines().filter_map(|l| l.split_once(':')?.0.trim().parse().ok()).collect());
         host.interfaces = names.ok();
         host.script = Some(script);
         host.user = Some(|name| process::identity(name, None).is_ok());
