@@ -5,7 +5,7 @@ use super::diagnostic::{closest, Code, Diagnostic, Diagnostics, Level};
 use super::keywords::{self, Block, Keyword, State, Takes, KEYWORDS};
 use super::lexer::Span;
 use super::loader::Host;
-use super::track::Tracked;
+use super::track::Defined;
 use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
 use std::net::IpAddr;
@@ -15,8 +15,8 @@ pub struct Context {
     pub found: Diagnostics,
     pub host: Host,
     path: String,
-    /// Lines of track_script, to be found when all is read.
-    pub tracked: Vec<Tracked>,
+    /// What can be tracked, once all is read.
+    pub defined: Defined,
     /// A script that exists on the host is to be run.
     pub scripts: bool,
     /// Keywords about which one word was said already.
@@ -76,7 +76,7 @@ impl Context {
             found: Diagnostics::default(),
             host,
             path: String::new(),
-            tracked: Vec::new(),
+            defined: Defined::default(),
             scripts: false,
             said: Vec::new(),
         }

@@ -440,18 +440,18 @@ pub static KEYWORDS: &[Keyword] = &[
     row(Block::AuthHmac, "time_window", false, Int(1, 300), "", Block::None, Idle("see auth_hmac")),
     // Script
     row(Block::Script, "script", false, Any, "", Block::None, Idle("")),
-    row(Block::Script, "interval", true, Dec(0, U32S), "", Block::None, Idle("")),
+    row(Block::Script, "interval", true, Dec(0, U32S), "1", Block::None, Idle("")),
     row(Block::Script, "timeout", true, Dec(0, U32S), "", Block::None, Idle("")),
-    row(Block::Script, "weight", true, Weight(253), "", Block::None, Idle("")),
-    row(Block::Script, "rise", true, Int(1, U32), "", Block::None, Idle("")),
-    row(Block::Script, "fall", true, Int(1, U32), "", Block::None, Idle("")),
+    row(Block::Script, "weight", true, Weight(253), "0", Block::None, Idle("")),
+    row(Block::Script, "rise", true, Int(1, U32), "1", Block::None, Idle("")),
+    row(Block::Script, "fall", true, Int(1, U32), "1", Block::None, Idle("")),
     row(Block::Script, "user", true, Any, "", Block::None, Idle("")),
     row(Block::Script, "init_fail", false, No, "", Block::None, Idle("")),
     // TrackProcess
     row(Block::TrackProcess, "process", true, Any, "", Block::None, Idle("")),
     row(Block::TrackProcess, "param_match", false, Any, "", Block::None, Idle("")),
-    row(Block::TrackProcess, "weight", false, Weight(254), "", Block::None, Idle("")),
-    row(Block::TrackProcess, "quorum", true, Int(1, 65535), "", Block::None, Idle("")),
+    row(Block::TrackProcess, "weight", false, Weight(254), "0", Block::None, Idle("")),
+    row(Block::TrackProcess, "quorum", true, Int(1, 65535), "1", Block::None, Idle("")),
     row(Block::TrackProcess, "quorum_max", true, Int(0, 65535), "", Block::None, Idle("")),
     row(Block::TrackProcess, "delay", true, Dec(1, 3_600_000_000), "", Block::None, Idle("")),
     row(Block::TrackProcess, "terminate_delay", true, Dec(1, 3_600_000_000), "", Block::None, Idle("")),
@@ -459,7 +459,7 @@ pub static KEYWORDS: &[Keyword] = &[
     row(Block::TrackProcess, "full_command", false, No, "", Block::None, Idle("")),
     // TrackFile
     row(Block::TrackFile, "file", false, Any, "", Block::None, Idle("")),
-    row(Block::TrackFile, "weight", false, Weight(254), "", Block::None, Idle("")),
+    row(Block::TrackFile, "weight", false, Weight(254), "1", Block::None, Idle("")),
     row(Block::TrackFile, "init_file", false, Any, "", Block::None, Idle("")),
     // TrackGroup
     row(Block::TrackGroup, "group", false, Any, "", Block::List, Idle("")),

@@ -7,7 +7,7 @@ use super::keywords::Block;
 use super::lexer::Span;
 use super::lvs::{ServiceDraft, Settling};
 use super::model::{Config, Ssl};
-use super::track::{self, ScriptDraft};
+use super::track::{self, FileDraft, ProcessDraft, ScriptDraft};
 use super::tree::{Item, Node, Reader, Tree};
 use super::vrrp::{self, GroupDraft, InstanceDraft};
 use crate::base::addr::IfName;
@@ -53,6 +53,8 @@ enum Current {
     Instance(Box<InstanceDraft>),
     Service(Box<ServiceDraft>),
     Script(Box<ScriptDraft>),
+    TrackFile(Box<FileDraft>),
+    TrackProcess(Box<ProcessDraft>),
     /// Not in this version: only looked through.
     Other(Block, Seen),
     /// Not used, which was said.
@@ -79,8 +81,10 @@ pub struct Loader {
     global: GlobalDraft,
     instances: Vec<InstanceDraft>,
     groups: Vec<GroupDraft>,
-    scripts: Vec<ScriptDraft>,
+    tracked: track::Drafts,
     script_names: HashSet<Box<str>>,
+    file_names: HashSet<Box<str>>,
+    process_names: HashSet<Box<str>>,
     services: std::collections::VecDeque<ServiceDraft>,
     names: HashSet<Box<str>>,
     group_names: HashSet<Box<str>>,
@@ -104,8 +108,10 @@ impl Loader {
             global: GlobalDraft::default(),
             instances: Vec::new(),
             groups: Vec::new(),
-            scripts: Vec::new(),
+            tracked: track::Drafts::default(),
             script_names: HashSet::new(),
+            file_names: HashSet::new(),
+            process_names: HashSet::new(),
             services: Default::default(),
             names: HashSet::new(),
             group_names: HashSet::new(),
@@ -140,6 +146,7 @@ impl Loader {
                     if self.config.global.router_id.is_empty() {
                         self.config.global.router_id = self.cx.host.hostname.clone();
                     }
+                    track::settle(&mut self.cx, &self.global, &self.tracked, &mut self.config);
                     let (instances, groups) = (std::mem::take(&mut self.instances), std::mem::take(&mut self.groups));
                     vrrp::settle(&mut self.cx, &mut self.global, instances, groups, &mut self.config);
                     self.phase = Phase::Lvs;
@@ -189,6 +196,10 @@ impl Loader {
             Block::None | Block::List | Block::Unknown => Current::Skipped,
             Block::Script => named(&mut self.cx, node, &mut self.script_names)
                 .map_or(Current::Skipped, |name| Current::Script(Box::new(ScriptDraft::new(&self.cx, name)))),
+            Block::TrackFile => named(&mut self.cx, node, &mut self.file_names)
+                .map_or(Current::Skipped, |name| Current::TrackFile(Box::new(FileDraft::new(&self.cx, name)))),
+            Block::TrackProcess => named(&mut self.cx, node, &mut self.process_names)
+                .map_or(Current::Skipped, |name| Current::TrackProcess(Box::new(ProcessDraft::new(&self.cx, name)))),
             block => Current::Other(block, Seen::default()),
         };
     }
@@ -210,6 +221,8 @@ impl Loader {
             Current::Instance(draft) => draft.entry(cx, node),
             Current::Service(draft) => draft.entry(cx, node),
             Current::Script(draft) => draft.entry(cx, node),
+            Current::TrackFile(draft) => draft.entry(cx, node),
+            Current::TrackProcess(draft) => draft.entry(cx, node),
             Current::Other(block, seen) => {
                 if let Some(keyword) = cx.known(node, *block, seen) {
                     cx.unread(node, keyword);
@@ -228,7 +241,9 @@ impl Loader {
                 draft.close();
                 self.services.push_back(*draft);
             }
-            Current::Script(draft) => self.scripts.push(*draft),
+            Current::Script(draft) => self.tracked.scripts.push(*draft),
+            Current::TrackFile(draft) => self.tracked.files.push(*draft),
+            Current::TrackProcess(draft) => self.tracked.processes.push(*draft),
             Current::Global | Current::Other(..) | Current::Skipped => {}
         }
         self.cx.leave(self.mark);
@@ -268,7 +283,7 @@ impl Loader {
 
     fn conclude(&mut self) {
         self.phase = Phase::Done;
-        track::settle(&mut self.cx, &self.global, &self.scripts);
+        track::conclude(&mut self.cx, &self.global);
     }
 
     /// Reads what is left, and gives all that was found.

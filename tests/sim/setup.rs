@@ -97,7 +97,7 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         garp: Garp::default(),
         notify: Notify::default(),
         smtp_alert: false,
-        track_interfaces: Vec::new(),
+        track: Tracks::default(),
         group: plan.grouped.then_some(0),
         held: None,
         lower_prio_no_advert: false,
@@ -156,7 +156,14 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         servers: if variant { vec![server(10), server(12)] } else { vec![server(10), server(11), server(12)] },
     };
     let members = vec![0, 1];
-    let group = Group { name: "VG1".into(), members, notify: Notify::default(), smtp_alert: false };
+    let group = Group {
+        name: "VG1".into(),
+        members,
+        notify: Notify::default(),
+        smtp_alert: false,
+        track: Tracks::default(),
+        tracking_weight: false,
+    };
     Config {
         global: Global::default(),
         instances: vec![
@@ -164,6 +171,9 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
             instance("VI_GATEWAY", "eth1", 52, vec![vip_line(vip(1))]),
         ],
         groups: if plan.grouped { vec![group] } else { vec![] },
+        scripts: Vec::new(),
+        files: Vec::new(),
+        processes: Vec::new(),
         services: vec![service],
         sync_daemon: Some(SyncDaemon { interface: "eth0".parse().unwrap(), instance: Some(0), id: 51 }),
     }

@@ -1,4 +1,83 @@
-use super::Writer;
-use crate::config::model::Config;
+//! What can be tracked, and the lines that track it.
 
-pub fn write(_out: &mut Writer, _config: &Config) {}
+use super::{command, quote, Writer};
+use crate::config::model::{Config, ParamMatch, Track, TrackFile, TrackProcess, Tracks, VrrpScript};
+
+pub fn write(out: &mut Writer, config: &Config) {
+    for script in &config.scripts {
+        out.block(format_args!("vrrp_script {}", quote(&script.name)), |out| self::script(out, script));
+    }
+    for file in &config.files {
+        out.block(format_args!("track_file {}", quote(&file.name)), |out| self::file(out, file));
+    }
+    for process in &config.processes {
+        out.block(format_args!("vrrp_track_process {}", quote(&process.name)), |out| self::process(out, process));
+    }
+}
+
+fn script(out: &mut Writer, s: &VrrpScript) {
+    out.value("script", quote(&command(&s.script.words)));
+    if let Some(user) = &s.script.user {
+        let group = s.script.group.as_ref().map_or(String::new(), |g| format!(" {}", quote(g)));
+        out.value("user", format_args!("{}{group}", quote(user)));
+    }
+    out.seconds("interval", s.interval);
+    out.seconds("timeout", s.timeout);
+    out.value("weight", weight(s.weight, s.reverse));
+    out.value("rise", s.rise);
+    out.value("fall", s.fall);
+    out.flag("init_fail", s.init_fail);
+}
+
+fn file(out: &mut Writer, f: &TrackFile) {
+    out.value("file", quote(&f.path));
+    out.value("weight", weight(f.weight, f.reverse));
+    if let Some(init) = f.init {
+        out.value("init_file", format_args!("{}{}", init.value, if init.overwrite { " overwrite" } else { "" }));
+    }
+}
+
+fn process(out: &mut Writer, p: &TrackProcess) {
+    let words: Vec<String> = std::iter::once(&p.program).chain(&p.params).map(|w| quote(w)).collect();
+    out.value("process", words.join(" "));
+    match p.param_match {
+        Some(ParamMatch::Initial) => out.value("param_match", "initial"),
+        Some(ParamMatch::Partial) => out.value("param_match", "partial"),
+        // Without parameters the bare word stands for none at all.
+        Some(ParamMatch::Exact) if p.params.is_empty() => out.line("param_match"),
+        Some(ParamMatch::Exact) | None => {}
+    }
+    out.value("weight", weight(p.weight, p.reverse));
+    // 0 only comes with quorum_max 0, which says it all.
+    out.option("quorum", (p.quorum > 0).then_some(p.quorum));
+    out.option("quorum_max", p.quorum_max);
+    for (word, delay) in [("terminate_delay", p.terminate_delay), ("fork_delay", p.fork_delay)] {
+        if !delay.is_zero() {
+            out.seconds(word, delay);
+        }
+    }
+    out.flag("full_command", p.full_command);
+}
+
+fn weight(weight: i32, reverse: bool) -> String {
+    format!("{weight}{}", if reverse { " reverse" } else { "" })
+}
+
+/// The blocks of an instance or a group.
+#[allow(dead_code)]
+pub fn lists(out: &mut Writer, config: &Config, tracks: &Tracks) {
+    let line = |name: &str, w: i32, reverse: bool| format!("{} weight {}", quote(name), weight(w, reverse));
+    let lines = |tracks: &[Track], name: &dyn Fn(usize) -> Option<Box<str>>| -> Vec<String> {
+        tracks.iter().filter_map(|t| Some(line(&name(t.target)?, t.weight, t.reverse))).collect()
+    };
+    let interfaces = tracks.interfaces.iter().map(|t| line(t.name.as_str(), t.weight, t.reverse)).collect();
+    let all = [
+        ("track_interface", interfaces),
+        ("track_script", lines(&tracks.scripts, &|n| config.scripts.get(n).map(|s| s.name.clone()))),
+        ("track_file", lines(&tracks.files, &|n| config.files.get(n).map(|f| f.name.clone()))),
+        ("track_process", lines(&tracks.processes, &|n| config.processes.get(n).map(|p| p.name.clone()))),
+    ];
+    for (block, lines) in all.iter().filter(|(_, lines)| !lines.is_empty()) {
+        out.block(block, |out| lines.iter().for_each(|l| out.line(l)));
+    }
+}

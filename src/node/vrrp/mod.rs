@@ -669,7 +669,7 @@ fn send(n: &mut Instance, conf: &model::Instance, priority: u8, ctx: &mut Ctx) {
 fn watches(conf: &model::Instance, name: &IfName) -> bool {
     let vips = conf.vips.iter().chain(&conf.excluded).any(|v| v.dev.as_ref() == Some(name));
     let routes = conf.routes.iter().any(|r| r.dev.as_ref() == Some(name));
-    conf.interface == *name || vips || routes || conf.track_interfaces.contains(name)
+    conf.interface == *name || vips || routes || conf.track.interfaces.iter().any(|t| t.name == *name)
 }
 
 /// mcast_src_ip, else the first address of the interface that is not a virtual one of ours. An owner's only
@@ -714,7 +714,7 @@ fn fault(
     let own = (!conf.dont_track_primary).then_some(&conf.interface);
     let vips = conf.vips.iter().chain(&conf.excluded).filter_map(|v| v.dev.as_ref());
     let routes = conf.routes.iter().filter_map(|r| r.dev.as_ref());
-    let watched = own.into_iter().chain(vips).chain(routes).chain(&conf.track_interfaces);
+    let watched = own.into_iter().chain(vips).chain(routes).chain(conf.track.interfaces.iter().map(|t| &t.name));
     if let Some(why) = watched.filter(|name| own.is_some() || **name != conf.interface).find_map(down) {
         return Some(why);
     }
