@@ -655,7 +655,7 @@ pub fn resolve(cx: &mut Context, config: &mut Config, instances: Vec<Lines>, gro
             weightless: group.filter(|g| !g.tracking_weight).map(|_| false),
         };
         let found = lines.find(cx, config, &holder);
-        let shared = conf.group.and_then(|g| of_groups.get(g)).map_or(&[][..], |(_, f)| f.as_slice());
+        let shared = conf.group.and_then(|g| of_groups.get(g)).map(|(_, f)| f.as_slice()).unwrap_or_default();
         for one in &found {
             let others = found.iter().chain(shared).filter(|f| !std::ptr::eq(*f, one));
             if !matters(conf.priority, one, others) {

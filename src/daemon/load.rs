@@ -27,7 +27,7 @@ pub struct Unreadable {
 /// keepalived's status for a missing or unreadable configuration.
 const NO_CONFIG: u8 = 6;
 
-/// Reads the whole file at once. `look`: interfaces, scripts and users are looked up on this machine.
+/// Reads the whole file at once. `look`: interfaces are looked for too.
 pub fn whole(options: &Options, look: bool) -> Result<Loaded, Unreadable> {
     let path = path(options);
     let text = loader::read_file(&path).map_err(|text| Unreadable { text, status: NO_CONFIG })?;
@@ -121,13 +121,14 @@ fn host(options: &Options, look: bool) -> Host {
     let short = hostname.split('.').next().unwrap_or_default();
     let config_id = options.config_id.as_deref().unwrap_or(short).into();
     let mut host = Host { config_id, hostname, ..Host::default() };
+    // On a reload as at the start: a script that cannot be run is not tracked.
+    host.script = Some(script);
+    host.user = Some(|name| process::identity(name, None).is_ok());
     if look {
         let names = fs::read_dir("/sys/class/net").map(|dir| {
             dir.flatten().filter_map(|entry| entry.file_name().to_str().and_then(|n| n.parse().ok())).collect()
         });
         host.interfaces = names.ok();
-        host.script = Some(script);
-        host.user = Some(|name| process::identity(name, None).is_ok());
     }
     host
 }

@@ -311,6 +311,8 @@ impl Daemon {
                     self.children.abandon(id);
                 }
                 Effect::Spawn(spawn) => self.children.queue(spawn),
+                Effect::Run(run) => self.children.run(run),
+                Effect::StopRun(id) => self.children.stop_run(id),
                 Effect::Note(note) => self.notes.push(note),
             }
         }
@@ -418,6 +420,9 @@ impl Daemon {
     fn take_verdicts(&mut self) {
         for (id, verdict) in std::mem::take(&mut self.verdicts) {
             self.step(Event::Verdict(id, verdict));
+        }
+        for (id, verdict, ended) in std::mem::take(&mut self.children.ran) {
+            self.step(Event::Ran { id, verdict, ended });
         }
     }
 
