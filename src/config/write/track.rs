@@ -81,3 +81,82 @@ pub fn lists(out: &mut Writer, config: &Config, tracks: &Tracks) {
         out.block(block, |out| lines.iter().for_each(|l| out.line(l)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::loader::{load, Host};
+
+    const TEXT: &str = r#"
+vrrp_script full {
+    script "/bin/check 'a b' c"
+    user ana ops
+    interval 2.5
+    timeout 1
+    weight -20 reverse
+    rise 3
+    fall 2
+    init_fail
+}
+vrrp_script opens {
+    script "</run/pid"
+}
+track_file number {
+    file "/etc/a number"
+    weight 5 reverse
+    init_file -3 overwrite
+}
+vrrp_track_process any {
+    process w
+}
+vrrp_track_process exact {
+    process "/bin/w x" --one "two words"
+    quorum 2
+    quorum_max 4
+    delay 0.5
+    full_command
+}
+vrrp_track_process none {
+    process w
+    param_match
+    quorum_max 0
+}
+vrrp_track_process initial {
+    process w --o
+    param_match initial
+}
+vrrp_instance A {
+    interface eth0
+    virtual_router_id 1
+    track_interface {
+        eth1 weight -5
+        eth2
+    }
+    track_script {
+        full
+        opens weight 7
+    }
+    track_file { number }
+    track_process {
+        any weight 3 reverse
+    }
+    virtual_ipaddress { 192.0.2.1 }
+}
+"#;
+
+    #[test]
+    fn what_is_tracked_reads_the_same_again() {
+        let read = |text: &str| load("f", text.as_bytes().to_vec(), Host::default());
+        let first = read(TEXT).config.unwrap();
+        assert_eq!((first.scripts.len(), first.files.len(), first.processes.len()), (2, 1, 4));
+        let mut out = Writer { text: String::new(), depth: 0, secrets: true };
+        write(&mut out, &first);
+        out.block("vrrp_instance A", |out| {
+            out.line("interface eth0\n virtual_router_id 1\n virtual_ipaddress { 192.0.2.1 }");
+            lists(out, &first, &first.instances[0].track);
+        });
+        let again = read(&out.text);
+        assert!(again.diagnostics.is_empty(), "{}\n{:?}", out.text, again.diagnostics);
+        assert_eq!(again.config.unwrap(), first, "{}", out.text);
+    }
+}
