@@ -1,19 +1,22 @@
 //! Text to configuration, in steps as small as wanted: one statement is read and understood at a time.
 
 use super::context::{Context, Seen};
-use super::diagnostic::{self, Code, Diagnostic, Level, Lines};
+use super::diagnostic::{gathered, Code, Diagnostic, Level, Printer, Style};
 use super::global::{self, GlobalDraft};
 use super::keywords::Block;
 use super::lexer::Span;
 use super::lvs::{ServiceDraft, Settling};
+use super::marks::Marks;
 use super::model::{Config, Ssl};
+use super::source::Source;
+use super::statics::{GarpGroupDraft, Lines as StaticLines, StaticsDraft, TrackGroupDraft};
 use super::track::{self, FileDraft, ProcessDraft, ScriptDraft};
 use super::tree::{Item, Node, Reader, Tree};
 use super::vrrp::{self, GroupDraft, InstanceDraft};
 use crate::base::addr::IfName;
 use crate::limits;
 use crate::wire::op::ServiceKey;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
@@ -30,6 +33,14 @@ pub struct Host {
     pub script: Option<fn(&str) -> ScriptFile>,
     /// Is there such a user?
     pub user: Option<fn(&str) -> bool>,
+    /// The number of a routing table with that name.
+    pub table: Option<fn(&str) -> Option<u32>>,
+    /// A variable of the environment, for `${_ENV NAME}`.
+    pub environment: Option<fn(&str) -> Option<String>>,
+    /// `include` is followed.
+    pub files: bool,
+    /// Where `${_RANDOM}` begins.
+    pub seed: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,6 +66,9 @@ enum Current {
     Script(Box<ScriptDraft>),
     TrackFile(Box<FileDraft>),
     TrackProcess(Box<ProcessDraft>),
+    TrackGroup(Box<TrackGroupDraft>),
+    GarpGroup(Box<GarpGroupDraft>),
+    Lines(StaticLines),
     /// Not in this version: only looked through.
     Other(Block, Seen),
     /// Not used, which was said.
@@ -69,8 +83,7 @@ enum Phase {
 }
 
 pub struct Loader {
-    file: Box<str>,
-    text: Vec<u8>,
+    source: Source,
     cx: Context,
     reader: Reader,
     tree: Tree,
@@ -82,23 +95,27 @@ pub struct Loader {
     instances: Vec<InstanceDraft>,
     groups: Vec<GroupDraft>,
     tracked: track::Drafts,
-    script_names: HashSet<Box<str>>,
-    file_names: HashSet<Box<str>>,
-    process_names: HashSet<Box<str>>,
+    script_names: Names,
+    file_names: Names,
+    process_names: Names,
+    statics: StaticsDraft,
+    track_group_names: Names,
     services: std::collections::VecDeque<ServiceDraft>,
-    names: HashSet<Box<str>>,
-    group_names: HashSet<Box<str>>,
+    names: Names,
+    group_names: Names,
     keys: HashSet<ServiceKey>,
     settling: Option<Settling>,
     config: Config,
+    marks: Marks,
 }
 
 impl Loader {
     pub fn new(file: &str, text: Vec<u8>, host: Host) -> Loader {
+        let len = text.len() as u64;
+        let source = Source::new(file, if len > limits::CONFIG_BYTES { Vec::new() } else { text });
         let mut loader = Loader {
-            file: file.into(),
-            reader: Reader::new(&text, &host.config_id),
-            text,
+            reader: Reader::new(&source, &host),
+            source,
             cx: Context::new(host),
             tree: Tree::default(),
             phase: Phase::Read,
@@ -109,25 +126,22 @@ impl Loader {
             instances: Vec::new(),
             groups: Vec::new(),
             tracked: track::Drafts::default(),
-            script_names: HashSet::new(),
-            file_names: HashSet::new(),
-            process_names: HashSet::new(),
+            script_names: Names::new(),
+            file_names: Names::new(),
+            process_names: Names::new(),
+            statics: StaticsDraft::default(),
+            track_group_names: Names::new(),
             services: Default::default(),
-            names: HashSet::new(),
-            group_names: HashSet::new(),
+            names: Names::new(),
+            group_names: Names::new(),
             keys: HashSet::new(),
             settling: None,
             config: Config::default(),
+            marks: Marks::default(),
         };
-        if loader.text.len() as u64 > limits::CONFIG_BYTES {
-            let text = format!(
-                "the file has {} bytes; a configuration has at most {}",
-                loader.text.len(),
-                limits::CONFIG_BYTES
-            );
+        if len > limits::CONFIG_BYTES {
+            let text = format!("the file has {len} bytes; a configuration has at most {}", limits::CONFIG_BYTES);
             loader.cx.say(Level::Error, Code::File, Span::NOWHERE, "", text, 4).help("give the right file");
-            loader.text = Vec::new();
-            loader.reader = Reader::new(&[], "");
             loader.phase = Phase::Done;
         }
         loader
@@ -148,7 +162,9 @@ impl Loader {
                     }
                     track::settle(&mut self.cx, &self.global, &self.tracked, &mut self.config);
                     let (instances, groups) = (std::mem::take(&mut self.instances), std::mem::take(&mut self.groups));
-                    vrrp::settle(&mut self.cx, &mut self.global, instances, groups, &mut self.config);
+                    let names = vrrp::settle(&mut self.cx, &mut self.global, instances, groups, &mut self.config);
+                    let statics = std::mem::take(&mut self.statics);
+                    statics.settle(&mut self.cx, &self.global, &names, &mut self.config);
                     self.phase = Phase::Lvs;
                 }
                 Phase::Lvs => self.settle(&mut budget),
@@ -162,7 +178,7 @@ impl Loader {
     }
 
     fn read(&mut self) {
-        let item = self.reader.next(&self.text, &mut self.tree, &mut self.cx);
+        let item = self.reader.next(&mut self.source, &mut self.tree, &mut self.cx);
         match item {
             Item::Open => self.open(),
             Item::Entry => self.entry(),
@@ -175,7 +191,7 @@ impl Loader {
     }
 
     fn open(&mut self) {
-        let Some(node) = self.tree.root(&self.text) else { return };
+        let Some(node) = self.tree.root(&self.source.bytes) else { return };
         self.mark = 0;
         let known = self.cx.known(node, Block::Top, &mut self.top_seen);
         self.mark = self.cx.enter(node);
@@ -193,7 +209,11 @@ impl Loader {
             Block::Service => {
                 ServiceDraft::new(&mut self.cx, node).map_or(Current::Skipped, |s| Current::Service(Box::new(s)))
             }
-            Block::None | Block::List | Block::Unknown => Current::Skipped,
+            Block::TrackGroup => named(&mut self.cx, node, &mut self.track_group_names)
+                .map_or(Current::Skipped, |name| Current::TrackGroup(Box::new(TrackGroupDraft::new(&self.cx, name)))),
+            Block::GarpGroup => Current::GarpGroup(Box::new(GarpGroupDraft::new(node))),
+            Block::List => StaticLines::of(keyword.word).map_or(Current::Skipped, Current::Lines),
+            Block::None | Block::Unknown => Current::Skipped,
             Block::Script => named(&mut self.cx, node, &mut self.script_names)
                 .map_or(Current::Skipped, |name| Current::Script(Box::new(ScriptDraft::new(&self.cx, name)))),
             Block::TrackFile => named(&mut self.cx, node, &mut self.file_names)
@@ -202,10 +222,11 @@ impl Loader {
                 .map_or(Current::Skipped, |name| Current::TrackProcess(Box::new(ProcessDraft::new(&self.cx, name)))),
             block => Current::Other(block, Seen::default()),
         };
+        self.marks.open(node, !matches!(self.current, Current::Skipped));
     }
 
     fn entry(&mut self) {
-        let Some(node) = self.tree.root(&self.text) else { return };
+        let Some(node) = self.tree.root(&self.source.bytes) else { return };
         let cx = &mut self.cx;
         if !self.reader.inside() {
             // A single line at top level, or a block that was left out.
@@ -214,6 +235,7 @@ impl Loader {
             }
             return;
         }
+        self.marks.entry(node);
         match &mut self.current {
             Current::Global => self.global.entry(cx, node),
             Current::Ssl(ssl, seen) => global::ssl(cx, ssl, seen, node),
@@ -223,6 +245,9 @@ impl Loader {
             Current::Script(draft) => draft.entry(cx, node),
             Current::TrackFile(draft) => draft.entry(cx, node),
             Current::TrackProcess(draft) => draft.entry(cx, node),
+            Current::TrackGroup(draft) => draft.entry(cx, node),
+            Current::GarpGroup(draft) => draft.entry(cx, node),
+            Current::Lines(lines) => self.statics.line(cx, *lines, node),
             Current::Other(block, seen) => {
                 if let Some(keyword) = cx.known(node, *block, seen) {
                     cx.unread(node, keyword);
@@ -244,8 +269,11 @@ impl Loader {
             Current::Script(draft) => self.tracked.scripts.push(*draft),
             Current::TrackFile(draft) => self.tracked.files.push(*draft),
             Current::TrackProcess(draft) => self.tracked.processes.push(*draft),
-            Current::Global | Current::Other(..) | Current::Skipped => {}
+            Current::TrackGroup(draft) => self.statics.track_group(*draft),
+            Current::GarpGroup(draft) => self.statics.garp_group(&mut self.cx, *draft),
+            Current::Global | Current::Other(..) | Current::Lines(_) | Current::Skipped => {}
         }
+        self.marks.close();
         self.cx.leave(self.mark);
     }
 
@@ -291,30 +319,35 @@ impl Loader {
         while self.step(usize::MAX) == Progress::More {}
         let found = self.cx.found;
         let mut diagnostics = found.list;
-        diagnostics.sort_by_key(|d| d.span.start);
+        diagnostics.sort_by_cached_key(|d| self.source.order(d.span));
         let fatal = found.stopped || found.status == 4;
         let status = if found.stopped { 2 } else { found.status };
         Loaded {
-            file: self.file,
-            text: self.text,
+            source: self.source,
             config: (!fatal).then_some(self.config),
             diagnostics,
             dropped: found.dropped,
             status,
+            marks: self.marks,
         }
     }
 }
 
+/// Names of blocks and where they stand.
+type Names = HashMap<Box<str>, Span>;
+
 /// The name of a block, if it has one that is not taken.
-fn named<'t>(cx: &mut Context, node: Node<'t>, names: &mut HashSet<Box<str>>) -> Option<super::tree::Arg<'t>> {
+fn named<'t>(cx: &mut Context, node: Node<'t>, names: &mut Names) -> Option<super::tree::Arg<'t>> {
     let Some(arg) = node.arg(0) else {
         let word = node.word();
         cx.bad(Code::Argument, word, format!("this '{}' has no name", word.str())).help("the whole block is not used");
         return None;
     };
     let name = arg.str();
-    if !names.insert(name.as_ref().into()) {
+    if let Some(first) = names.insert(name.as_ref().into(), arg.span()) {
+        names.insert(name.as_ref().into(), first);
         cx.bad(Code::Duplicate, arg, format!("there is a {} '{name}' already", node.word().str()))
+            .see(first, "the first one")
             .help("the second one is not used");
         return None;
     }
@@ -323,8 +356,7 @@ fn named<'t>(cx: &mut Context, node: Node<'t>, names: &mut HashSet<Box<str>>) ->
 
 /// What a load gives.
 pub struct Loaded {
-    pub file: Box<str>,
-    pub text: Vec<u8>,
+    pub source: Source,
     /// None: nothing can start with this.
     pub config: Option<Config>,
     /// In the order of the file.
@@ -333,17 +365,28 @@ pub struct Loaded {
     pub dropped: usize,
     /// What `-t` exits with: 0, 2, 4, 5 or 6.
     pub status: u8,
+    /// Where the statements of the VRRP blocks stand.
+    pub marks: Marks,
 }
 
 impl Loaded {
+    /// The name of the main file.
+    pub fn file(&self) -> &str {
+        self.source.file(0).0
+    }
+
     /// All findings as text, with source lines and carets.
     pub fn report(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        let mut lines = Lines::new(&self.text);
-        for d in &self.diagnostics {
-            diagnostic::print(out, &self.file, &mut lines, d)?;
+        self.report_in(out, &Style::PLAIN)
+    }
+
+    pub fn report_in(&self, out: &mut dyn fmt::Write, style: &Style) -> fmt::Result {
+        let mut printer = Printer::new(&self.source, style);
+        for found in gathered(&self.source, &self.diagnostics) {
+            printer.print(out, found.first, found.times)?;
         }
         if self.dropped > 0 {
-            writeln!(out, "{}: {} more findings are not shown", self.file, self.dropped)?;
+            writeln!(out, "{}: {} more findings are not shown", self.file(), self.dropped)?;
         }
         Ok(())
     }

@@ -1,17 +1,30 @@
 //! Text to meaning: lexer, tree, typed model, diagnostics. Read `loader.rs` first.
 
+mod address;
 mod context;
 pub mod diagnostic;
 pub mod dump;
+mod expand;
+mod glob;
 mod global;
+mod hmac;
+pub mod json;
 pub mod keywords;
 pub mod lexer;
 pub mod loader;
 mod lvs;
+pub mod marks;
 pub mod model;
+pub mod peer;
 pub mod refused;
+mod route;
+mod rule;
 mod script;
+pub mod source;
+mod statics;
 mod track;
 mod tree;
+mod vlink;
 mod vrrp;
+mod words;
 pub mod write;

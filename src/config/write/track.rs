@@ -64,7 +64,6 @@ fn weight(weight: i32, reverse: bool) -> String {
 }
 
 /// The blocks of an instance or a group.
-#[allow(dead_code)]
 pub fn lists(out: &mut Writer, config: &Config, tracks: &Tracks) {
     let line = |name: &str, w: i32, reverse: bool| format!("{} weight {}", quote(name), weight(w, reverse));
     let lines = |tracks: &[Track], name: &dyn Fn(usize) -> Option<Box<str>>| -> Vec<String> {
@@ -84,7 +83,6 @@ pub fn lists(out: &mut Writer, config: &Config, tracks: &Tracks) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::loader::{load, Host};
 
     const TEXT: &str = r#"
@@ -149,14 +147,9 @@ vrrp_instance A {
         let read = |text: &str| load("f", text.as_bytes().to_vec(), Host::default());
         let first = read(TEXT).config.unwrap();
         assert_eq!((first.scripts.len(), first.files.len(), first.processes.len()), (2, 1, 4));
-        let mut out = Writer { text: String::new(), depth: 0, secrets: true };
-        write(&mut out, &first);
-        out.block("vrrp_instance A", |out| {
-            out.line("interface eth0\n virtual_router_id 1\n virtual_ipaddress { 192.0.2.1 }");
-            lists(out, &first, &first.instances[0].track);
-        });
-        let again = read(&out.text);
-        assert!(again.diagnostics.is_empty(), "{}\n{:?}", out.text, again.diagnostics);
-        assert_eq!(again.config.unwrap(), first, "{}", out.text);
+        let text = super::super::write(&first, true);
+        let again = read(&text);
+        assert!(again.diagnostics.is_empty(), "{text}\n{:?}", again.diagnostics);
+        assert_eq!(again.config.unwrap(), first, "{text}");
     }
 }
