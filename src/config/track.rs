@@ -72,12 +72,6 @@ impl Defined {
             Kind::Process => Some(&self.processes),
         }
     }
-
-    /// For a FILE_CHECK: the index into Config::files. None: no such block; None in it: one that cannot be used.
-    #[allow(dead_code)]
-    pub fn file(&self, name: &str) -> Option<Option<usize>> {
-        self.files.get(name).copied()
-    }
 }
 
 /// What all three blocks have: a name, a place, a weight.
