@@ -7,7 +7,7 @@ use super::keywords::{self, Block, Index, Keyword, State, Takes, KEYWORDS};
 use super::lexer::Span;
 use super::loader::Host;
 use super::script::Doubt;
-use super::track::Tracked;
+use super::track::Defined;
 use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
 use std::net::IpAddr;
@@ -20,8 +20,8 @@ pub struct Context {
     pub found: Diagnostics,
     pub host: Host,
     path: String,
-    /// Lines of track_script, to be found when all is read.
-    pub tracked: Vec<Tracked>,
+    /// What can be tracked, once all is read.
+    pub defined: Defined,
     /// Names that checks use, to be found when all is read, and the names of the blocks of those kinds.
     pub references: Vec<Reference>,
     pub blocks: Vec<(Block, Box<str>)>,
@@ -90,7 +90,7 @@ impl Context {
             found: Diagnostics::default(),
             host,
             path: String::new(),
-            tracked: Vec::new(),
+            defined: Defined::default(),
             references: Vec::new(),
             blocks: Vec::new(),
             scripts: false,
@@ -217,7 +217,7 @@ impl Context {
                 Some(keyword)
             }
             State::Idle(without) => {
-                if !without.is_empty() && self.first_time(keyword) {
+                if !without.is_empty() && !is_default(node, keyword) && self.first_time(keyword) {
                     self.warn(Code::NotYet, word.span(), &name, format!("'{name}' is not in this version: {without}"));
                 }
                 self.repeated(keyword, word, seen);
@@ -479,6 +479,11 @@ impl Context {
 
 pub fn is_off(node: Node) -> bool {
     node.arg(0).is_some_and(|arg| matches!(arg.str().as_ref(), "off" | "false" | "no"))
+}
+
+/// It says what holds in any case.
+fn is_default(node: Node, keyword: &Keyword) -> bool {
+    !keyword.default.is_empty() && keyword.default.split(' ').eq(node.args().map(|a| a.str().into_owned()))
 }
 
 /// Those where the first one counts and the repeat is an error (said where they are read), and plain switches.

@@ -182,13 +182,18 @@ pub fn settle(cx: &mut Context, global: &GlobalDraft) {
         return;
     }
     for doubt in doubts {
-        let default = global.script_user.as_ref().map(|(user, _)| user);
-        if doubt.user.as_ref().or(default).is_none_or(|user| matches!(user.as_ref(), "root" | "0")) {
+        if runs_as_root(doubt.user.as_ref(), global) {
             cx.return_to(&doubt.path);
             insecure(cx, doubt.span, &doubt.program, &doubt.insecure);
         }
     }
     cx.return_to("");
+}
+
+/// A script of this user, else of script_user.
+pub fn runs_as_root(own: Option<&Box<str>>, global: &GlobalDraft) -> bool {
+    let default = global.script_user.as_ref().map(|(user, _)| user);
+    own.or(default).is_none_or(|user| matches!(user.as_ref(), "root" | "0"))
 }
 
 /// With enable_script_security: this would run as root.

@@ -2,6 +2,7 @@
 
 pub mod arp;
 pub mod checksum;
+pub mod inotify;
 pub mod ipv4;
 pub mod ipvs;
 pub mod netlink;

@@ -63,6 +63,10 @@ pub struct Instance {
     pub deadline: Option<Instant>,
     /// A member of a sync group whose deadline has passed: waits for the others.
     pub wants_master: bool,
+    /// The effective one: the configured one and what the trackers make of it. 0: not known yet.
+    pub priority: u8,
+    /// A tracked script has not reported yet; it is waited for, in silence.
+    pub waits: bool,
     /// Why this instance may not take part, in words.
     pub fault: Option<Box<str>>,
     pub ifindex: Option<u32>,
@@ -113,6 +117,8 @@ impl Default for Instance {
             state: State::Init,
             deadline: None,
             wants_master: false,
+            priority: 0,
+            waits: false,
             fault: None,
             ifindex: None,
             source: None,
@@ -150,7 +156,7 @@ impl Instance {
             self.counters.zero_rcvd = self.counters.zero_rcvd.wrapping_add(1);
         }
         let theirs = advert.priority;
-        let ours = conf.priority;
+        let ours = self.priority;
         match self.state {
             State::Init | State::Fault => Reaction::Ignored,
             State::Backup if theirs == PRIORITY_STOP => {
@@ -174,7 +180,7 @@ impl Instance {
                 }
                 self.heard = Some(Heard { from, priority: theirs, at: now });
                 self.wants_master = false;
-                self.deadline = Some(now + master_down(conf));
+                self.deadline = Some(now + master_down(conf, ours));
                 Reaction::Accepted
             }
             State::Master if theirs == PRIORITY_STOP => Reaction::AnswerZero,
@@ -199,8 +205,8 @@ pub fn skew(priority: u8) -> Duration {
 }
 
 /// Master_Down_Interval: three intervals and the skew (RFC 3768 6.1).
-pub fn master_down(conf: &model::Instance) -> Duration {
-    conf.advert_int * u32::from(conf.down_timer_adverts) + skew(conf.priority)
+pub fn master_down(conf: &model::Instance, priority: u8) -> Duration {
+    conf.advert_int * u32::from(conf.down_timer_adverts) + skew(priority)
 }
 
 /// An owner that wants it is MASTER at once; everybody else listens first.

@@ -6,6 +6,7 @@ pub mod instance;
 use super::effect::{Effect, Spawn};
 use super::links::Links;
 use super::note::{BackupWhy, Note};
+use super::track;
 use super::{Ctx, Owner, Timer};
 use crate::base::addr::{Family, IfName, IpNet};
 use crate::base::bytes::Writer;
@@ -51,6 +52,9 @@ impl Vrrp {
         let mut told = BTreeSet::new();
         for &i in new {
             let Some(g) = ctx.conf.instances.get(i).and_then(|c| c.group).filter(|g| told.insert(*g)) else { continue };
+            if self.waits(i, ctx.conf) && self.fault_of_group(i, ctx.conf).is_none() {
+                continue;
+            }
             if ctx.conf.groups.get(g).is_some_and(|g| g.members.iter().all(|m| new.contains(m))) {
                 let state = if self.fault_of_group(i, ctx.conf).is_some() { "FAULT" } else { "BACKUP" };
                 self.tell_group(i, state, ctx);
@@ -62,6 +66,7 @@ impl Vrrp {
             }
             match self.fault_of_group(i, ctx.conf) {
                 Some(why) => self.enter_fault(i, why, ctx),
+                None if self.waits(i, ctx.conf) => drop(ctx.dirty.insert(Owner::Instance(i))),
                 None => self.enter_backup(i, BackupWhy::Start, ctx),
             }
         }
@@ -95,7 +100,7 @@ impl Vrrp {
                     send(&mut gone, was, PRIORITY_STOP, ctx);
                     ctx.told.push(Effect::Note(Note::SentZero { name: was.name.clone() }));
                 }
-                notify(&was.name, "INSTANCE", "FAULT", was.priority, None, was.notify.any.as_ref(), ctx);
+                notify(&was.name, "INSTANCE", "FAULT", gone.priority, None, was.notify.any.as_ref(), ctx);
                 ctx.table.claim(&mut gone.claims, Vec::new());
             }
         }
@@ -104,7 +109,8 @@ impl Vrrp {
             let Some(conf) = ctx.conf.instances.get(i) else { continue };
             let Some(n) = self.instances.get_mut(i) else { continue };
             if n.state == State::Backup {
-                let (then, now) = (instance::master_down(was), instance::master_down(conf));
+                let p = n.priority;
+                let (then, now) = (instance::master_down(was, p), instance::master_down(conf, p));
                 n.deadline = n.deadline.map(|at| (at + now) - then);
             }
             if n.state == State::Master && conf.vips != was.vips {
@@ -115,6 +121,7 @@ impl Vrrp {
             self.locate(i, ctx);
         }
         self.begin(&new, ctx);
+        self.begin_freed(ctx);
         for i in 0..self.instances.len() {
             self.obey_faults(i, ctx);
             // A group that was put together of a MASTER and a BACKUP.
@@ -141,7 +148,7 @@ impl Vrrp {
                 &conf.name,
                 "INSTANCE",
                 "STOP",
-                conf.priority,
+                n.priority,
                 conf.notify.stop.as_ref(),
                 conf.notify.any.as_ref(),
                 ctx,
@@ -164,14 +171,42 @@ impl Vrrp {
         }
         for i in 0..self.instances.len() {
             let Some(conf) = ctx.conf.instances.get(i) else { continue };
-            if names.iter().any(|n| watches(conf, n)) {
+            if names.iter().any(|n| watches(conf, n) || track::watches(i, n, ctx.conf)) {
                 self.locate(i, ctx);
                 ctx.dirty.insert(Owner::Instance(i));
             }
         }
         self.index(ctx);
+        self.obey_all(ctx);
+    }
+
+    /// What some instances track is another now.
+    pub fn trackers_changed(&mut self, ctx: &mut Ctx) {
+        if !self.running {
+            return;
+        }
+        for i in 0..self.instances.len() {
+            if track::tracks_of(i, ctx.conf).any(|t| *t != model::Tracks::default()) {
+                self.locate(i, ctx);
+            }
+        }
+        self.obey_all(ctx);
+    }
+
+    fn obey_all(&mut self, ctx: &mut Ctx) {
+        self.begin_freed(ctx);
         for i in 0..self.instances.len() {
             self.obey_faults(i, ctx);
+        }
+    }
+
+    /// Those that waited for a script and need not any more.
+    fn begin_freed(&mut self, ctx: &mut Ctx) {
+        let init = |i: &usize| self.instances.get(*i).is_some_and(|n| n.state == State::Init);
+        let free = |i: &usize| self.fault_of_group(*i, ctx.conf).is_some() || !self.waits(*i, ctx.conf);
+        let freed: Vec<usize> = (0..self.instances.len()).filter(init).filter(free).collect();
+        if !freed.is_empty() {
+            self.begin(&freed, ctx);
         }
     }
 
@@ -268,7 +303,7 @@ impl Vrrp {
             }
         }
         let name = || conf.name.clone();
-        let (theirs, ours) = (advert.priority, conf.priority);
+        let (theirs, ours) = (advert.priority, n.priority);
         match n.hear(conf, ctx.now, from, advert) {
             Reaction::Accepted => {
                 self.refile(i, ctx);
@@ -357,12 +392,8 @@ impl Vrrp {
             self.tell_group(i, "MASTER", ctx);
         } else {
             // The others have masters yet, or their turn comes a little later.
-            let smallest = group
-                .members
-                .iter()
-                .filter_map(|m| ctx.conf.instances.get(*m))
-                .map(|c| instance::skew(c.priority))
-                .min();
+            let smallest =
+                group.members.iter().filter_map(|m| self.instances.get(*m)).map(|n| instance::skew(n.priority)).min();
             if let Some(n) = self.instances.get_mut(i) {
                 n.deadline = Some(ctx.now + conf.advert_int + smallest.unwrap_or_default());
             }
@@ -385,7 +416,7 @@ impl Vrrp {
             // The phase is kept: an early or late one does not move those after it.
             let next = at + conf.advert_int;
             n.deadline = Some(if next > ctx.now { next } else { ctx.now + conf.advert_int });
-            send(n, conf, conf.priority, ctx);
+            send(n, conf, n.priority, ctx);
             ctx.adverts.file(i, n.deadline);
         }
     }
@@ -413,7 +444,7 @@ impl Vrrp {
         (n.wants_master, n.lower_since, n.said) = (false, None, 0);
         n.counters.become_master = n.counters.become_master.wrapping_add(1);
         n.deadline = Some(ctx.now + conf.advert_int);
-        send(n, conf, conf.priority, ctx);
+        send(n, conf, n.priority, ctx);
         let rounds = n.announce.start(ctx.now, &conf.garp);
         self.changed(i, Note::Master { name: conf.name.clone() }, "MASTER", ctx);
         self.announce(i, rounds, ctx);
@@ -424,7 +455,7 @@ impl Vrrp {
         self.release(i);
         let Some(n) = self.instances.get_mut(i) else { return };
         let at_once = matches!(why, BackupWhy::Start | BackupWhy::FaultGone) && instance::acts_at_once(conf);
-        let wait = if at_once { Duration::ZERO } else { instance::master_down(conf) };
+        let wait = if at_once { Duration::ZERO } else { instance::master_down(conf, n.priority) };
         n.deadline = Some(ctx.now + wait);
         n.state = State::Backup;
         n.announce.stop();
@@ -457,7 +488,7 @@ impl Vrrp {
     }
 
     fn changed(&mut self, i: usize, note: Note, state: &'static str, ctx: &mut Ctx) {
-        let Some(conf) = ctx.conf.instances.get(i) else { return };
+        let (Some(n), Some(conf)) = (self.instances.get(i), ctx.conf.instances.get(i)) else { return };
         ctx.dirty.insert(Owner::Instance(i));
         ctx.told.push(Effect::Note(note));
         let script = match state {
@@ -465,7 +496,7 @@ impl Vrrp {
             "BACKUP" => &conf.notify.backup,
             _ => &conf.notify.fault,
         };
-        notify(&conf.name, "INSTANCE", state, conf.priority, script.as_ref(), conf.notify.any.as_ref(), ctx);
+        notify(&conf.name, "INSTANCE", state, n.priority, script.as_ref(), conf.notify.any.as_ref(), ctx);
         self.refile(i, ctx);
     }
 
@@ -488,7 +519,31 @@ impl Vrrp {
         n.ifindex = ctx.links.get(&conf.interface).map(|l| l.ifindex);
         n.source = source(conf, ctx);
         n.last_source = n.source.or(n.last_source);
-        n.fault = fault(n, conf, ctx.links, &self.deaf, ctx.conf);
+        let sum = ctx.track.sum(i, ctx.conf, ctx.links);
+        n.fault = fault(n, conf, ctx.links, &self.deaf, ctx.conf).or(sum.fault);
+        n.waits = sum.waits;
+        self.set_priority(i, track::effective(conf.priority, sum.weight), ctx);
+    }
+
+    /// What the trackers make of the priority; a running master-down timer moves with it.
+    fn set_priority(&mut self, i: usize, priority: u8, ctx: &mut Ctx) {
+        let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
+        let before = if n.priority == 0 { conf.priority } else { n.priority };
+        n.priority = priority;
+        if before == priority {
+            return;
+        }
+        ctx.told.push(Effect::Note(Note::Priority { name: conf.name.clone(), from: before, to: priority }));
+        if n.state == State::Backup {
+            let (then, now) = (instance::master_down(conf, before), instance::master_down(conf, priority));
+            n.deadline = n.deadline.map(|at| (at + now) - then);
+            self.refile(i, ctx);
+        }
+    }
+
+    /// Does the instance, or a member of its group, wait for the first result of a script?
+    fn waits(&self, i: usize, conf: &Config) -> bool {
+        self.fellows(i, conf).iter().any(|m| self.instances.get(*m).is_some_and(|n| n.waits))
     }
 
     fn fault_of_group(&self, i: usize, conf: &Config) -> Option<Box<str>> {
@@ -517,7 +572,7 @@ impl Vrrp {
                 }
                 self.tell_group(i, "FAULT", ctx);
             }
-            (State::Fault, None) => {
+            (State::Fault, None) if !self.waits(i, ctx.conf) => {
                 self.enter_backup(i, BackupWhy::FaultGone, ctx);
                 for m in self.fellows(i, ctx.conf) {
                     if self.instances.get(m).is_some_and(|n| n.state == State::Fault) {
@@ -555,7 +610,7 @@ impl Vrrp {
     /// An advert out of turn; the next regular one follows an interval later.
     fn advertise(&mut self, i: usize, ctx: &mut Ctx) {
         let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
-        send(n, conf, conf.priority, ctx);
+        send(n, conf, n.priority, ctx);
         n.deadline = Some(ctx.now + conf.advert_int);
         ctx.adverts.file(i, n.deadline);
     }
@@ -669,7 +724,7 @@ fn send(n: &mut Instance, conf: &model::Instance, priority: u8, ctx: &mut Ctx) {
 fn watches(conf: &model::Instance, name: &IfName) -> bool {
     let vips = conf.vips.iter().chain(&conf.excluded).any(|v| v.dev.as_ref() == Some(name));
     let routes = conf.routes.iter().any(|r| r.dev.as_ref() == Some(name));
-    conf.interface == *name || vips || routes || conf.track_interfaces.contains(name)
+    conf.interface == *name || vips || routes
 }
 
 /// mcast_src_ip, else the first address of the interface that is not a virtual one of ours. An owner's only
@@ -714,7 +769,7 @@ fn fault(
     let own = (!conf.dont_track_primary).then_some(&conf.interface);
     let vips = conf.vips.iter().chain(&conf.excluded).filter_map(|v| v.dev.as_ref());
     let routes = conf.routes.iter().filter_map(|r| r.dev.as_ref());
-    let watched = own.into_iter().chain(vips).chain(routes).chain(&conf.track_interfaces);
+    let watched = own.into_iter().chain(vips).chain(routes);
     if let Some(why) = watched.filter(|name| own.is_some() || **name != conf.interface).find_map(down) {
         return Some(why);
     }
