@@ -14,6 +14,7 @@ use holdfast::wire::op::{AddressKey, AddressValue, Key, Link, News, Op};
 use holdfast::wire::vrrp;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
+use std::time::Duration;
 
 const SECOND: u64 = 1_000_000;
 const OTHER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
@@ -84,8 +85,13 @@ impl Desk {
 fn advert(from: Ipv4Addr, vrid: u8, priority: u8, pass: Option<&[u8; 8]>) -> Vec<u8> {
     let mut w = Writer::new();
     let vip = Ipv4Addr::new(10, 0, 0, 100);
-    Ipv4 { id: 1, ttl: 255, protocol: 112, src: from, dst: Ipv4Addr::new(224, 0, 0, 18) }.emit(20, &mut w);
-    vrrp::emit(vrid, priority, 1, pass, std::iter::once(vip), &mut w);
+    let dst = Ipv4Addr::new(224, 0, 0, 18);
+    Ipv4 { id: 1, ttl: 255, protocol: 112, src: from, dst }.emit(20, &mut w);
+    let auth = pass.map_or(vrrp::Auth::None, |pass| vrrp::Auth::Pass(*pass));
+    let ends = vrrp::Ends { src: from.into(), dst: dst.into() };
+    let interval = Duration::from_secs(1);
+    let advert = vrrp::Outgoing { version: 2, vrid, priority, interval, auth, rule: vrrp::Rule::Plain, ends };
+    advert.emit(std::iter::once(vip.into()), &mut w);
     w.bytes
 }
 
@@ -283,8 +289,13 @@ fn foreign_and_broken_packets_change_nothing() {
         }
         // Bytes that only the kernel looks at may change in a good packet, and two changes may even out in the sum.
         let harmless = Ipv4::parse(&bytes).is_ok_and(|(ip, payload)| {
-            let valid = |a: vrrp::Advert| a.vrid == 51 && a.interval == 1 && a.auth == vrrp::Auth::Pass(*b"example\0");
-            ip.ttl == 255 && ip.protocol == 112 && vrrp::Advert::parse(payload).is_ok_and(valid)
+            let second = Duration::from_secs(1);
+            let valid =
+                |a: vrrp::Advert| a.vrid == 51 && a.interval == second && a.auth == vrrp::Auth::Pass(*b"example\0");
+            let ends = vrrp::Ends { src: ip.src.into(), dst: ip.dst.into() };
+            let group = Ipv4Addr::new(224, 0, 0, 18);
+            let parsed = vrrp::Advert::parse(payload, 2, ends, &[vrrp::Rule::Plain]);
+            ip.ttl == 255 && ip.protocol == 112 && ip.dst == group && parsed.is_ok_and(valid)
         });
         if harmless {
             valid += 1;

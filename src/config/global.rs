@@ -7,7 +7,7 @@ use super::lexer::Span;
 use super::model::{Garp, Global, Ssl};
 use super::tree::Node;
 use crate::base::addr::IfName;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 /// Gratuitous ARP settings as given: global_defs and the instances have the same six.
@@ -50,6 +50,8 @@ pub struct GlobalDraft {
     pub garp: GarpDraft,
     pub sync: Option<SyncDraft>,
     pub version3: bool,
+    pub check_unicast_src: bool,
+    pub checksum_as_v2: bool,
     pub strict: bool,
     pub smtp_alert: Option<bool>,
     pub smtp_alert_vrrp: Option<bool>,
@@ -101,6 +103,18 @@ impl GlobalDraft {
                     }
                 }
             }
+            "vrrp_mcast_group6" => {
+                if let Some(arg) = node.arg(0) {
+                    match arg.str().parse::<Ipv6Addr>() {
+                        Ok(ip) if ip.is_multicast() => self.global.mcast_group6 = ip,
+                        _ => cx
+                            .bad(Code::Value, arg, format!("'{}' is not an IPv6 multicast address", arg.str()))
+                            .help("ff02::12 is used"),
+                    }
+                }
+            }
+            "vrrp_check_unicast_src" => self.check_unicast_src = true,
+            "v3_checksum_as_v2" => self.checksum_as_v2 = on(cx.flag(node), self.checksum_as_v2),
             "vrrp_version" => self.version3 = cx.int(node, keyword).map_or(self.version3, |n| n == 3),
             "vrrp_garp_master_delay" => set(&mut self.garp.delay, cx.int_u32(node, keyword)),
             "vrrp_garp_master_repeat" => set(&mut self.garp.repeat, cx.int_u32(node, keyword)),

@@ -9,6 +9,7 @@ pub mod lexer;
 pub mod loader;
 mod lvs;
 pub mod model;
+mod protocol;
 pub mod refused;
 mod script;
 mod track;

@@ -6,10 +6,12 @@ use super::global::{GarpDraft, GlobalDraft};
 use super::keywords::{Block, State};
 use super::lexer::Span;
 use super::model::{Auth, Config, Group, Instance, Notify, Route, Script, SyncDaemon, Vip};
+use super::protocol::{self, ProtocolDraft};
 use super::script;
 use super::track::Tracked;
 use super::tree::{Arg, Node};
 use crate::base::addr::{Family, IfName, IpNet};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -55,7 +57,7 @@ pub struct InstanceDraft {
     smtp_alert: Option<bool>,
     tracks: Vec<IfName>,
     held: Option<Box<str>>,
-    version3: Option<bool>,
+    protocol: ProtocolDraft,
     strict: Option<bool>,
     lower_prio_no_advert: Option<bool>,
     higher_prio_send_advert: Option<bool>,
@@ -123,7 +125,7 @@ impl InstanceDraft {
             "notify_stop" => notify(cx, node, &mut self.notify.stop),
             "notify" => notify(cx, node, &mut self.notify.any),
             "smtp_alert" => self.smtp_alert = cx.flag(node).or(self.smtp_alert),
-            "version" => self.version3 = cx.int(node, keyword).map(|n| n == 3).or(self.version3),
+            word if protocol::WORDS.contains(&word) => self.protocol.entry(cx, node, keyword),
             "accept" => {}
             "strict_mode" => self.strict = cx.flag(node).or(self.strict),
             "skip_check_adv_addr" => self.skip_check_adv_addr = cx.flag(node).or(self.skip_check_adv_addr),
@@ -174,17 +176,7 @@ impl InstanceDraft {
             match keyword.word {
                 "auth_type" => match arg.str().as_ref() {
                     "PASS" => self.auth_type = Some(AuthType::Pass),
-                    "AH" => {
-                        self.auth_type = Some(AuthType::Ah);
-                        cx.warn(
-                            Code::Safeguard,
-                            arg.span(),
-                            "AH",
-                            "authentication by AH is not in this version".into(),
-                        )
-                        .help("the instance is kept out of MASTER");
-                        hold(&mut self.held, "authentication by AH is not in this version".into());
-                    }
+                    "AH" => self.auth_type = Some(AuthType::Ah),
                     other => cx
                         .bad(Code::Value, arg, format!("'auth_type' is PASS or AH, not '{other}'"))
                         .help("the line is not used"),
@@ -248,12 +240,12 @@ impl InstanceDraft {
                 .help("the second one is not used");
             return;
         }
-        if family == Family::V6 {
-            if self.held.is_none() {
-                cx.warn(Code::Safeguard, arg.span(), &arg.str(), "IPv6 addresses are not in this version".into())
-                    .help("the instance is kept out of MASTER");
+        if let (IpAddr::V6(ip), false, true) = (vip.net.addr, excluded, self.vips.is_empty()) {
+            if !ip.is_unicast_link_local() {
+                let text = "the first IPv6 address of a virtual router should be link-local".into();
+                cx.say(Level::Hint, Code::Value, arg.span(), &arg.str(), text, 0)
+                    .help("write one of fe80::/64 first (RFC 9568 5.2.9); it works without");
             }
-            hold(&mut self.held, "IPv6 addresses are not in this version".into());
         }
         if !excluded && self.vips.len() >= crate::limits::ADVERT_ADDRESSES {
             if !std::mem::replace(&mut self.too_many_vips, true) {
@@ -286,7 +278,7 @@ fn set<T>(to: &mut Option<T>, value: Option<T>) {
 }
 
 /// The lines of a block of values.
-fn list<'t>(cx: &mut Context, node: Node<'t>) -> super::tree::Children<'t> {
+pub fn list<'t>(cx: &mut Context, node: Node<'t>) -> super::tree::Children<'t> {
     if let (Some(arg), true) = (node.arg(0), node.body()) {
         let text = format!("'{}' takes its values in the block, not before it", node.word().str());
         cx.bad(Code::Extra, arg, text).help("it is not used");
@@ -655,11 +647,14 @@ pub fn settle(
     let garp = global.garp.over(config.global.garp);
     config.global.garp = garp;
     let mut names: HashMap<Box<str>, usize> = HashMap::new();
-    let mut taken: HashMap<(IfName, u8), (Box<str>, Span)> = HashMap::new();
+    let mut taken = HashMap::new();
     let mut syncs: Vec<(IfName, Span, usize, Box<str>)> = Vec::new();
     for mut draft in drafts {
         cx.return_to(&draft.path);
-        let (Some(interface), Some((vrid, vrid_span))) = (draft.interface.take(), draft.vrid) else {
+        // Unicast that knows its source needs none.
+        let none =
+            (draft.protocol.is_unicast() && draft.protocol.source().is_some() && !draft.bad).then(IfName::default);
+        let (Some(interface), Some((vrid, vrid_span))) = (draft.interface.take().or(none), draft.vrid) else {
             let what = if draft.vrid.is_none() { "virtual_router_id" } else { "interface" };
             if !draft.bad && !draft.seen.has(Block::Instance, &[what]) {
                 let text = format!("the instance '{}' has no '{what}'", draft.name);
@@ -669,19 +664,24 @@ pub fn settle(
             names.insert(draft.name, usize::MAX);
             continue;
         };
-        if let Some((other, _)) = taken.get(&(interface.clone(), vrid)) {
-            let text = format!("'{}' and '{other}' both use virtual_router_id {vrid} on {interface}", draft.name);
-            cx.error(Code::Clash, vrid_span, &draft.name, text).help("the second one is kept in FAULT");
-            hold(&mut draft.held, format!("virtual_router_id {vrid} on {interface} belongs to '{other}' already"));
-        } else {
-            taken.insert((interface.clone(), vrid), (draft.name.clone(), vrid_span));
-        }
         let number = config.instances.len();
         if let Some((interface, span)) = draft.sync.take() {
             syncs.push((interface, span, number, draft.path.clone()));
         }
         names.insert(draft.name.clone(), number);
-        config.instances.push(draft.finish(cx, global, garp, interface, vrid));
+        let mut instance = draft.finish(cx, global, garp, interface, vrid);
+        match taken.entry(instance.identity()) {
+            Entry::Vacant(place) => drop(place.insert(instance.name.clone())),
+            Entry::Occupied(other) => {
+                let (name, other, on) = (&instance.name, other.get(), &instance.interface);
+                let text = format!("'{name}' and '{other}' both use virtual_router_id {vrid} on {on}");
+                cx.error(Code::Clash, vrid_span, name, text).help("the second one is kept in FAULT");
+                instance
+                    .held
+                    .get_or_insert(format!("virtual_router_id {vrid} on {on} belongs to '{other}' already").into());
+            }
+        }
+        config.instances.push(instance);
     }
     for draft in groups {
         cx.return_to(&draft.path);
@@ -725,43 +725,40 @@ impl InstanceDraft {
                 preempt_delay = Duration::ZERO;
             }
         }
-        let version3 = self.version3.unwrap_or(global.version3);
-        if version3 {
-            cx.warn(
-                Code::Safeguard,
-                self.span,
-                &self.name,
-                format!("'{}' uses VRRP version 3, which is not in this version", self.name),
-            )
-            .help("the instance is kept out of MASTER");
-            hold(&mut held, "VRRP version 3 is not in this version".into());
-        }
+        let vips = self.vips.first().map(|v| v.net.family());
+        let wire = self.protocol.finish(cx, global, vips);
         if self.strict.unwrap_or(global.strict) {
             hold(&mut held, "the strict rules are not in this version".into());
         }
-        let advert_int = match self.advert_int {
-            None => Duration::from_secs(1),
-            Some((d, _)) if version3 || d.subsec_nanos() == 0 => d,
-            Some((d, span)) => {
-                let whole = Duration::from_secs(((d.as_millis() as u64 + 500) / 1000).clamp(1, 255));
-                let text = format!("version 2 sends adverts each whole number of seconds, not {}", d.as_secs_f64());
-                cx.error(Code::Rounded, span, "advert_int", text).help(format!("{} is used", whole.as_secs()));
-                whole
-            }
-        };
+        let advert_int = protocol::interval(cx, self.advert_int, wire.version);
         let mut auth = Auth::None;
+        let old = wire.version == 2 && wire.family == Family::V4;
         match (self.auth_span, self.auth_type, self.auth_pass) {
-            (None, ..) | (_, Some(AuthType::Ah), _) => {}
+            (None, ..) => {}
+            (Some(span), Some(_), _) if !old => {
+                // keepalived says nothing of version 2 over IPv6.
+                let (level, status) = if wire.version == 2 { (Level::Warning, 0) } else { (Level::Error, 5) };
+                let text = "only version 2 over IPv4 knows authentication".into();
+                cx.say(level, Code::Conflict, span, "authentication", text, status)
+                    .help("adverts are not authenticated");
+            }
+            (Some(_), Some(AuthType::Ah), Some(key)) => auth = Auth::Ah(key),
             (Some(_), Some(AuthType::Pass), Some(pass)) => auth = Auth::Pass(pass),
-            (Some(span), Some(AuthType::Pass), None) if !self.auth_seen.has(Block::Auth, &["auth_pass"]) => {
+            (Some(span), Some(_), None) if !self.auth_seen.has(Block::Auth, &["auth_pass"]) => {
                 cx.error(Code::Missing, span, "auth_pass", "'authentication' has no 'auth_pass'".into())
                     .help("adverts are not authenticated");
             }
-            (Some(_), Some(AuthType::Pass), None) => {}
+            (Some(_), Some(_), None) => {}
             (Some(span), None, _) => {
                 // keepalived says nothing and does not authenticate.
                 cx.warn(Code::Missing, span, "auth_type", "'authentication' has no 'auth_type'".into())
                     .help("adverts are not authenticated; write auth_type PASS");
+            }
+        }
+        if interface.as_str().is_empty() {
+            if let Some(vip) = self.vips.iter().chain(&self.excluded).find(|v| v.dev.is_none()) {
+                let text = format!("{} has no 'dev', and its instance no 'interface'", vip.net);
+                cx.error(Code::Missing, self.span, &self.name, text).help("it is not set");
             }
         }
         if !self.tried_vips && !self.no_vips {
@@ -791,6 +788,7 @@ impl InstanceDraft {
             nopreempt,
             preempt_delay,
             mcast_src_ip: self.mcast_src_ip,
+            wire,
             dont_track_primary: self.dont_track_primary,
             vips: self.vips,
             excluded: self.excluded,

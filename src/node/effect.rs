@@ -5,7 +5,7 @@ use super::note::Note;
 use crate::base::addr::Mac;
 use crate::config::model::Script;
 use crate::wire::op::{Op, SocketKey};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum Effect {
@@ -15,7 +15,7 @@ pub enum Effect {
         bytes: Vec<u8>,
     },
     Kernel(Op),
-    /// Gratuitous ARP: `ip` is at `mac` on that interface.
+    /// Gratuitous ARP or unsolicited neighbour advertisement: `ip` is at `mac` on that interface.
     Announce {
         ifindex: u32,
         mac: Mac,
@@ -42,11 +42,4 @@ pub struct Spawn {
     pub script: Script,
     /// Appended to the configured words.
     pub args: Vec<Box<str>>,
-}
-
-impl Effect {
-    /// The destination of a packet made by `Send`: bytes 16 to 19 of its IPv4 header.
-    pub fn destination(bytes: &[u8]) -> Option<Ipv4Addr> {
-        bytes.get(16..20).and_then(|b| <[u8; 4]>::try_from(b).ok()).map(Ipv4Addr::from)
-    }
 }

@@ -15,8 +15,11 @@ pub struct Plan {
     pub nopreempt: bool,
     pub preempt_delay: u64,
     pub equal_priorities: bool,
-    pub advert_int: u64,
-    pub pass: bool,
+    pub advert_ms: u64,
+    /// 2 or 3.
+    pub version: u8,
+    pub unicast: bool,
+    pub auth: Auth,
     pub sorry: bool,
     pub loss: Option<u64>,
     pub delay_us: u64,
@@ -37,14 +40,28 @@ impl Plan {
     /// Swarm style: each seed switches whole kinds of faults on or off.
     pub fn draw(rng: &mut Rng) -> Plan {
         let nopreempt = rng.one_in(4);
+        let version = if rng.one_in(3) { 3 } else { 2 };
+        let auth = match rng.below(4) {
+            _ if version == 3 => Auth::None,
+            0 => Auth::Ah(*b"12345678"),
+            1 => Auth::Pass(*b"example\0"),
+            _ => Auth::None,
+        };
         Plan {
             routers: rng.between(2, 3) as usize,
             grouped: !rng.one_in(3),
             nopreempt,
             preempt_delay: if !nopreempt && rng.one_in(4) { rng.between(1, 12) } else { 0 },
             equal_priorities: rng.one_in(6),
-            advert_int: if rng.one_in(4) { 2 } else { 1 },
-            pass: rng.one_in(2),
+            advert_ms: match rng.below(4) {
+                0 if version == 3 => 300,
+                1 if version == 3 => 50,
+                0 => 2000,
+                _ => 1000,
+            },
+            version,
+            unicast: rng.one_in(3),
+            auth,
             sorry: rng.one_in(2),
             loss: rng.one_in(2).then(|| rng.between(3, 30)),
             delay_us: if rng.one_in(3) { 80_000 } else { 900 },
@@ -75,6 +92,14 @@ pub fn vip(instance: usize) -> IpNet {
     IpNet::host(if instance == 0 { IpAddr::from([192, 168, 1, 111]) } else { IpAddr::from([10, 20, 40, 1]) })
 }
 
+fn unicast(plan: &Plan, router: usize, interface: &str) -> Option<Unicast> {
+    let address = |r: usize| if interface == "eth0" { outside(r).addr } else { inside(r).addr };
+    let others = (0..plan.routers).filter(|r| *r != router);
+    let peers = others.map(|r| Peer { ip: address(r), min_ttl: 255, max_ttl: 255 }).collect();
+    let old_checksum = OldChecksum::Detect;
+    plan.unicast.then_some(Unicast { peers, ttl: 255, check_src: true, fault_no_peer: true, old_checksum })
+}
+
 /// `variant` 1 is what a reload brings: one address more, another weight, a server less.
 pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
     let priority = if plan.equal_priorities { 100 } else { 150 - 25 * router as u8 };
@@ -85,11 +110,12 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         interface: interface.parse().unwrap(),
         vrid,
         priority,
-        advert_int: Duration::from_secs(plan.advert_int),
-        auth: if plan.pass { Auth::Pass(*b"example\0") } else { Auth::None },
+        advert_int: Duration::from_millis(plan.advert_ms),
+        auth: plan.auth.clone(),
         nopreempt: plan.nopreempt,
         preempt_delay: Duration::from_secs(plan.preempt_delay),
         mcast_src_ip: None,
+        wire: Wire { version: plan.version, unicast: unicast(plan, router, interface), ..Wire::default() },
         dont_track_primary: false,
         vips,
         excluded: Vec::new(),

@@ -10,6 +10,7 @@ use holdfast::node::effect::Effect;
 use holdfast::node::event::Event;
 use holdfast::node::vrrp::instance::State;
 use holdfast::node::Node;
+use holdfast::wire::ip::destination;
 use holdfast::wire::op::*;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -257,7 +258,8 @@ impl World {
             What::Frame { to, segment, bytes } => {
                 let router = &self.routers[to];
                 let Some(ifindex) = router.kernel.index(SEGMENTS[segment]) else { return };
-                let hears = |k: &Key| matches!(k, Key::Socket(s) if s.ifindex == ifindex);
+                let (to_address, protocol) = (destination(&bytes), bytes[9]);
+                let hears = |k: &Key| matches!(k, Key::Socket(s) if s.ifindex == ifindex && s.protocol == protocol && Some(s.address) == to_address);
                 let up = router.kernel.links.get(&ifindex).is_some_and(|l| l.up);
                 if up && router.node.is_some() && router.kernel.objects.keys().any(hears) {
                     self.step(to, Event::Packet { ifindex, bytes: &bytes });
@@ -386,8 +388,9 @@ impl World {
 
     fn send(&mut self, r: usize, socket: SocketKey, bytes: Vec<u8>) {
         let router = &self.routers[r];
-        let priority = bytes[22];
-        let vrid = bytes[21];
+        // Behind the IPv4 header, and behind that of AH.
+        let message = &bytes[if bytes[9] == 51 { 44 } else { 20 }..];
+        let (vrid, priority) = (message[1], message[2]);
         let node = router.node.as_ref().unwrap();
         let i = node.config().instances.iter().position(|c| c.vrid == vrid).unwrap();
         let state = node.vrrp.instances[i].state;
