@@ -112,7 +112,9 @@ fn instance(i: &Instance, line: &mut dyn FnMut(&str)) {
         line(&format!("   Kept in FAULT: {reason}"));
     }
     line(&format!("   Want State = {}", if i.want_master { "MASTER" } else { "BACKUP" }));
-    line(&format!("   Running on device = {}", i.interface));
+    if !i.interface.as_str().is_empty() {
+        line(&format!("   Running on device = {}", i.interface));
+    }
     for name in &i.track_interfaces {
         line(&format!("   Tracked interface = {name}"));
     }

@@ -139,7 +139,8 @@ impl ProtocolDraft {
         }
     }
 
-    pub fn finish(self, cx: &mut Context, global: &GlobalDraft, vips: Option<Family>) -> Wire {
+    /// `groups`: of the two families.
+    pub fn finish(self, cx: &mut Context, global: &GlobalDraft, groups: [IpAddr; 2], vips: Option<Family>) -> Wire {
         let family = self.family(vips);
         let version = self.version(family, global);
         if let (Some(span), Family::V4) = (self.native_ipv6, family) {
@@ -150,10 +151,8 @@ impl ProtocolDraft {
             cx.warn(Code::Conflict, span, "2", "VRRP version 2 knows no IPv6".into())
                 .help("adverts are sent as keepalived does; write version 3 on all routers");
         }
-        let group = match family {
-            Family::V4 => IpAddr::V4(global.global.mcast_group4),
-            Family::V6 => IpAddr::V6(global.global.mcast_group6),
-        };
+        let [v4, v6] = groups;
+        let group = if family == Family::V4 { v4 } else { v6 };
         let fits = |cx: &mut Context, given: Option<(IpAddr, Span)>| match given {
             Some((ip, span)) if Family::of(&ip) != family => {
                 cx.error(
@@ -237,9 +236,8 @@ fn peer(cx: &mut Context, line: Node) -> Option<Peer> {
             "max_ttl" => &mut peer.max_ttl,
             other => {
                 cx.bad(Code::Value, option, format!("a peer has no option '{other}'"))
-                    .help("it is not used; there are min_ttl and max_ttl");
-                at += 1;
-                continue;
+                    .help("the rest of the line is not used; there are min_ttl and max_ttl");
+                break;
             }
         };
         at += 2;

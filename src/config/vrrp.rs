@@ -646,6 +646,7 @@ pub fn settle(
 ) {
     let garp = global.garp.over(config.global.garp);
     config.global.garp = garp;
+    let mcast = [config.global.mcast_group4.into(), config.global.mcast_group6.into()];
     let mut names: HashMap<Box<str>, usize> = HashMap::new();
     let mut taken = HashMap::new();
     let mut syncs: Vec<(IfName, Span, usize, Box<str>)> = Vec::new();
@@ -669,13 +670,14 @@ pub fn settle(
             syncs.push((interface, span, number, draft.path.clone()));
         }
         names.insert(draft.name.clone(), number);
-        let mut instance = draft.finish(cx, global, garp, interface, vrid);
+        let mut instance = draft.finish(cx, global, garp, mcast, interface, vrid);
         match taken.entry(instance.identity()) {
-            Entry::Vacant(place) => drop(place.insert(instance.name.clone())),
+            Entry::Vacant(place) => drop(place.insert((instance.name.clone(), vrid_span))),
             Entry::Occupied(other) => {
-                let (name, other, on) = (&instance.name, other.get(), &instance.interface);
+                let (name, (other, first), on) = (&instance.name, other.get(), &instance.interface);
                 let text = format!("'{name}' and '{other}' both use virtual_router_id {vrid} on {on}");
-                cx.error(Code::Clash, vrid_span, name, text).help("the second one is kept in FAULT");
+                let said = cx.error(Code::Clash, vrid_span, name, text);
+                said.see(*first, "used first here").help("the second one is kept in FAULT");
                 instance
                     .held
                     .get_or_insert(format!("virtual_router_id {vrid} on {on} belongs to '{other}' already").into());
@@ -697,6 +699,7 @@ impl InstanceDraft {
         cx: &mut Context,
         global: &GlobalDraft,
         garp: super::model::Garp,
+        mcast: [IpAddr; 2],
         interface: IfName,
         vrid: u8,
     ) -> Instance {
@@ -726,7 +729,7 @@ impl InstanceDraft {
             }
         }
         let vips = self.vips.first().map(|v| v.net.family());
-        let wire = self.protocol.finish(cx, global, vips);
+        let wire = self.protocol.finish(cx, global, mcast, vips);
         if self.strict.unwrap_or(global.strict) {
             hold(&mut held, "the strict rules are not in this version".into());
         }

@@ -69,6 +69,11 @@ pub struct Sequence {
 }
 
 impl Sequence {
+    /// A new MASTER: the one before may have sent some that nobody heard (its link was down).
+    pub fn leap(&mut self) {
+        self.highest = self.highest.saturating_add(8);
+    }
+
     pub fn next(&mut self) -> u32 {
         self.highest = self.highest.saturating_add(1);
         self.highest

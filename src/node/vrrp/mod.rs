@@ -416,6 +416,7 @@ impl Vrrp {
         n.state = State::Master;
         (n.wants_master, n.lower_since, n.said, n.learned) = (false, None, 0, None);
         n.counters.become_master = n.counters.become_master.wrapping_add(1);
+        n.sequence.leap();
         n.deadline = Some(ctx.now + conf.advert_int);
         send(n, conf, conf.priority, ctx);
         let rounds = n.announce.start(ctx.now, &conf.garp);
@@ -530,6 +531,7 @@ impl Vrrp {
             }
             (State::Fault, None) => {
                 self.enter_backup(i, BackupWhy::FaultGone, ctx);
+                self.announce_source(i, ctx);
                 for m in self.fellows(i, ctx.conf) {
                     if self.instances.get(m).is_some_and(|n| n.state == State::Fault) {
                         self.enter_backup(m, BackupWhy::FaultGone, ctx);
@@ -590,6 +592,15 @@ impl Vrrp {
                     ctx.calls.push(Effect::Announce { ifindex: link.ifindex, mac: link.mac, ip: vip.net.addr });
                 }
             }
+        }
+    }
+
+    /// Unicast goes through tables of neighbours: after a fault they hear where our own address is.
+    fn announce_source(&self, i: usize, ctx: &mut Ctx) {
+        let (Some(n), Some(conf)) = (self.instances.get(i), ctx.conf.instances.get(i)) else { return };
+        let link = ctx.links.get(&conf.interface).filter(|l| conf.wire.unicast.is_some() && !l.no_arp);
+        if let (Some(link), Some(ip)) = (link, n.source) {
+            ctx.calls.push(Effect::Announce { ifindex: link.ifindex, mac: link.mac, ip });
         }
     }
 
