@@ -431,12 +431,20 @@ fn without_an_interface_the_source_address_is_enough() {
     assert_eq!(sockets(&d), ["socket for protocol 112 on interface 0, address 10.0.0.1"]);
     let effects = d.pass(4.0);
     assert_eq!(operations(&effects), ["add address 10.0.0.100/32 on interface 2"]);
-    // An address that is not there now: the kernel says so, and it is tried again.
+    // What the kernel refuses is tried again.
     let key = d.node.table().wanted().map(|(k, _)| *k).find(|k| matches!(k, Key::Socket(_))).unwrap();
     d.step(Event::Answer(Op::Add(key, holdfast::wire::op::Value::Socket), Outcome::Refused(99)));
     assert_eq!(d.state(), State::Fault);
     d.pass(5.1);
     assert_eq!(d.state(), State::Backup);
+    // Without that address it waits until the address is there, on whatever interface.
+    let mut d = Desk::new(&text.replace("10.0.0.1\n", "10.0.0.44\n"));
+    assert_eq!((d.state(), sockets(&d).len()), (State::Fault, 0));
+    d.pass(20.0);
+    assert_eq!(d.state(), State::Fault);
+    let key = AddressKey { ifindex: 2, net: "10.0.0.44/32".parse().unwrap() };
+    d.step(Event::Kernel(News::Address { key, value: AddressValue::default(), primary: true }));
+    assert_eq!((d.state(), sockets(&d).len()), (State::Backup, 1));
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Sequence {
         self.highest = self.highest.saturating_add(8);
     }
 
-    pub fn next(&mut self) -> u32 {
+    pub fn take(&mut self) -> u32 {
         self.highest = self.highest.saturating_add(1);
         self.highest
     }

@@ -646,7 +646,9 @@ impl Vrrp {
 fn watches(conf: &model::Instance, name: &IfName) -> bool {
     let vips = conf.vips.iter().chain(&conf.excluded).any(|v| v.dev.as_ref() == Some(name));
     let routes = conf.routes.iter().any(|r| r.dev.as_ref() == Some(name));
-    conf.interface == *name || vips || routes || conf.track_interfaces.contains(name)
+    // The source address of unicast may be on any interface.
+    let source = conf.wire.unicast.is_some() && conf.wire.unicast_src_ip.or(conf.mcast_src_ip).is_some();
+    source || conf.interface == *name || vips || routes || conf.track_interfaces.contains(name)
 }
 
 fn has_interface(conf: &model::Instance) -> bool {
@@ -659,7 +661,8 @@ fn has_interface(conf: &model::Instance) -> bool {
 fn source(conf: &model::Instance, ctx: &Ctx) -> Option<IpAddr> {
     let family = conf.wire.family;
     if let Some(src) = conf.wire.unicast_src_ip.or(conf.mcast_src_ip).filter(|ip| Family::of(ip) == family) {
-        return Some(src);
+        // Unicast is heard on that address, so it has to be there.
+        return (conf.wire.unicast.is_none() || ctx.links.has(src)).then_some(src);
     }
     let fits = |net: &IpNet| match net.addr {
         IpAddr::V4(_) => true,
@@ -703,6 +706,9 @@ fn fault(n: &Instance, conf: &model::Instance, links: &Links, deaf: &BTreeSet<So
     let watched = own.into_iter().chain(vips).chain(routes).chain(&conf.track_interfaces);
     if let Some(why) = watched.filter(|name| own.is_some() || **name != conf.interface).find_map(down) {
         return Some(why);
+    }
+    if let (None, Some(src), Some(_)) = (n.source, conf.wire.unicast_src_ip.or(conf.mcast_src_ip), &conf.wire.unicast) {
+        return Some(format!("its source address {src} is not on this machine").into());
     }
     if n.source.is_none() {
         let what = match conf.wire.family {

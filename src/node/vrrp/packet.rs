@@ -175,7 +175,7 @@ fn send_to(n: &mut Instance, conf: &model::Instance, priority: u8, ends: Ends, c
     match (&conf.auth, ends.src) {
         (model::Auth::Ah(key), IpAddr::V4(src)) => {
             head.emit(n.next_ip_id(), ah::LEN + size, &mut w);
-            ah::emit(vrrp::PROTOCOL, src, n.sequence.next(), &mut w);
+            ah::emit(vrrp::PROTOCOL, src, n.sequence.take(), &mut w);
             advert.emit(addresses, &mut w);
             ah::seal(key, &mut w);
         }
