@@ -7,8 +7,22 @@ use std::time::Duration;
 pub const CONFIG_BYTES: u64 = 32 << 20;
 /// Nesting of braces in a configuration; the deepest real block has 5.
 pub const CONFIG_DEPTH: usize = 16;
+/// Files that include one another, one inside the other; a configuration is split two or three deep.
+pub const INCLUDE_DEPTH: usize = 16;
+/// Files that one configuration includes; each virtual server in a file of its own is hundreds.
+pub const INCLUDED_FILES: usize = 4096;
+/// Files that one pattern may name.
+pub const GLOB_MATCHES: usize = 4096;
+/// Bytes of lines made from definitions and repetitions: the 65,536 addresses of a /16, with their options, are 3 MB.
+pub const EXPANDED_BYTES: usize = 8 << 20;
+/// Definitions inside definitions; real ones nest two or three deep.
+pub const DEFINITION_DEPTH: usize = 16;
+/// Bytes of one line after its definitions were put in.
+pub const EXPANDED_LINE: usize = 256 << 10;
 /// Diagnostics kept of one file; a wrong file (a binary, a log) would give millions.
 pub const DIAGNOSTICS: usize = 1000;
+/// Instances with one VRID, name or address among which the routers of a domain are compared: they are taken in pairs.
+pub const PEER_CANDIDATES: usize = 512;
 /// Virtual addresses of one instance: the count in an advert is one byte (RFC 9568 5.2.5).
 pub const ADVERT_ADDRESSES: usize = 255;
 /// Senders of one virtual router whose last AH number is remembered: more than that are seldom in one election.

@@ -25,6 +25,9 @@ fn host() -> Host {
         interfaces: Some(interfaces),
         script: Some(|p| if p.starts_with("/gone") { ScriptFile::Missing } else { ScriptFile::Fine }),
         user: Some(|u| u == "root" || u == "nobody"),
+        environment: Some(|name| (name == "SITE").then(|| "north".into())),
+        files: true,
+        seed: 1,
     }
 }
 
@@ -45,7 +48,8 @@ fn each_file_is_understood_as_written_down() {
     let mut wrong = Vec::new();
     for path in files {
         let name = path.file_name().and_then(|n| n.to_str()).expect("a plain name");
-        let loaded = load(name, read_file(&path).expect("readable"), host());
+        let shown = format!("tests/config/{name}");
+        let loaded = load(&shown, read_file(&path).expect("readable"), host());
         let out = output(&loaded);
         let expected = path.with_extension("out");
         if std::env::var_os("BLESS").is_some() {

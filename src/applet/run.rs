@@ -124,7 +124,7 @@ fn start(mut options: Options, logger: &'static Logger, fail: &dyn Fn(&str) -> u
             let _ = loaded.report(&mut text);
             let _ = io::stderr().write_all(text.as_bytes());
         }
-        fail(&format!("{} cannot run", loaded.file));
+        fail(&format!("{} cannot run", loaded.file()));
         return loaded.status;
     };
     if let Some(rival) = owned::rival(Path::new(owned::DIR), &owned::claims(&config)) {
@@ -140,7 +140,7 @@ fn start(mut options: Options, logger: &'static Logger, fail: &dyn Fn(&str) -> u
         }
         logger.process_changed();
     }
-    log::info!("Starting {}, configuration {}", version(), loaded.file);
+    log::info!("Starting {}, configuration {}", version(), loaded.file());
     for text in &options.ignored {
         log::warn!("{text}");
     }

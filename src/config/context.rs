@@ -253,14 +253,8 @@ impl Context {
 
     fn unknown(&mut self, span: Span, name: &str, block: Block, body: bool) {
         let what = if body { "block" } else { "keyword" };
-        let later = match name.as_bytes() {
-            [b'$', ..] => Some("definitions with '$'"),
-            [b'~', b'S' | b'L', ..] => Some("repeated lines with '~'"),
-            _ => None,
-        };
-        if let Some(later) = later {
-            self.error(Code::NotYet, span, name, format!("{later} are not in this version"))
-                .help("the line is not used");
+        if self.found.full() {
+            self.found.count(5);
             return;
         }
         let close = closest(name, keywords::words(block));

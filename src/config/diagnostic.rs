@@ -1,10 +1,13 @@
 //! What is wrong with a file, where, and what to do; printed with the source line and a caret.
 
 use super::lexer::Span;
+use super::source::{Source, Step};
 use crate::limits;
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Level {
     /// What is written works, yet under a newer name.
     Hint,
@@ -80,12 +83,23 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
+    /// No more are kept: what costs time to say need not be found out.
+    pub fn full(&self) -> bool {
+        self.list.len() >= limits::DIAGNOSTICS
+    }
+
+    /// One that is not even made.
+    pub fn count(&mut self, status: u8) {
+        self.status = self.status.max(status);
+        self.dropped += 1;
+    }
+
     pub fn push(&mut self, d: Diagnostic) {
         self.status = self.status.max(d.status);
-        if self.list.len() < limits::DIAGNOSTICS {
-            self.list.push(d);
-        } else {
+        if self.full() {
             self.dropped += 1;
+        } else {
+            self.list.push(d);
         }
     }
 }
@@ -97,79 +111,262 @@ pub struct Place {
     pub column: u32,
 }
 
-/// Finds lines in the text; asked in rising order it reads the text once.
-pub struct Lines<'t> {
-    text: &'t [u8],
-    /// A line's start and its number, from which the next search goes on.
-    start: usize,
-    line: u32,
+/// Finds lines in the files; asked in rising order within a file it reads that file once.
+struct Lines<'s> {
+    source: &'s Source,
+    files: Vec<Reading>,
 }
 
-impl<'t> Lines<'t> {
-    pub fn new(text: &'t [u8]) -> Lines<'t> {
-        Lines { text, start: 0, line: 1 }
+/// How far one file was looked at.
+struct Reading {
+    /// Where the file starts.
+    file: u32,
+    /// Start of the line that was found last, and its number.
+    start: usize,
+    line: u32,
+    /// The offset that was found last, and its column.
+    at: usize,
+    column: u32,
+}
+
+impl<'s> Lines<'s> {
+    fn new(source: &'s Source) -> Lines<'s> {
+        Lines { source, files: Vec::new() }
     }
 
-    /// The place of an offset and the line around it, without its end.
-    pub fn find(&mut self, offset: u32) -> (Place, &'t [u8]) {
-        let offset = (offset as usize).min(self.text.len());
-        if offset < self.start {
-            (self.start, self.line) = (0, 1);
+    /// The place of an offset, the start of its line as far as it may be shown, and where in that line it is.
+    fn find(&mut self, offset: u32) -> (Place, &'s [u8], usize) {
+        let source: &'s Source = self.source;
+        let (_, first, end) = source.file(offset);
+        let text = source.bytes.get(..end as usize).unwrap_or_default();
+        let offset = (offset as usize).min(text.len());
+        let begin = Reading { file: first, start: first as usize, line: 1, at: first as usize, column: 1 };
+        let known = self.files.iter().position(|f| f.file == first).unwrap_or_else(|| {
+            self.files.push(begin);
+            self.files.len() - 1
+        });
+        let Some(r) = self.files.get_mut(known) else { return (Place { line: 1, column: 1 }, &[], 0) };
+        if offset < r.at {
+            *r = Reading { file: first, start: first as usize, line: 1, at: first as usize, column: 1 };
         }
-        let between = self.text.get(self.start..offset).unwrap_or_default();
-        self.line += between.iter().filter(|b| **b == b'\n').count() as u32;
+        let between = text.get(r.at..offset).unwrap_or_default();
+        let mut counted = between;
         if let Some(last) = between.iter().rposition(|b| *b == b'\n') {
-            self.start += last + 1;
+            r.line += between.iter().filter(|b| **b == b'\n').count() as u32;
+            r.start = r.at + last + 1;
+            r.column = 1;
+            counted = between.get(last + 1..).unwrap_or_default();
         }
-        let rest = self.text.get(self.start..).unwrap_or_default();
+        r.column += String::from_utf8_lossy(counted).chars().count() as u32;
+        r.at = offset;
+        // As much as can be shown.
+        let rest = text.get(offset..(offset + 8 * EXCERPT).min(text.len())).unwrap_or_default();
         let len = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
-        let line = rest.get(..len).unwrap_or_default();
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let before = self.text.get(self.start..offset).unwrap_or_default();
-        let column = String::from_utf8_lossy(before).chars().count() as u32 + 1;
-        (Place { line: self.line, column }, line)
+        let around = text.get(r.start..offset + len).unwrap_or_default();
+        let around = around.strip_suffix(b"\r").unwrap_or(around);
+        (Place { line: r.line, column: r.column }, around, offset - r.start)
     }
 }
 
 /// Longest part of a source line that is shown.
 const EXCERPT: usize = 160;
 
-/// `file:line:column: error: text`, the line, a caret line, and the help.
-pub fn print(out: &mut dyn fmt::Write, file: &str, lines: &mut Lines, d: &Diagnostic) -> fmt::Result {
-    if d.span == Span::NOWHERE {
-        writeln!(out, "{file}: {}: {}", d.level.name(), d.text)?;
-    } else {
-        let (place, line) = lines.find(d.span.start);
-        writeln!(out, "{file}:{}:{}: {}: {}", place.line, place.column, d.level.name(), d.text)?;
-        excerpt(out, line, place.column, d.span.of(lines.text))?;
-    }
-    match &d.help {
-        Some(help) => writeln!(out, "    = {help}"),
-        None => Ok(()),
+/// How findings look: with colours on a terminal.
+pub struct Style {
+    error: &'static str,
+    warning: &'static str,
+    hint: &'static str,
+    place: &'static str,
+    mark: &'static str,
+    end: &'static str,
+}
+
+impl Style {
+    pub const PLAIN: Style = Style { error: "", warning: "", hint: "", place: "", mark: "", end: "" };
+    pub const COLOUR: Style = Style {
+        error: "\x1b[1;31m",
+        warning: "\x1b[1;33m",
+        hint: "\x1b[1;36m",
+        place: "\x1b[1m",
+        mark: "\x1b[1;32m",
+        end: "\x1b[0m",
+    };
+
+    fn level(&self, level: Level) -> &'static str {
+        match level {
+            Level::Error => self.error,
+            Level::Warning => self.warning,
+            Level::Hint => self.hint,
+        }
     }
 }
 
-fn excerpt(out: &mut dyn fmt::Write, line: &[u8], column: u32, marked: &[u8]) -> fmt::Result {
-    let line = String::from_utf8_lossy(line);
-    let before = column as usize - 1;
-    // A very long line is shown from a little before the place.
-    let skip = if before + 40 > EXCERPT { before - 40 } else { 0 };
+/// Findings of the same kind at the same place of the same file: of a line that is repeated, or a file included twice.
+pub struct Gathered<'d> {
+    pub first: &'d Diagnostic,
+    pub times: usize,
+}
+
+/// Each finding once; they come in order.
+pub fn gathered<'d>(source: &Source, list: &'d [Diagnostic]) -> Vec<Gathered<'d>> {
+    let mut out: Vec<Gathered> = Vec::new();
+    let mut known: HashMap<(&str, u32, Code, Level, Option<&str>), usize> = HashMap::new();
+    for d in list {
+        let (spot, made) = (source.spot(d.span), source.is_made(d.span));
+        let (_, start, _) = source.file(spot.span.start);
+        // In a line as it was written two findings at one place are two.
+        let text = (!made).then_some(d.text.as_ref());
+        let key = (spot.file, spot.span.start.saturating_sub(start), d.code, d.level, text);
+        let at = *known.entry(key).or_insert(out.len());
+        match out.get_mut(at) {
+            Some(found) => found.times += 1,
+            None => out.push(Gathered { first: d, times: 1 }),
+        }
+    }
+    out
+}
+
+/// Prints findings that come in order.
+pub struct Printer<'s> {
+    source: &'s Source,
+    lines: Lines<'s>,
+    /// For places out of order.
+    others: Lines<'s>,
+    style: &'s Style,
+}
+
+impl<'s> Printer<'s> {
+    pub fn new(source: &'s Source, style: &'s Style) -> Printer<'s> {
+        Printer { source, lines: Lines::new(source), others: Lines::new(source), style }
+    }
+
+    /// `file:line:column`, as the text was written.
+    pub fn place(&mut self, span: Span) -> String {
+        let spot = self.source.spot(span);
+        let (place, ..) = self.others.find(spot.span.start);
+        format!("{}:{}:{}", spot.file, place.line, place.column)
+    }
+
+    /// File, line, column, and the column behind the marked text.
+    pub fn numbers(&mut self, span: Span) -> (&'s str, u32, u32, u32) {
+        let spot = self.source.spot(span);
+        let (place, line, at) = self.others.find(spot.span.start);
+        let width = marked(line, at, spot.span.of(&self.source.bytes));
+        (spot.file, place.line, place.column, place.column + width as u32)
+    }
+
+    /// How the text at a place came there, a line each.
+    pub fn steps(&mut self, span: Span) -> Vec<String> {
+        let spot = self.source.spot(span);
+        spot.steps
+            .into_iter()
+            .map(|step| match step {
+                Step::Reads(line) => format!("here it reads: {}", discreet(&line)),
+                Step::Defined(name, span) => format!("${name} is defined at {}", self.place(span)),
+                Step::Turn(turn) => format!("in the repetition with {turn}"),
+                Step::Included(span) => format!("included at {}", self.place(span)),
+            })
+            .collect()
+    }
+
+    /// One place of a finding that concerns several configurations, and its line unless that shall not be seen. No
+    /// level: a note.
+    pub fn show(&mut self, out: &mut dyn fmt::Write, span: Span, of: (Option<Level>, &str), line: bool) -> fmt::Result {
+        let Style { place, end, mark, .. } = self.style;
+        let (level, text) = of;
+        let head = match level {
+            Some(level) => format!("{}{}:{end} {text}", self.style.level(level), level.name()),
+            None => format!("note: {text}"),
+        };
+        if span == Span::NOWHERE {
+            return writeln!(out, "{place}{}:{end} {head}", self.source.file(0).0);
+        }
+        let spot = self.source.spot(span);
+        let (Place { line: number, column }, around, at) = self.others.find(spot.span.start);
+        writeln!(out, "{place}{}:{number}:{column}:{end} {head}", spot.file)?;
+        if !line {
+            return Ok(());
+        }
+        excerpt(out, around, at, spot.span.of(&self.source.bytes), mark, end)?;
+        for step in self.steps(span) {
+            writeln!(out, "    = {step}")?;
+        }
+        Ok(())
+    }
+
+    /// `file:line:column: error: text`, the line, a caret line, and what belongs to it.
+    pub fn print(&mut self, out: &mut dyn fmt::Write, d: &Diagnostic, times: usize) -> fmt::Result {
+        let Style { place, end, mark, .. } = self.style;
+        let colour = self.style.level(d.level);
+        let level = d.level.name();
+        if d.span == Span::NOWHERE {
+            writeln!(out, "{place}{}:{end} {colour}{level}:{end} {}", self.source.file(0).0, d.text)?;
+        } else {
+            let spot = self.source.spot(d.span);
+            let (Place { line: number, column }, line, at) = self.lines.find(spot.span.start);
+            write!(out, "{place}{}:{number}:{column}:{end} ", spot.file)?;
+            writeln!(out, "{colour}{level}:{end} {}", d.text)?;
+            excerpt(out, line, at, spot.span.of(&self.source.bytes), mark, end)?;
+            for step in self.steps(d.span) {
+                writeln!(out, "    = {step}")?;
+            }
+        }
+        if times > 1 {
+            writeln!(out, "    = {times} times, in each line that is made from this one")?;
+        }
+        for (span, text) in &d.also {
+            writeln!(out, "    = {text}: {}", self.place(*span))?;
+        }
+        match &d.help {
+            Some(help) => writeln!(out, "    = {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A line without its password or key: findings go to logs and to other people.
+fn discreet(line: &str) -> Cow<'_, str> {
+    let word = line.trim_start().split(|c: char| c.is_whitespace() || c == '{').next().unwrap_or_default();
+    let behind = match word {
+        "password" | "key" => line.find(word).map(|at| at + word.len()),
+        _ => line.find("auth_pass").map(|at| at + "auth_pass".len()),
+    };
+    let Some((kept, hidden)) = behind.and_then(|at| line.split_at_checked(at)) else { return Cow::Borrowed(line) };
+    let hide = |c: char| if c.is_whitespace() || matches!(c, '{' | '}') { c } else { '*' };
+    Cow::Owned(kept.chars().chain(hidden.chars().map(hide)).collect())
+}
+
+/// The start of the character so many characters before `at`.
+fn back(line: &[u8], at: usize, characters: usize) -> usize {
+    let starts = line.get(..at).unwrap_or_default().iter().enumerate().rev();
+    starts.filter(|(_, b)| **b & 0xc0 != 0x80).map(|(n, _)| n).nth(characters.saturating_sub(1)).unwrap_or(0)
+}
+
+/// Characters of the line that are marked from an offset on.
+fn marked(line: &[u8], at: usize, text: &[u8]) -> usize {
+    let first = text.split(|b| *b == b'\n').next().unwrap_or_default();
+    let room = line.len().saturating_sub(at).min(4 * EXCERPT);
+    let shown = first.get(..room).unwrap_or(first);
+    String::from_utf8_lossy(shown).chars().count().max(1)
+}
+
+/// The line with a caret below the place; a very long one is shown from a little before the place.
+fn excerpt(out: &mut dyn fmt::Write, line: &[u8], at: usize, text: &[u8], mark: &str, end: &str) -> fmt::Result {
+    let width =
+        |from: usize, to: usize| String::from_utf8_lossy(line.get(from..to).unwrap_or_default()).chars().count();
+    let from = if at > EXCERPT - 40 { back(line, at, 40) } else { 0 };
+    // Some more than is shown, for what must not be.
+    let wide = back(line, from, 200);
+    let window = line.get(wide..(from + 4 * EXCERPT).min(line.len())).unwrap_or_default();
+    let window = String::from_utf8_lossy(window);
     out.write_str("    ")?;
-    for c in line.chars().skip(skip).take(EXCERPT) {
+    for c in discreet(&window).chars().skip(width(wide, from)).take(EXCERPT) {
         // No control characters onto a terminal, and no blank that cannot be seen.
         out.write_char(if c == '\t' || c == '\u{a0}' || c == '\u{feff}' || c.is_control() { ' ' } else { c })?;
     }
-    out.write_str("\n    ")?;
-    for _ in skip..before {
-        out.write_char(' ')?;
-    }
-    out.write_char('^')?;
-    let width = String::from_utf8_lossy(marked).chars().take_while(|c| *c != '\n').count();
-    let room = line.chars().count().saturating_sub(before).min(EXCERPT - (before - skip));
-    for _ in 1..width.min(room) {
-        out.write_char('~')?;
-    }
-    writeln!(out)
+    let skip = width(from, at);
+    let rest = marked(line, at, text).min(EXCERPT.saturating_sub(skip)).max(1) - 1;
+    writeln!(out, "\n    {:skip$}{mark}^{:~<rest$}{end}", "", "")
 }
 
 /// The known word closest to one that is not: at most a third of its letters away.
@@ -215,10 +412,10 @@ mod tests {
 
     #[test]
     fn places_count_characters() {
-        let text = "ab\n\té x\r\ny".as_bytes();
-        let mut lines = Lines::new(text);
+        let source = Source::new("f", "ab\n\té x\r\ny".into());
+        let mut lines = Lines::new(&source);
         assert_eq!(lines.find(0).0, Place { line: 1, column: 1 });
-        let (place, line) = lines.find(7);
+        let (place, line, _) = lines.find(7);
         assert_eq!((place, line), (Place { line: 2, column: 4 }, "\té x".as_bytes()));
         assert_eq!(lines.find(10).0, Place { line: 3, column: 1 });
         assert_eq!(lines.find(1).0, Place { line: 1, column: 2 });
@@ -238,7 +435,7 @@ mod tests {
 
     #[test]
     fn the_caret_stands_below_the_word() {
-        let text = b"a\n\tpriority\xc2\xa0300\n";
+        let source = Source::new("f", b"a\n\tpriority\xc2\xa0300\n".to_vec());
         let d = Diagnostic {
             level: Level::Error,
             code: Code::Range,
@@ -251,7 +448,7 @@ mod tests {
             status: 5,
         };
         let mut out = String::new();
-        print(&mut out, "f", &mut Lines::new(text), &d).unwrap();
+        Printer::new(&source, &Style::PLAIN).print(&mut out, &d, 1).unwrap();
         assert_eq!(out, "f:2:11: error: too much\n     priority 300\n              ^~~\n    = use less\n");
     }
 }

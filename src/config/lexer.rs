@@ -1,6 +1,8 @@
 //! Characters to tokens. Every token is a span into the text; nothing is copied or allocated.
 
-use std::rc::Rc;
+use super::expand::{After, Expand, Stretch};
+use super::loader::Host;
+use super::source::Source;
 
 /// A piece of the text, as byte offsets: a file is at most 32 MB (`limits::CONFIG_BYTES`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -50,7 +52,6 @@ pub enum Oddity {
     /// CR LF line ends.
     Carriage,
     Unquoted(Span),
-    Nul(Span),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,7 +94,7 @@ fn class(byte: u8) -> Class {
 }
 
 /// Length of the blank that begins here, if one does: U+00A0 in UTF-8 or as a lone Latin-1 byte, U+FEFF.
-fn high_blank(rest: &[u8]) -> Option<usize> {
+pub fn high_blank(rest: &[u8]) -> Option<usize> {
     match rest {
         [0xc2, 0xa0, ..] => Some(2),
         [0xef, 0xbb, 0xbf, ..] => Some(3),
@@ -120,14 +121,9 @@ fn char_len(rest: &[u8]) -> usize {
 }
 
 pub struct Lexer {
-    pos: usize,
-    /// The text holds a NUL somewhere: lines are looked at one by one.
-    nul: bool,
-    /// The line that was looked at last ends here.
-    looked: usize,
-    /// Lines marked `@ID` are for this one.
-    id: Rc<[u8]>,
-    /// Nothing but blanks and marks since the line began.
+    at: Stretch,
+    pub expand: Expand,
+    /// A line begins here.
     begins: bool,
     /// First place of each kind, to be said once for the file.
     pub blank: Option<Span>,
@@ -137,52 +133,48 @@ pub struct Lexer {
 }
 
 impl Lexer {
-    pub fn new(text: &[u8], id: &str) -> Lexer {
-        Lexer {
-            pos: 0,
-            nul: text.contains(&0),
-            looked: 0,
-            id: id.as_bytes().into(),
-            begins: true,
-            blank: None,
-            carriage: None,
-            errors: Vec::new(),
+    pub fn new(source: &Source, host: &Host) -> Lexer {
+        let (expand, at) = Expand::new(source, host);
+        Lexer { at, expand, begins: true, blank: None, carriage: None, errors: Vec::new() }
+    }
+
+    pub fn next(&mut self, source: &mut Source) -> Token {
+        loop {
+            if std::mem::take(&mut self.begins) {
+                self.expand.line(source, &mut self.at);
+            }
+            let text = source.bytes.get(..self.at.end).unwrap_or_default();
+            match self.scan(text) {
+                Token::End => match self.expand.after(source, &mut self.at) {
+                    // The line that it stood for ends there.
+                    After::Resumed => {}
+                    After::Turn => {
+                        self.begins = true;
+                        return Token::Line;
+                    }
+                    After::Nothing => return Token::End,
+                },
+                Token::Line => {
+                    self.begins = true;
+                    return Token::Line;
+                }
+                token => return token,
+            }
         }
-    }
-
-    /// A copy for looking ahead: what it finds odd is not said.
-    pub fn fork(&self) -> Lexer {
-        let id = self.id.clone();
-        let (pos, nul, looked, begins) = (self.pos, self.nul, self.looked, self.begins);
-        Lexer { pos, nul, looked, id, begins, blank: None, carriage: None, errors: Vec::new() }
-    }
-
-    /// Back to where a fork was made.
-    pub fn rewind(&mut self, to: &Lexer) {
-        (self.pos, self.looked, self.begins) = (to.pos, to.looked, to.begins);
-    }
-
-    pub fn next(&mut self, text: &[u8]) -> Token {
-        let token = self.scan(text);
-        self.begins = matches!(token, Token::Line);
-        token
     }
 
     fn scan(&mut self, text: &[u8]) -> Token {
         loop {
-            if self.nul && self.pos >= self.looked {
-                self.skip_nul_line(text);
-            }
-            let Some(&byte) = text.get(self.pos) else { return Token::End };
+            let Some(&byte) = text.get(self.at.pos) else { return Token::End };
             match class(byte) {
                 Class::Blank => self.blank(text, byte),
                 Class::Line => {
-                    self.pos += 1;
+                    self.at.pos += 1;
                     return Token::Line;
                 }
                 Class::Brace => {
-                    let span = Span::new(self.pos, self.pos + 1);
-                    self.pos += 1;
+                    let span = Span::new(self.at.pos, self.at.pos + 1);
+                    self.at.pos += 1;
                     return if byte == b'{' { Token::Open(span) } else { Token::Close(span) };
                 }
                 Class::Comment => self.skip_line(text),
@@ -196,61 +188,33 @@ impl Lexer {
                         return token;
                     }
                 }
-                Class::Plain if byte == b'@' && self.begins => self.mark(text),
                 Class::Plain | Class::Escape => return self.word(text),
             }
         }
     }
 
-    /// At `@ID` or `@^ID` where a line begins: the line is read only by that host, or by all others.
-    fn mark(&mut self, text: &[u8]) {
-        let rest = self.rest(text);
-        let len = rest.iter().position(|b| matches!(class(*b), Class::Blank | Class::Line)).unwrap_or(rest.len());
-        let mark = rest.get(1..len).unwrap_or_default();
-        let (others, id) = match mark {
-            [b'^', id @ ..] => (true, id),
-            id => (false, id),
-        };
-        if (*self.id == *id) != others {
-            self.pos += len;
-        } else {
-            self.skip_line(text);
-        }
-    }
-
     fn rest<'t>(&self, text: &'t [u8]) -> &'t [u8] {
-        text.get(self.pos..).unwrap_or_default()
+        text.get(self.at.pos..).unwrap_or_default()
     }
 
     fn blank(&mut self, text: &[u8], byte: u8) {
-        if byte == b'\r' && self.carriage.is_none() && text.get(self.pos + 1) == Some(&b'\n') {
-            self.carriage = Some(Span::new(self.pos, self.pos + 1));
+        if byte == b'\r' && self.carriage.is_none() && text.get(self.at.pos + 1) == Some(&b'\n') {
+            self.carriage = Some(Span::new(self.at.pos, self.at.pos + 1));
         }
-        self.pos += 1;
+        self.at.pos += 1;
     }
 
     fn odd_blank(&mut self, len: usize) {
         if self.blank.is_none() {
-            self.blank = Some(Span::new(self.pos, self.pos + len));
+            self.blank = Some(Span::new(self.at.pos, self.at.pos + len));
         }
-        self.pos += len;
+        self.at.pos += len;
     }
 
     /// To the line's end, which stays.
     fn skip_line(&mut self, text: &[u8]) {
         let rest = self.rest(text);
-        self.pos += rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
-    }
-
-    fn skip_nul_line(&mut self, text: &[u8]) {
-        let rest = self.rest(text);
-        let len = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
-        self.looked = self.pos + len + 1;
-        let line = rest.get(..len).unwrap_or_default();
-        if let Some(at) = line.iter().position(|b| *b == 0) {
-            self.errors.push(Oddity::Nul(Span::new(self.pos + at, self.pos + at + 1)));
-            self.pos += len;
-        }
+        self.at.pos += rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
     }
 
     /// At a backslash: if the line ends behind it, both are a blank.
@@ -260,28 +224,28 @@ impl Lexer {
             [_, b'\r', b'\n', ..] => 3,
             _ => return false,
         };
-        self.pos += len;
+        self.at.pos += len;
         true
     }
 
     /// At a double quote that begins a word. None: it has no end, and the rest of the line is dropped.
     fn quoted(&mut self, text: &[u8]) -> Option<Token> {
-        let start = self.pos;
+        let start = self.at.pos;
         let (end, raw, closed) = self.to_quote(text, start + 1);
         if !closed {
             self.errors.push(Oddity::Unquoted(Span::new(start, end)));
-            self.pos = end;
+            self.at.pos = end;
             return None;
         }
-        self.pos = end + 1;
+        self.at.pos = end + 1;
         // More behind the closing quote belongs to the same word: `"a b"c`.
-        let more = text.get(self.pos).is_some_and(|b| match class(*b) {
+        let more = text.get(self.at.pos).is_some_and(|b| match class(*b) {
             Class::Plain | Class::Quote => true,
             Class::High => high_blank(self.rest(text)).is_none(),
             _ => false,
         });
         if more {
-            self.pos = start;
+            self.at.pos = start;
             return Some(self.word(text));
         }
         Some(Token::Word(Word { span: Span::new(start + 1, end), quoted: true, raw }))
@@ -305,46 +269,46 @@ impl Lexer {
     }
 
     fn word(&mut self, text: &[u8]) -> Token {
-        let start = self.pos;
+        let start = self.at.pos;
         let mut raw = false;
-        while let Some(&byte) = text.get(self.pos) {
+        while let Some(&byte) = text.get(self.at.pos) {
             match class(byte) {
-                Class::Plain => self.pos += 1,
+                Class::Plain => self.at.pos += 1,
                 Class::High => {
                     let rest = self.rest(text);
                     if high_blank(rest).is_some() {
                         break;
                     }
-                    self.pos += char_len(rest);
+                    self.at.pos += char_len(rest);
                 }
                 Class::Quote => {
-                    let (end, _, closed) = self.to_quote(text, self.pos + 1);
+                    let (end, _, closed) = self.to_quote(text, self.at.pos + 1);
                     if !closed {
                         // The word as far as it was read, as keepalived does.
-                        let span = Span::new(start, self.pos);
-                        self.errors.push(Oddity::Unquoted(Span::new(self.pos, end)));
-                        self.pos = end;
+                        let span = Span::new(start, self.at.pos);
+                        self.errors.push(Oddity::Unquoted(Span::new(self.at.pos, end)));
+                        self.at.pos = end;
                         return Token::Word(Word { span, quoted: false, raw });
                     }
                     raw = true;
-                    self.pos = end + 1;
+                    self.at.pos = end + 1;
                 }
-                Class::Escape => match text.get(self.pos + 1) {
+                Class::Escape => match text.get(self.at.pos + 1) {
                     Some(b'!' | b'#') => {
                         raw = true;
-                        self.pos += 2;
+                        self.at.pos += 2;
                     }
                     Some(b'\n' | b'\r') | None => break,
-                    Some(_) => self.pos += 1,
+                    Some(_) => self.at.pos += 1,
                 },
                 _ => break,
             }
         }
         // A lone backslash at the end of the text stands for itself.
-        if self.pos == start {
-            self.pos += 1;
+        if self.at.pos == start {
+            self.at.pos += 1;
         }
-        Token::Word(Word { span: Span::new(start, self.pos), quoted: false, raw })
+        Token::Word(Word { span: Span::new(start, self.at.pos), quoted: false, raw })
     }
 }
 
@@ -385,11 +349,19 @@ mod tests {
         bytes(text.as_bytes())
     }
 
+    fn lexer(text: &[u8]) -> (Source, Lexer) {
+        let source = Source::new("f", text.to_vec());
+        let lexer = Lexer::new(&source, &Host { config_id: "here".into(), ..Host::default() });
+        (source, lexer)
+    }
+
     fn bytes(text: &[u8]) -> Vec<String> {
-        let mut lexer = Lexer::new(text, "here");
+        let (mut source, mut lexer) = lexer(text);
         let mut out = Vec::new();
         loop {
-            out.push(match lexer.next(text) {
+            let token = lexer.next(&mut source);
+            let text = &source.bytes;
+            out.push(match token {
                 Token::Word(w) if w.raw => String::from_utf8_lossy(&unescape(w.span.of(text), w.quoted)).into_owned(),
                 Token::Word(w) => String::from_utf8_lossy(w.span.of(text)).into_owned(),
                 Token::Open(_) => "{".into(),
@@ -420,8 +392,8 @@ mod tests {
     fn blanks_of_a_web_page() {
         let text = b"\xef\xbb\xbfa\xc2\xa0\xc2\xa0b\r\n\xa0c d\xc3\xa0e";
         assert_eq!(bytes(text), ["a", "b", ";", "c", "d\u{e0}e"]);
-        let mut lexer = Lexer::new(text, "here");
-        while lexer.next(text) != Token::End {}
+        let (mut source, mut lexer) = lexer(text);
+        while lexer.next(&mut source) != Token::End {}
         assert_eq!(lexer.blank, Some(Span::new(0, 3)));
         assert_eq!(lexer.carriage, Some(Span::new(9, 10)));
     }
@@ -430,9 +402,8 @@ mod tests {
     fn a_quote_without_end_and_a_nul() {
         assert_eq!(words("a \"b c\nd e\"f\ng"), ["a", ";", "d", "e", ";", "g"]);
         assert_eq!(bytes(b"a\nb \0 c\nd"), ["a", ";", ";", "d"]);
-        let text = b"a\nb \0 c\nd";
-        let mut lexer = Lexer::new(text, "here");
-        while lexer.next(text) != Token::End {}
-        assert_eq!(lexer.errors, [Oddity::Nul(Span::new(4, 5))]);
+        let (mut source, mut lexer) = lexer(b"a\nb \0 c\nd");
+        while lexer.next(&mut source) != Token::End {}
+        assert_eq!(lexer.expand.faults.first().map(|f| f.span), Some(Span::new(4, 5)));
     }
 }

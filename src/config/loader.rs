@@ -1,12 +1,14 @@
 //! Text to configuration, in steps as small as wanted: one statement is read and understood at a time.
 
 use super::context::{Context, Seen};
-use super::diagnostic::{self, Code, Diagnostic, Level, Lines};
+use super::diagnostic::{gathered, Code, Diagnostic, Level, Printer, Style};
 use super::global::{self, GlobalDraft};
 use super::keywords::Block;
 use super::lexer::Span;
 use super::lvs::{ServiceDraft, Settling};
+use super::marks::Marks;
 use super::model::{Config, Ssl};
+use super::source::Source;
 use super::track::{self, ScriptDraft};
 use super::tree::{Item, Node, Reader, Tree};
 use super::vrrp::{self, GroupDraft, InstanceDraft};
@@ -30,6 +32,12 @@ pub struct Host {
     pub script: Option<fn(&str) -> ScriptFile>,
     /// Is there such a user?
     pub user: Option<fn(&str) -> bool>,
+    /// A variable of the environment, for `${_ENV NAME}`.
+    pub environment: Option<fn(&str) -> Option<String>>,
+    /// `include` is followed.
+    pub files: bool,
+    /// Where `${_RANDOM}` begins.
+    pub seed: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -67,8 +75,7 @@ enum Phase {
 }
 
 pub struct Loader {
-    file: Box<str>,
-    text: Vec<u8>,
+    source: Source,
     cx: Context,
     reader: Reader,
     tree: Tree,
@@ -87,14 +94,16 @@ pub struct Loader {
     keys: HashSet<ServiceKey>,
     settling: Option<Settling>,
     config: Config,
+    marks: Marks,
 }
 
 impl Loader {
     pub fn new(file: &str, text: Vec<u8>, host: Host) -> Loader {
+        let len = text.len() as u64;
+        let source = Source::new(file, if len > limits::CONFIG_BYTES { Vec::new() } else { text });
         let mut loader = Loader {
-            file: file.into(),
-            reader: Reader::new(&text, &host.config_id),
-            text,
+            reader: Reader::new(&source, &host),
+            source,
             cx: Context::new(host),
             tree: Tree::default(),
             phase: Phase::Read,
@@ -112,16 +121,11 @@ impl Loader {
             keys: HashSet::new(),
             settling: None,
             config: Config::default(),
+            marks: Marks::default(),
         };
-        if loader.text.len() as u64 > limits::CONFIG_BYTES {
-            let text = format!(
-                "the file has {} bytes; a configuration has at most {}",
-                loader.text.len(),
-                limits::CONFIG_BYTES
-            );
+        if len > limits::CONFIG_BYTES {
+            let text = format!("the file has {len} bytes; a configuration has at most {}", limits::CONFIG_BYTES);
             loader.cx.say(Level::Error, Code::File, Span::NOWHERE, "", text, 4).help("give the right file");
-            loader.text = Vec::new();
-            loader.reader = Reader::new(&[], "");
             loader.phase = Phase::Done;
         }
         loader
@@ -155,7 +159,7 @@ impl Loader {
     }
 
     fn read(&mut self) {
-        let item = self.reader.next(&self.text, &mut self.tree, &mut self.cx);
+        let item = self.reader.next(&mut self.source, &mut self.tree, &mut self.cx);
         match item {
             Item::Open => self.open(),
             Item::Entry => self.entry(),
@@ -168,7 +172,7 @@ impl Loader {
     }
 
     fn open(&mut self) {
-        let Some(node) = self.tree.root(&self.text) else { return };
+        let Some(node) = self.tree.root(&self.source.bytes) else { return };
         self.mark = 0;
         let known = self.cx.known(node, Block::Top, &mut self.top_seen);
         self.mark = self.cx.enter(node);
@@ -191,10 +195,11 @@ impl Loader {
                 .map_or(Current::Skipped, |name| Current::Script(Box::new(ScriptDraft::new(&self.cx, name)))),
             block => Current::Other(block, Seen::default()),
         };
+        self.marks.open(node, !matches!(self.current, Current::Skipped));
     }
 
     fn entry(&mut self) {
-        let Some(node) = self.tree.root(&self.text) else { return };
+        let Some(node) = self.tree.root(&self.source.bytes) else { return };
         let cx = &mut self.cx;
         if !self.reader.inside() {
             // A single line at top level, or a block that was left out.
@@ -203,6 +208,7 @@ impl Loader {
             }
             return;
         }
+        self.marks.entry(node);
         match &mut self.current {
             Current::Global => self.global.entry(cx, node),
             Current::Ssl(ssl, seen) => global::ssl(cx, ssl, seen, node),
@@ -231,6 +237,7 @@ impl Loader {
             Current::Script(draft) => self.scripts.push(*draft),
             Current::Global | Current::Other(..) | Current::Skipped => {}
         }
+        self.marks.close();
         self.cx.leave(self.mark);
     }
 
@@ -276,16 +283,16 @@ impl Loader {
         while self.step(usize::MAX) == Progress::More {}
         let found = self.cx.found;
         let mut diagnostics = found.list;
-        diagnostics.sort_by_key(|d| d.span.start);
+        diagnostics.sort_by_cached_key(|d| self.source.order(d.span));
         let fatal = found.stopped || found.status == 4;
         let status = if found.stopped { 2 } else { found.status };
         Loaded {
-            file: self.file,
-            text: self.text,
+            source: self.source,
             config: (!fatal).then_some(self.config),
             diagnostics,
             dropped: found.dropped,
             status,
+            marks: self.marks,
         }
     }
 }
@@ -308,8 +315,7 @@ fn named<'t>(cx: &mut Context, node: Node<'t>, names: &mut HashSet<Box<str>>) ->
 
 /// What a load gives.
 pub struct Loaded {
-    pub file: Box<str>,
-    pub text: Vec<u8>,
+    pub source: Source,
     /// None: nothing can start with this.
     pub config: Option<Config>,
     /// In the order of the file.
@@ -318,17 +324,28 @@ pub struct Loaded {
     pub dropped: usize,
     /// What `-t` exits with: 0, 2, 4, 5 or 6.
     pub status: u8,
+    /// Where the statements of the VRRP blocks stand.
+    pub marks: Marks,
 }
 
 impl Loaded {
+    /// The name of the main file.
+    pub fn file(&self) -> &str {
+        self.source.file(0).0
+    }
+
     /// All findings as text, with source lines and carets.
     pub fn report(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        let mut lines = Lines::new(&self.text);
-        for d in &self.diagnostics {
-            diagnostic::print(out, &self.file, &mut lines, d)?;
+        self.report_in(out, &Style::PLAIN)
+    }
+
+    pub fn report_in(&self, out: &mut dyn fmt::Write, style: &Style) -> fmt::Result {
+        let mut printer = Printer::new(&self.source, style);
+        for found in gathered(&self.source, &self.diagnostics) {
+            printer.print(out, found.first, found.times)?;
         }
         if self.dropped > 0 {
-            writeln!(out, "{}: {} more findings are not shown", self.file, self.dropped)?;
+            writeln!(out, "{}: {} more findings are not shown", self.file(), self.dropped)?;
         }
         Ok(())
     }

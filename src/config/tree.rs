@@ -8,6 +8,8 @@ use super::context::Context;
 use super::diagnostic::Code;
 use super::keywords::{Block, Index, Keyword};
 use super::lexer::{unescape, Lexer, Oddity, Span, Token, Word};
+use super::loader::Host;
+use super::source::Source;
 use crate::limits;
 use std::borrow::Cow;
 
@@ -174,8 +176,8 @@ pub enum Item {
 pub struct Reader {
     lexer: Lexer,
     index: Index,
-    /// A token that was read to look ahead, never `Line`.
-    peeked: Option<Token>,
+    /// Tokens that were read to look ahead, the next one last.
+    pending: Vec<Token>,
     /// Kind and first word of the top-level block that is open.
     open: Option<(Block, Span)>,
     /// A top-level block began inside: all blocks end here.
@@ -186,21 +188,31 @@ pub struct Reader {
 enum Ending {
     Body(Block),
     NoBody,
+    /// It belongs to a block further out: so many inside it end here, and it is read again.
+    Outer(usize),
+}
+
+/// A block that is being read inside a statement.
+struct Inner {
+    owner: usize,
+    block: Block,
+    header: Span,
 }
 
 impl Reader {
-    pub fn new(text: &[u8], config_id: &str) -> Reader {
-        Reader { lexer: Lexer::new(text, config_id), index: Index::new(), peeked: None, open: None, cut: false }
+    pub fn new(source: &Source, host: &Host) -> Reader {
+        let lexer = Lexer::new(source, host);
+        Reader { lexer, index: Index::new(), pending: Vec::new(), open: None, cut: false }
     }
 
-    pub fn next(&mut self, text: &[u8], tree: &mut Tree, cx: &mut Context) -> Item {
+    pub fn next(&mut self, source: &mut Source, tree: &mut Tree, cx: &mut Context) -> Item {
         tree.clear();
-        let item = self.item(text, tree, cx);
+        let item = self.item(source, tree, cx);
         self.say_oddities(cx);
         item
     }
 
-    fn item(&mut self, text: &[u8], tree: &mut Tree, cx: &mut Context) -> Item {
+    fn item(&mut self, text: &mut Source, tree: &mut Tree, cx: &mut Context) -> Item {
         if self.cut {
             return self.cut_open();
         }
@@ -219,12 +231,12 @@ impl Reader {
                 }
                 Token::End => {
                     let Some((_, header)) = self.open.take() else { return Item::End };
-                    unclosed(cx, text, header);
+                    unclosed(cx, &text.bytes, header);
                     return Item::Close;
                 }
                 Token::Word(first) => {
                     let context = self.open.map_or(Block::Top, |(block, _)| block);
-                    let ending = self.line(text, tree, cx, context, first);
+                    let ending = self.line(text, tree, cx, context, &[], first);
                     if self.cut {
                         return self.cut_open();
                     }
@@ -247,20 +259,20 @@ impl Reader {
         Item::Close
     }
 
-    fn token(&mut self, text: &[u8]) -> Token {
-        match self.peeked.take() {
+    fn token(&mut self, text: &mut Source) -> Token {
+        match self.pending.pop() {
             Some(token) => token,
             None => self.lexer.next(text),
         }
     }
 
     /// The next token that is not a line's end, left in place.
-    fn peek(&mut self, text: &[u8]) -> Token {
+    fn peek(&mut self, text: &mut Source) -> Token {
         loop {
             match self.token(text) {
                 Token::Line => {}
                 token => {
-                    self.peeked = Some(token);
+                    self.pending.push(token);
                     return token;
                 }
             }
@@ -268,60 +280,60 @@ impl Reader {
     }
 
     /// Reads a statement up to its body or its end, and makes the entry.
-    fn line(&mut self, text: &[u8], tree: &mut Tree, cx: &mut Context, context: Block, first: Word) -> Ending {
+    fn line(
+        &mut self,
+        source: &mut Source,
+        tree: &mut Tree,
+        cx: &mut Context,
+        context: Block,
+        around: &[Inner],
+        first: Word,
+    ) -> Ending {
         let from = tree.words.len() as u32;
         tree.words.push(first);
-        let resume = self.lexer.fork();
-        let mut opened = false;
+        let mut opened = None;
         loop {
-            match self.token(text) {
-                Token::Word(w) => tree.words.push(w),
-                Token::Open(_) => {
-                    opened = true;
-                    break;
+            match self.token(source) {
+                Token::Word(w) => {
+                    tree.words.push(w);
+                    continue;
                 }
-                Token::Line | Token::End => break,
-                token @ Token::Close(_) => {
-                    self.peeked = Some(token);
-                    break;
+                Token::Open(span) => opened = Some(span),
+                Token::Line | Token::End => {
+                    if let Token::Open(span) = self.peek(source) {
+                        self.pending.pop();
+                        opened = Some(span);
+                    }
                 }
+                token @ Token::Close(_) => self.pending.push(token),
             }
+            break;
         }
-        if !opened && self.peeked.is_none() && matches!(self.peek(text), Token::Open(_)) {
-            self.peeked = None;
-            opened = true;
-        }
-        let name = first.span.of(text);
+        let name = first.span.of(&source.bytes);
         let keyword = match context {
             Block::List | Block::Unknown => None,
             _ => self.index.find(context, name),
         };
-        if opened && keyword.is_none() && context != Block::Top && context != Block::Unknown && self.starts_top(name) {
-            let around = self.open.map_or(Span::NOWHERE, |(_, header)| header);
-            let what = String::from_utf8_lossy(around.of(text)).into_owned();
-            let word = String::from_utf8_lossy(name).into_owned();
-            cx.error(
-                Code::Brace,
-                first.span,
-                &word,
-                format!("'{word}' begins inside the block '{what}', which was not closed"),
-            )
-            .help("write the missing '}' before this line");
-            self.lexer.rewind(&resume);
-            self.peeked = Some(Token::Word(first));
-            self.cut = true;
-            tree.words.truncate(from as usize);
-            return Ending::NoBody;
+        if let (Some(open), None, false) = (opened, keyword, matches!(context, Block::Top | Block::Unknown)) {
+            if let Some(ending) = self.belongs_outside(name, around) {
+                let header = match (&ending, around.last()) {
+                    (Ending::Outer(_), Some(inner)) => inner.header,
+                    _ => self.open.map_or(Span::NOWHERE, |(_, header)| header),
+                };
+                begins_inside(cx, &source.bytes, first.span, header);
+                // To be read again, one block further out.
+                self.pending.push(Token::Open(open));
+                self.pending.extend(tree.words.drain(from as usize..).rev().map(Token::Word));
+                return ending;
+            }
         }
         let child = keyword.map_or(Block::None, |k| k.child);
-        let block = match (opened, child) {
+        let mut body = opened.is_some();
+        let block = match (body, child) {
             (false, Block::None) => Block::None,
             (true, Block::None) => {
-                if let Some(k) = keyword {
-                    cx.error(Code::Brace, first.span, k.word, format!("'{}' takes no block", k.word))
-                        .help("its block is skipped");
-                } else if context == Block::List {
-                    let word = String::from_utf8_lossy(name).into_owned();
+                let word = String::from_utf8_lossy(name).into_owned();
+                if keyword.is_some() || context == Block::List {
                     cx.error(Code::Brace, first.span, &word, format!("'{word}' takes no block"))
                         .help("its block is skipped");
                 }
@@ -329,21 +341,33 @@ impl Reader {
             }
             (true, child) => child,
             (false, child) => {
-                let inside = self.belongs_inside(text, context, child);
                 let word = String::from_utf8_lossy(name).into_owned();
-                let help = if inside { "it is read as if it stood here" } else { "it is taken as empty" };
+                body = self.belongs_inside(source, context, child);
+                let help = if body { "it is read as if it stood here" } else { "it is taken as empty" };
                 cx.error(Code::Brace, first.span, &word, format!("the block of '{word}' has no '{{'")).help(help);
-                opened = inside;
                 child
             }
         };
         let next = tree.entries.len() as u32 + 1;
-        tree.entries.push(Entry { from, to: tree.words.len() as u32, next, block, body: opened, keyword });
-        if opened {
+        tree.entries.push(Entry { from, to: tree.words.len() as u32, next, block, body, keyword });
+        if body {
             Ending::Body(block)
         } else {
             Ending::NoBody
         }
+    }
+
+    /// A block begins where none of its name belongs: does it belong to one of the blocks around?
+    fn belongs_outside(&mut self, name: &[u8], around: &[Inner]) -> Option<Ending> {
+        if self.starts_top(name) {
+            self.cut = true;
+            return Some(Ending::NoBody);
+        }
+        let takes = |block: Block| self.index.find(block, name).is_some_and(|k| k.child != Block::None);
+        // Those around the innermost one, from the inside out, then the top-level block.
+        let outer = around.iter().rev().skip(1).map(|i| i.block);
+        let outer = outer.chain(self.open.map(|(block, _)| block)).position(takes)?;
+        (!around.is_empty()).then_some(Ending::Outer(outer + 1))
     }
 
     fn starts_top(&self, name: &[u8]) -> bool {
@@ -351,9 +375,9 @@ impl Reader {
     }
 
     /// After a block's first line without `{`: does the next line belong into that block?
-    fn belongs_inside(&mut self, text: &[u8], context: Block, child: Block) -> bool {
-        let Token::Word(w) = self.peek(text) else { return false };
-        let name = w.span.of(text);
+    fn belongs_inside(&mut self, source: &mut Source, context: Block, child: Block) -> bool {
+        let Token::Word(w) = self.peek(source) else { return false };
+        let name = w.span.of(&source.bytes);
         match child {
             Block::List => self.index.find(context, name).is_none() && !self.starts_top(name),
             _ => self.index.find(child, name).is_some(),
@@ -361,67 +385,57 @@ impl Reader {
     }
 
     /// The body of the last entry, with all inside it.
-    fn body(&mut self, text: &[u8], tree: &mut Tree, cx: &mut Context, block: Block, header: Span) {
+    fn body(&mut self, source: &mut Source, tree: &mut Tree, cx: &mut Context, block: Block, header: Span) {
         if block == Block::Unknown {
-            return self.skip_body(text, header, cx);
+            return self.skip_body(source, header, cx);
         }
-        let mut open = vec![(tree.entries.len().saturating_sub(1), block, header)];
-        while let Some(&(owner, block, header)) = open.last() {
-            let mut ended = false;
-            match self.token(text) {
+        let mut open = vec![Inner { owner: tree.entries.len().saturating_sub(1), block, header }];
+        while let Some(inner) = open.last() {
+            let mut ended = 0;
+            match self.token(source) {
                 Token::Line => {}
                 Token::Open(span) => {
                     stray_open(cx, span);
-                    self.skip_body(text, span, cx);
+                    self.skip_body(source, span, cx);
                 }
-                Token::Close(_) => ended = true,
+                Token::Close(_) => ended = 1,
                 Token::End => {
-                    unclosed(cx, text, header);
-                    ended = true;
+                    unclosed(cx, &source.bytes, inner.header);
+                    ended = 1;
                 }
-                Token::Word(first) => {
-                    if let Ending::Body(child) = self.line(text, tree, cx, block, first) {
-                        let owner = tree.entries.len().saturating_sub(1);
-                        if child == Block::Unknown {
-                            self.skip_body(text, first.span, cx);
-                        } else if open.len() >= limits::CONFIG_DEPTH {
-                            cx.error(Code::Depth, first.span, "{", "blocks are nested too deep".into())
-                                .help("this block is skipped");
-                            self.skip_body(text, first.span, cx);
-                        } else {
-                            open.push((owner, child, first.span));
-                        }
+                Token::Word(first) => match self.line(source, tree, cx, inner.block, &open, first) {
+                    Ending::NoBody => {}
+                    Ending::Outer(blocks) => ended = blocks,
+                    Ending::Body(Block::Unknown) => self.skip_body(source, first.span, cx),
+                    Ending::Body(_) if open.len() >= limits::CONFIG_DEPTH => {
+                        cx.error(Code::Depth, first.span, "{", "blocks are nested too deep".into())
+                            .help("this block is skipped");
+                        self.skip_body(source, first.span, cx);
                     }
-                    ended = self.cut;
-                }
+                    Ending::Body(block) => {
+                        open.push(Inner { owner: tree.entries.len().saturating_sub(1), block, header: first.span })
+                    }
+                },
             }
-            if ended {
-                let next = tree.entries.len() as u32;
-                if let Some(e) = tree.entries.get_mut(owner) {
+            // When a top-level block begins, all that are open end there.
+            let stay = if self.cut { 0 } else { open.len().saturating_sub(ended) };
+            let next = tree.entries.len() as u32;
+            for inner in open.drain(stay..) {
+                if let Some(e) = tree.entries.get_mut(inner.owner) {
                     e.next = next;
-                }
-                open.pop();
-            }
-            if self.cut {
-                // All that are open end here.
-                let next = tree.entries.len() as u32;
-                for (owner, ..) in open.drain(..) {
-                    if let Some(e) = tree.entries.get_mut(owner) {
-                        e.next = next;
-                    }
                 }
             }
         }
     }
 
     /// Behind a `{`: to its `}`, whatever is between.
-    fn skip_body(&mut self, text: &[u8], header: Span, cx: &mut Context) {
+    fn skip_body(&mut self, source: &mut Source, header: Span, cx: &mut Context) {
         let mut depth = 1usize;
         while depth > 0 {
-            match self.token(text) {
+            match self.token(source) {
                 Token::Open(_) => depth += 1,
                 Token::Close(_) => depth -= 1,
-                Token::End => return unclosed(cx, text, header),
+                Token::End => return unclosed(cx, &source.bytes, header),
                 Token::Word(_) | Token::Line => {}
             }
         }
@@ -433,11 +447,12 @@ impl Reader {
                 Oddity::Unquoted(span) => cx
                     .error(Code::Quote, span, "\"", "this quote is not closed on its line".into())
                     .help("what is in it is not used"),
-                Oddity::Nul(span) => {
-                    cx.error(Code::Nul, span, "NUL", "this line holds a NUL byte".into()).help("the line is not used")
-                }
                 Oddity::Blank | Oddity::Carriage => continue,
             };
+        }
+        for f in self.lexer.expand.faults.drain(..) {
+            let said = cx.say(f.level, f.code, f.span, &f.token, f.text, f.status);
+            said.help(f.help);
         }
     }
 
@@ -456,6 +471,14 @@ fn stray_open(cx: &mut Context, span: Span) {
     cx.error(Code::Brace, span, "{", "this '{' belongs to no keyword".into()).help("the block is skipped");
 }
 
+fn begins_inside(cx: &mut Context, text: &[u8], first: Span, header: Span) {
+    let what = String::from_utf8_lossy(header.of(text)).into_owned();
+    let word = String::from_utf8_lossy(first.of(text)).into_owned();
+    cx.error(Code::Brace, first, &word, format!("'{word}' begins inside the block '{what}', which was not closed"))
+        .see(header, format!("'{what}' begins here"))
+        .help("write the missing '}' before this line");
+}
+
 fn unclosed(cx: &mut Context, text: &[u8], header: Span) {
     let word = String::from_utf8_lossy(header.of(text)).into_owned();
     cx.error(Code::Brace, header, &word, format!("the block of '{word}' is not closed at the end of the file"))
@@ -464,23 +487,22 @@ fn unclosed(cx: &mut Context, text: &[u8], header: Span) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::loader::Host;
     use super::*;
 
     /// All statements as text, depth by indentation, and the faults.
     fn read(text: &str) -> (Vec<String>, Vec<(u32, String)>) {
-        let text = text.as_bytes();
+        let mut source = Source::new("f", text.into());
         let mut cx = Context::new(Host::default());
-        let mut reader = Reader::new(text, "here");
+        let mut reader = Reader::new(&source, &Host::default());
         let mut tree = Tree::default();
         let mut out = Vec::new();
         let mut depth = 0;
         loop {
-            match reader.next(text, &mut tree, &mut cx) {
+            match reader.next(&mut source, &mut tree, &mut cx) {
                 Item::End => break,
                 Item::Close => depth = 0,
                 item => {
-                    show(tree.root(text).unwrap(), depth, &mut out);
+                    show(tree.root(&source.bytes).unwrap(), depth, &mut out);
                     depth = if item == Item::Open { 1 } else { depth };
                 }
             }
@@ -538,6 +560,30 @@ mod tests {
         assert_eq!(out, ["vrrp_instance V", " authentication", "  auth_type PASS", "vrrp_instance W", " priority 1"]);
         assert_eq!(faults.len(), 1);
         assert_eq!(faults[0].1, "'vrrp_instance' begins inside the block 'vrrp_instance', which was not closed");
+    }
+
+    #[test]
+    fn an_inner_block_that_is_not_closed_ends_where_a_sibling_begins() {
+        let (out, faults) = read(
+            "vrrp_instance V {\n authentication {\n auth_type PASS\n virtual_ipaddress {\n 1.1.1.1\n }\n priority 5\n}\n",
+        );
+        let wanted = [
+            "vrrp_instance V",
+            " authentication",
+            "  auth_type PASS",
+            " virtual_ipaddress",
+            "  1.1.1.1",
+            " priority 5",
+        ];
+        assert_eq!(out, wanted);
+        assert_eq!(faults.len(), 1);
+        let (out, faults) = read(
+            "virtual_server 1.1.1.1 1 {\n real_server a 1 {\n TCP_CHECK {\n connect_port 1\n real_server b 1 {\n }\n}\n",
+        );
+        let wanted =
+            ["virtual_server 1.1.1.1 1", " real_server a 1", "  TCP_CHECK", "   connect_port 1", " real_server b 1"];
+        assert_eq!(out, wanted);
+        assert_eq!(faults.len(), 1);
     }
 
     #[test]

@@ -31,7 +31,7 @@ const NO_CONFIG: u8 = 6;
 pub fn whole(options: &Options, look: bool) -> Result<Loaded, Unreadable> {
     let path = path(options);
     let text = loader::read_file(&path).map_err(|text| Unreadable { text, status: NO_CONFIG })?;
-    let mut loaded = loader::load(&path.display().to_string(), text, host(options, look));
+    let mut loaded = loader::load(&path.display().to_string(), text, host(options.config_id.as_deref(), look));
     if let Some(config) = &mut loaded.config {
         take_halves(config, options);
     }
@@ -66,7 +66,7 @@ impl Loading {
     pub fn begin(options: &Options) -> Result<Loading, String> {
         let path = path(options);
         let text = loader::read_file(&path)?;
-        let loader = Loader::new(&path.display().to_string(), text, host(options, false));
+        let loader = Loader::new(&path.display().to_string(), text, host(options.config_id.as_deref(), false));
         Ok(Loading { loader: Some(loader), done: false })
     }
 
@@ -88,17 +88,17 @@ impl Loading {
         let mut loaded = loader.finish();
         log_findings(&loaded);
         let errors = errors(&loaded);
-        let Some(mut config) = loaded.config.take() else { return Err(format!("{} cannot run", loaded.file)) };
+        let Some(mut config) = loaded.config.take() else { return Err(format!("{} cannot run", loaded.file())) };
         if let Some((code, block, token)) = errors.difference(known).next() {
             let more = errors.difference(known).count() - 1;
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            return Err(format!("{} has a new error ({code}: {block} {token}){more}", loaded.file));
+            return Err(format!("{} has a new error ({code}: {block} {token}){more}", loaded.file()));
         }
         take_halves(&mut config, options);
         // An editor may have emptied it, to write it anew in a moment.
         let empty = |config: &Config| config.instances.is_empty() && config.services.is_empty();
         if empty(&config) && !empty(running) {
-            return Err(format!("{} has no virtual router and no virtual server", loaded.file));
+            return Err(format!("{} has no virtual router and no virtual server", loaded.file()));
         }
         Ok((config, errors))
     }
@@ -115,12 +115,15 @@ pub fn log_findings(loaded: &Loaded) {
 }
 
 /// This machine, as far as a configuration asks about it.
-fn host(options: &Options, look: bool) -> Host {
+pub fn host(config_id: Option<&str>, look: bool) -> Host {
     let hostname = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let hostname: Box<str> = hostname.trim().into();
     let short = hostname.split('.').next().unwrap_or_default();
-    let config_id = options.config_id.as_deref().unwrap_or(short).into();
+    let config_id = config_id.unwrap_or(short).into();
     let mut host = Host { config_id, hostname, ..Host::default() };
+    host.files = true;
+    host.environment = Some(|name| std::env::var(name).ok());
+    host.seed = crate::linux::sys::realtime_micros();
     if look {
         let names = fs::read_dir("/sys/class/net").map(|dir| {
             dir.flatten().filter_map(|entry| entry.file_name().to_str().and_then(|n| n.parse().ok())).collect()
