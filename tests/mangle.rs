@@ -101,6 +101,16 @@ fn check(config: &holdfast::config::model::Config) {
         assert!(!g.members.is_empty());
         assert!(g.members.iter().all(|m| config.instances.get(*m).is_some_and(|i| i.group == Some(n))));
     }
+    let routes = config.instances.iter().flat_map(|i| &i.routes).chain(&config.statics.routes);
+    assert!(routes.flat_map(|r| &r.nexthops).all(|leg| (1..=256).contains(&leg.weight)));
+    let statics = config.statics.addresses.iter().map(|v| v.track_group);
+    let statics = statics.chain(config.statics.routes.iter().map(|r| r.track_group));
+    for group in statics.chain(config.statics.rules.iter().map(|r| r.track_group)).flatten() {
+        assert!(group < config.track_groups.len());
+    }
+    for h in config.instances.iter().filter_map(|i| i.hmac.as_ref()) {
+        assert!(h.keys.iter().any(|key| key.id == h.active));
+    }
     if let Some(sync) = &config.sync_daemon {
         assert!(sync.instance.is_none_or(|n| n < config.instances.len()));
     }

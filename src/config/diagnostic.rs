@@ -212,10 +212,10 @@ pub fn gathered<'d>(source: &Source, list: &'d [Diagnostic]) -> Vec<Gathered<'d>
     let mut out: Vec<Gathered> = Vec::new();
     let mut known: HashMap<(&str, u32, Code, Level, Option<&str>), usize> = HashMap::new();
     for d in list {
-        let (spot, made) = (source.spot(d.span), source.is_made(d.span));
+        let (spot, repeated) = (source.spot(d.span), source.is_repeated(d.span));
         let (_, start, _) = source.file(spot.span.start);
-        // In a line as it was written two findings at one place are two.
-        let text = (!made).then_some(d.text.as_ref());
+        // But for a repetition, two texts at one place are two findings.
+        let text = (!repeated).then_some(d.text.as_ref());
         let key = (spot.file, spot.span.start.saturating_sub(start), d.code, d.level, text);
         let at = *known.entry(key).or_insert(out.len());
         match out.get_mut(at) {
@@ -312,7 +312,11 @@ impl<'s> Printer<'s> {
             }
         }
         if times > 1 {
-            writeln!(out, "    = {times} times, in each line that is made from this one")?;
+            let why = match self.source.is_repeated(d.span) {
+                true => "in the lines that are made from this one",
+                false => "since the line is read more than once",
+            };
+            writeln!(out, "    = {times} times, {why}")?;
         }
         for (span, text) in &d.also {
             writeln!(out, "    = {text}: {}", self.place(*span))?;

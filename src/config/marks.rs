@@ -87,6 +87,7 @@ fn kept(block: Block) -> &'static [&'static str] {
 impl Marks {
     /// A top-level block begins; `used`: it is not left out.
     pub fn open(&mut self, node: Node, used: bool) {
+        self.open = false;
         let Some(keyword) = node.keyword() else { return };
         self.open = used && !kept(keyword.child).is_empty();
         if self.open {

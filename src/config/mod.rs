@@ -1,11 +1,13 @@
 //! Text to meaning: lexer, tree, typed model, diagnostics. Read `loader.rs` first.
 
+mod address;
 mod context;
 pub mod diagnostic;
 pub mod dump;
 mod expand;
 mod glob;
 mod global;
+mod hmac;
 pub mod json;
 pub mod keywords;
 pub mod lexer;
@@ -16,9 +18,14 @@ pub mod model;
 pub mod peer;
 mod protocol;
 pub mod refused;
+mod route;
+mod rule;
 mod script;
 pub mod source;
+mod statics;
 mod track;
 mod tree;
+mod vlink;
 mod vrrp;
+mod words;
 pub mod write;

@@ -107,7 +107,7 @@ impl ProtocolDraft {
             let span = line.word().span();
             if let Some((_, first)) = peers.iter().find(|(p, _)| p.ip == peer.ip) {
                 let said = cx.warn(Code::Duplicate, span, &line.word().str(), format!("{} is given twice", peer.ip));
-                said.see(*first, "given first here").help("the second one is not used");
+                said.see(*first, "the first one").help("the second one is not used");
                 continue;
             }
             peers.push((peer, span));

@@ -122,9 +122,19 @@ impl Source {
         self.parts.get(after).map_or(self.bytes.len() as u32, |p| p.start)
     }
 
-    /// The text stands in no file as it is read.
-    pub fn is_made(&self, span: Span) -> bool {
-        matches!(self.part(span.start), Some(Part { origin: Origin::Made { .. }, .. }))
+    /// The text was made in a turn of a repetition.
+    pub fn is_repeated(&self, span: Span) -> bool {
+        let mut at = span;
+        while let Some(Part { origin: Origin::Made { pieces, how }, start }) = self.part(at.start) {
+            if let How::Turn(_) = how {
+                return true;
+            }
+            match self.back(*start, pieces, at) {
+                Some((from, _)) => at = from,
+                None => return false,
+            }
+        }
+        false
     }
 
     /// The file around an offset in a file's own text: its name, where it starts and ends.
@@ -136,8 +146,8 @@ impl Source {
     }
 
     /// One step back: the piece of a made line at an offset, as a span of what it was made from.
-    fn back(&self, part: &Part, pieces: &[Piece], span: Span) -> Option<(Span, Option<u32>)> {
-        let at = span.start - part.start;
+    fn back(&self, start: u32, pieces: &[Piece], span: Span) -> Option<(Span, Option<u32>)> {
+        let at = span.start - start;
         let number = pieces.partition_point(|p| p.at <= at).checked_sub(1)?;
         let piece = pieces.get(number)?;
         if piece.definition.is_some() {
@@ -160,7 +170,7 @@ impl Source {
                     if let (true, How::Replaced) = (steps.is_empty(), how) {
                         steps.push(Step::Reads(self.line(at.start, part)));
                     }
-                    let Some((from, definition)) = self.back(part, pieces, at) else { break };
+                    let Some((from, definition)) = self.back(part.start, pieces, at) else { break };
                     if let Some(d) = definition.and_then(|n| self.definitions.get(n as usize)) {
                         steps.push(Step::Defined(d.name.clone(), d.span));
                     }
@@ -188,7 +198,7 @@ impl Source {
         while let Some(part) = self.part(at.start) {
             at = match &part.origin {
                 Origin::File { included: Some(from), .. } => *from,
-                Origin::Made { pieces, .. } => match self.back(part, pieces, at) {
+                Origin::Made { pieces, .. } => match self.back(part.start, pieces, at) {
                     Some((from, _)) => from,
                     None => break,
                 },

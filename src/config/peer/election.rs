@@ -22,7 +22,7 @@ fn rest(v: &Virtual) -> u8 {
 
 fn written(v: &Virtual) -> String {
     match v.reach {
-        Some(Reach { good, .. }) if good != v.conf.priority => format!("{} and weights: {good}", v.conf.priority),
+        Some(Reach { good, .. }) if good != v.conf.priority => format!("{}, with weights {good}", v.conf.priority),
         _ if v.marks.last(&["priority"]).is_none() => format!("{} by default", v.conf.priority),
         _ => v.conf.priority.to_string(),
     }
@@ -87,7 +87,8 @@ fn states(set: &[&Virtual], found: &mut Found) {
         let (name, better) = (one.router, best.router);
         let text = format!("'state MASTER' of {} stands in {name}, yet {better} has the higher priority", title(set));
         let help = format!("the priority decides: {better} becomes master");
-        let places = vec![one.place(&["state"], "MASTER"), best.place(PRIORITY, written(best))];
+        let priorities = [*one, best].map(|v| v.place(PRIORITY, format!("priority {}", written(v))));
+        let places = [one.place(&["state"], "MASTER")].into_iter().chain(priorities).collect();
         found.say(Level::Warning, "peer-state", text, help, places);
     }
 }
@@ -111,9 +112,11 @@ fn certainly_below(low: &Virtual, high: &Virtual) -> bool {
 
 /// nopreempt and preempt_delay on a router that can preempt nobody, while one above it goes without.
 fn without_effect(set: &[&Virtual], found: &mut Found) {
-    let rules: [(&str, fn(&Virtual) -> bool); 2] =
-        [("nopreempt", |v| v.conf.nopreempt), ("preempt_delay", |v| !v.conf.preempt_delay.is_zero())];
-    for (word, has) in rules {
+    for word in ["nopreempt", "preempt_delay"] {
+        let has = |v: &Virtual| match word {
+            "nopreempt" => v.conf.nopreempt,
+            _ => !v.conf.preempt_delay.is_zero(),
+        };
         for v in set.iter().filter(|v| has(v)) {
             let others: Vec<&Virtual> = set.iter().copied().filter(|o| o.file != v.file).collect();
             if !others.iter().all(|o| certainly_below(v, o)) || others.iter().any(|o| has(o) || o.has_nopreempt_line())

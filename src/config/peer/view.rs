@@ -334,7 +334,9 @@ fn weight(words: &[Box<str>], default: (i32, bool)) -> Option<Option<Weight>> {
         }
     }
     let (good, bad) = if number > 0 { (number, 0) } else { (0, number) };
-    let weight = if reverse { Weight { good: bad, bad: good } } else { Weight { good, bad } };
+    // What would be added is taken off, and the other way round.
+    let sign = if reverse { -1 } else { 1 };
+    let weight = Weight { good: good * sign, bad: bad * sign };
     Some((number != 0).then_some(weight))
 }
 
