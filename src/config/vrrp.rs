@@ -604,6 +604,12 @@ impl InstanceDraft {
         }
         let vips = self.vips.first().map(|v| v.net.family());
         let wire = std::mem::take(&mut self.protocol).finish(cx, global, mcast, vips);
+        if let Some(ip) = self.mcast_src_ip.filter(|ip| Family::of(ip) != wire.family) {
+            let span = self.at("mcast_src_ip").unwrap_or(self.span);
+            let text = format!("{ip} is not of the instance's address family");
+            cx.error(Code::Conflict, span, &ip.to_string(), text).help("it is not used");
+            self.mcast_src_ip = None;
+        }
         let strict = self.strict.unwrap_or(global.strict);
         if strict {
             hold(&mut held, "the strict rules are not in this version".into());

@@ -167,4 +167,27 @@ pub(crate) mod tests {
         w.patch(8, &[61]);
         assert!(open(b"12345678", &w.bytes).is_ok());
     }
+
+    /// Neither this nor what is inside panics, whatever the bytes; nor does the header of either family.
+    #[test]
+    fn broken_packets_do_no_harm() {
+        use crate::wire::ip::Head;
+        use crate::wire::vrrp::{Advert, Ends, Rule};
+        let mut six = Writer::new();
+        let (src, dst) = ("fe80::1".parse().unwrap(), "ff02::12".parse().unwrap());
+        Head { src, dst, ttl: 255, protocol: 112 }.emit(0, 24, &mut six);
+        six.put(&VECTOR[44..]);
+        let (mut heads, mut right) = (0, 0);
+        crate::wire::mangled(&[VECTOR.to_vec(), six.bytes], 100_000, |bytes| {
+            let Some((head, payload)) = Head::parse(bytes) else { return };
+            heads += 1;
+            let message = open(b"12345678", bytes).map_or(payload, |opened| opened.message);
+            let ends = Ends { src: head.src, dst: head.dst };
+            for version in [2, 3] {
+                right += Advert::parse(message, version, ends, &Rule::ALL).map_or(0, |a| a.addresses().count());
+            }
+        });
+        // Some only lost what does not count: the parsers were really reached.
+        assert!(heads > 50_000 && right > 0, "{heads} {right}");
+    }
 }
