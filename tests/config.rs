@@ -143,6 +143,24 @@ fn what_is_written_reads_the_same() {
     assert!(compared >= 10);
 }
 
+/// Virtual servers, their groups and checks: written as a file and read again they are the same.
+#[test]
+fn virtual_servers_are_written_as_they_were_read() {
+    let mut written = 0;
+    for path in files() {
+        let Some(config) = load("f", read_file(&path).expect("readable"), host()).config else { continue };
+        let text = write(&config, true);
+        let again = load("f", text.clone().into_bytes(), host()).config.expect("what is written is readable");
+        assert!(again.server_groups == config.server_groups, "{}:\n{text}", path.display());
+        for (a, b) in again.services.iter().zip(&config.services) {
+            assert_eq!(a, b, "{}:\n{text}", path.display());
+        }
+        assert_eq!(again.services.len(), config.services.len());
+        written += config.services.len();
+    }
+    assert!(written > 20, "{written}");
+}
+
 /// The same text with other blanks: CR LF, a byte-order mark, no-break spaces (also as Latin-1) mean the same.
 #[test]
 fn blanks_of_other_systems_change_nothing() {

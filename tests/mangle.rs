@@ -127,7 +127,7 @@ fn check(config: &holdfast::config::model::Config) {
     }
     for s in &config.services {
         assert!(!s.servers.is_empty() && s.quorum > 0 && s.hysteresis < s.quorum);
-        for c in s.servers.iter().flat_map(|r| &r.checks) {
+        for c in s.servers.iter().flat_map(|r| r.checks.iter()) {
             let most = Duration::from_secs(u32::MAX.into());
             for d in [c.delay_loop, c.delay_before_retry, c.warmup, c.timeout] {
                 assert!(d <= most, "a value was not filled in");

@@ -21,6 +21,9 @@ use std::time::Duration;
 const SHORT: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(5);
 
+/// The server's place: each check here has its own address and port.
+const NOWHERE: Endpoint = Endpoint { ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: 0 };
+
 fn check(to: SocketAddr, timeout: Duration, kind: CheckKind) -> Check {
     Check {
         delay_loop: LONG,
@@ -29,7 +32,9 @@ fn check(to: SocketAddr, timeout: Duration, kind: CheckKind) -> Check {
         warmup: LONG,
         alpha: false,
         timeout,
-        to: Endpoint { ip: to.ip(), port: to.port() },
+        log_all_failures: false,
+        connect_ip: Some(to.ip()),
+        connect_port: Some(to.port()),
         bind: None,
         bind_port: None,
         bind_if: None,
@@ -39,7 +44,7 @@ fn check(to: SocketAddr, timeout: Duration, kind: CheckKind) -> Check {
 }
 
 fn url(path: &str) -> Url {
-    Url { path: path.into(), virtualhost: None, digest: None, status: vec![] }
+    Url { path: path.into(), virtualhost: None, digest: None, status: vec![], regex: None, tls_compliant: false }
 }
 
 fn md5(bytes: &[u8]) -> [u8; 16] {
@@ -47,7 +52,7 @@ fn md5(bytes: &[u8]) -> [u8; 16] {
 }
 
 fn http(urls: Vec<Url>) -> Http {
-    Http { tls: false, virtualhost: None, protocol: HttpProtocol::V1_0, sni: None, urls }
+    Http { tls: false, virtualhost: None, protocol: HttpProtocol::V1_0, sni: None, fast_recovery: false, urls }
 }
 
 fn get(http: Http) -> CheckKind {
@@ -67,7 +72,8 @@ fn smtp() -> CheckKind {
 }
 
 fn talk(kind: CheckKind) -> Talk {
-    Talk::new(&check(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8080), LONG, kind), 0).unwrap()
+    let check = check(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 8080), LONG, kind);
+    Talk::new(&check, check.to(NOWHERE), 0).unwrap()
 }
 
 fn down(reason: Reason) -> Verdict {
@@ -115,18 +121,17 @@ fn what_is_no_conversation() {
     let script = Script { words: vec!["true".into()], user: None, group: None };
     let misc = CheckKind::Misc(Box::new(Misc { script, timeout: LONG, dynamic: false }));
     let to = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 1);
-    assert!(Talk::new(&check(to, LONG, misc), 0).is_none());
-    assert!(Talk::new(&check(to, LONG, get(http(vec![]))), 0).is_none());
+    assert!(Talk::new(&check(to, LONG, misc), NOWHERE, 0).is_none());
+    assert!(Talk::new(&check(to, LONG, get(http(vec![]))), NOWHERE, 0).is_none());
 }
 
 #[test]
 fn requests() {
     let request = |http: Http, ip: &str, round: usize| {
         let to = Endpoint { ip: ip.parse().unwrap(), port: 8080 };
-        let mut check = check(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 1), LONG, get(http));
-        check.to = to;
+        let check = check(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 1), LONG, get(http));
         let mut say = Vec::new();
-        assert_eq!(Talk::new(&check, round).unwrap().open(&mut say), Turn::More);
+        assert_eq!(Talk::new(&check, to, round).unwrap().open(&mut say), Turn::More);
         String::from_utf8(say).unwrap()
     };
     let two = || http(vec![url("/a"), Url { virtualhost: Some("b.example.com".into()), ..url("/b") }]);
@@ -432,7 +437,7 @@ impl Shell {
 
     fn go(&mut self, id: u32, check: &Check, url: usize) {
         let now = self.now();
-        self.conns.start(self.poll.registry(), now, id, check, url, &mut self.out);
+        self.conns.start(self.poll.registry(), now, id, (check.to(NOWHERE), check), url, &mut self.out);
     }
 
     /// Turns of the loop until so many verdicts are there, or nothing is left to wait for.
@@ -694,12 +699,12 @@ fn late_to_look() {
 fn our_own_want_takes_no_server_down() {
     for errno in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EADDRNOTAVAIL] {
         let mut refusals = 3;
-        let mut shell = Shell::with(Box::new(move |check| {
+        let mut shell = Shell::with(Box::new(move |to, check| {
             refusals -= 1;
             if refusals >= 0 {
                 return Err(io::Error::from_raw_os_error(errno));
             }
-            open(check)
+            open(to, check)
         }));
         let up = check(server(drop), LONG, CheckKind::Tcp);
         (0..5).for_each(|id| shell.go(id, &up, 0));
@@ -712,7 +717,7 @@ fn our_own_want_takes_no_server_down() {
         shell.rests();
     }
     // With an address of its own, one that is not here is the check's fault.
-    let mut shell = Shell::with(Box::new(|_| Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL))));
+    let mut shell = Shell::with(Box::new(|_, _| Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL))));
     let mut bound = check(refusing(), LONG, CheckKind::Tcp);
     bound.bind = Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
     shell.go(1, &bound, 0);

@@ -157,7 +157,7 @@ fn start(mut options: Options, logger: &'static Logger, fail: &dyn Fn(&str) -> u
         Ok(signals) => signals,
         Err(e) => return fail(&format!("cannot start: {e}")),
     };
-    let (vrrp, lvs) = (!config.instances.is_empty(), !config.services.is_empty());
+    let (vrrp, lvs) = (!config.instances.is_empty(), config.serves());
     let pids = match pidfile::PidFiles::claim(&pidfile::paths(&options, vrrp, lvs)) {
         Ok(pids) => pids,
         Err(text) => return fail(&text),

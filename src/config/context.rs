@@ -1,6 +1,7 @@
 //! What all block families share while they read: findings, the block path, the machine, and the rules that hold for
 //! every keyword (known or not, its argument, its range).
 
+use super::check::Reference;
 use super::diagnostic::{closest, Code, Diagnostic, Diagnostics, Level};
 use super::keywords::{self, Block, Index, Keyword, State, Takes, KEYWORDS};
 use super::lexer::Span;
@@ -20,6 +21,9 @@ pub struct Context {
     path: String,
     /// Lines of track_script, to be found when all is read.
     pub tracked: Vec<Tracked>,
+    /// Names that checks use, to be found when all is read, and the names of the blocks of those kinds.
+    pub references: Vec<Reference>,
+    pub blocks: Vec<(Block, Box<str>)>,
     /// A script that exists on the host is to be run.
     pub scripts: bool,
     /// Keywords about which one word was said already.
@@ -84,6 +88,8 @@ impl Context {
             host,
             path: String::new(),
             tracked: Vec::new(),
+            references: Vec::new(),
+            blocks: Vec::new(),
             scripts: false,
             said: Vec::new(),
             options: Index::new(),
@@ -168,6 +174,14 @@ impl Context {
     /// The rules for every statement of a block with keywords. None: there is nothing more to do with it.
     pub fn known(&mut self, node: Node, block: Block, seen: &mut Seen) -> Option<&'static Keyword> {
         let word = node.word();
+        if let Some(keyword) =
+            node.keyword().filter(|k| matches!(k.state, State::Done) && (node.count() > 0 || !k.needs))
+        {
+            // Nearly all statements: nothing more is to be said.
+            self.extra(node, keyword, block);
+            self.repeated(keyword, word, seen);
+            return Some(keyword);
+        }
         let name = word.str();
         let Some(mut keyword) = node.keyword() else {
             self.unknown(word.span(), &name, block, node.body());
@@ -187,9 +201,7 @@ impl Context {
                 .help(format!("nothing starts with this; write {}", expected(keyword)));
             return None;
         }
-        if let (Takes::No | Takes::Int(..) | Takes::Dec(..), Block::None) = (keyword.takes, keyword.child) {
-            self.extra(node, keyword, block);
-        }
+        self.extra(node, keyword, block);
         match keyword.state {
             // What is not there is off in any case.
             State::Idle(_) | State::Guard(_) if keyword.takes == Takes::Flag && is_off(node) => {
@@ -322,7 +334,11 @@ impl Context {
 
     /// Words behind a keyword that takes none, or one.
     fn extra(&mut self, node: Node, keyword: &'static Keyword, block: Block) {
-        let takes = usize::from(keyword.takes != Takes::No);
+        let takes = match (keyword.takes, keyword.child) {
+            (Takes::No, Block::None) => 0,
+            (Takes::Int(..) | Takes::Dec(..), Block::None) => 1,
+            _ => return,
+        };
         let Some(arg) = node.arg(takes) else { return };
         let word = arg.str();
         let own_line = keywords::words(block).any(|w| w == word);

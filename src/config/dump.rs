@@ -2,8 +2,10 @@
 //! Secrets are masked.
 
 use super::model::{
-    Auth, Check, CheckKind, Config, Global, Group, Instance, Notify, OldChecksum, Route, Script, Service, Vip, Wire,
+    Auth, Check, CheckKind, Config, Global, Group, Http, Instance, Member, Notify, OldChecksum, Route, Script,
+    ServerGroup, Service, Tunnel, Url, Vip, Wire,
 };
+use crate::base::addr::Family;
 use crate::wire::op::ServiceKey;
 use std::time::Duration;
 
@@ -29,13 +31,17 @@ pub fn dump(config: &Config, line: &mut dyn FnMut(&str)) {
         let tied = tied.map_or(String::new(), |i| format!(", VRRP Instance = {}", i.name));
         line(&format!(" Connection sync daemon = {}, id = {}{tied}", sync.interface, sync.id));
     }
+    for g in &config.server_groups {
+        server_group(g, line);
+    }
     for s in &config.services {
-        service(s, line);
+        let group = s.group.and_then(|n| config.server_groups.get(n));
+        service(s, group, line);
     }
     line("------< Health checkers >------");
     for s in &config.services {
         for r in &s.servers {
-            for c in &r.checks {
+            for c in r.checks.iter() {
                 check(r.at, c, line);
             }
         }
@@ -252,16 +258,48 @@ fn group(g: &Group, config: &Config, line: &mut dyn FnMut(&str)) {
     notify(&g.notify, line);
 }
 
-fn service(s: &Service, line: &mut dyn FnMut(&str)) {
+fn server_group(g: &ServerGroup, line: &mut dyn FnMut(&str)) {
+    line(&format!(" Virtual Server Group = {}", g.name));
+    for member in &g.members {
+        line(&match *member {
+            Member::Range { first, last, port } if first == last => format!("   VIP = {first}, VPORT = {port}"),
+            Member::Range { first, last, port } => format!("   VIP = {first} to {last}, VPORT = {port}"),
+            Member::Mark(mark, None) => format!("   VIP FWMARK = {mark}"),
+            Member::Mark(mark, Some(family)) => format!("   VIP FWMARK = {mark}, IPv{}", family_number(family)),
+        });
+    }
+}
+
+fn family_number(family: Family) -> u8 {
+    match family {
+        Family::V4 => 4,
+        Family::V6 => 6,
+    }
+}
+
+/// Behind the name of the method.
+fn tunnel(t: Option<Tunnel>) -> String {
+    match t {
+        None => String::new(),
+        Some(Tunnel { gue: Some(port), checksum }) => format!(" type gue, port = {port}, checksum = {checksum:?}"),
+        Some(Tunnel { gue: None, checksum }) => format!(" type gre, checksum = {checksum:?}"),
+    }
+}
+
+fn service(s: &Service, group: Option<&ServerGroup>, line: &mut dyn FnMut(&str)) {
     match s.key {
+        _ if group.is_some() => line(&format!(" VIP group = {}", group.map_or("", |g| &g.name))),
         ServiceKey::Address(_, at) => line(&format!(" VIP = {}, VPORT = {}", at.ip, at.port)),
         ServiceKey::Mark(_, mark) => line(&format!(" VIP FWMARK = {mark}")),
+    }
+    if let Some(reason) = &s.held {
+        line(&format!("   Not served: {reason}"));
     }
     if let Some(name) = &s.virtualhost {
         line(&format!("   VirtualHost = {name}"));
     }
     // One delay for the service, as its checks have it.
-    let delay = s.servers.iter().flat_map(|r| &r.checks).map(|c| c.delay_loop).next();
+    let delay = s.servers.iter().flat_map(|r| r.checks.iter()).map(|c| c.delay_loop).next();
     match delay {
         Some(delay) => line(&format!("   delay_loop = {}, lb_algo = {}", Secs(delay), s.scheduler.name())),
         None => line(&format!("   lb_algo = {}", s.scheduler.name())),
@@ -277,6 +315,12 @@ fn service(s: &Service, line: &mut dyn FnMut(&str)) {
             line(&format!("   persistence granularity = {}", s.granularity));
         }
     }
+    if let Some(engine) = &s.engine {
+        line(&format!("   persistence engine = {engine}"));
+    }
+    if s.hashed {
+        line("   hashed");
+    }
     if s.one_packet {
         line("   one packet scheduling");
     }
@@ -289,6 +333,9 @@ fn service(s: &Service, line: &mut dyn FnMut(&str)) {
     if s.omega {
         line("   omega: scripts run at stop");
     }
+    if s.ha_suspend {
+        line("   ha_suspend: checks rest while its address is not here");
+    }
     if s.quorum != 1 || s.hysteresis != 0 {
         line(&format!("   quorum = {}, hysteresis = {}", s.quorum, s.hysteresis));
     }
@@ -299,17 +346,18 @@ fn service(s: &Service, line: &mut dyn FnMut(&str)) {
     }
     // The service has no method of its own: that of its first server.
     if let Some(first) = s.servers.first() {
-        line(&format!("   lb_kind = {}", first.forward.name()));
+        line(&format!("   lb_kind = {}{}", first.forward.name(), tunnel(first.tunnel())));
     }
     if let Some(sorry) = &s.sorry {
         let inhibit = if sorry.inhibit { ", inhibit" } else { "" };
-        line(&format!("   sorry server = {}, lb_kind = {}{inhibit}", sorry.at, sorry.forward.name()));
+        let (kind, tunnel) = (sorry.forward.name(), tunnel(sorry.tunnel));
+        line(&format!("   sorry server = {}, lb_kind = {kind}{tunnel}{inhibit}", sorry.at));
     }
-    let kind = s.servers.first().map(|r| r.forward);
+    let kind = s.servers.first().map(|r| (r.forward, r.tunnel()));
     for r in &s.servers {
         line(&format!("   RIP = {}, RPORT = {}, WEIGHT = {}", r.at.ip, r.at.port, r.weight));
-        if Some(r.forward) != kind {
-            line(&format!("     lb_kind = {}", r.forward.name()));
+        if Some((r.forward, r.tunnel())) != kind {
+            line(&format!("     lb_kind = {}{}", r.forward.name(), tunnel(r.tunnel())));
         }
         if r.inhibit {
             line("     inhibit on failure");
@@ -317,10 +365,11 @@ fn service(s: &Service, line: &mut dyn FnMut(&str)) {
         if r.alpha && !s.alpha {
             line("     alpha: begins down");
         }
-        if r.upper_threshold != 0 || r.lower_threshold != 0 {
-            line(&format!("     thresholds = {} to {} connections", r.lower_threshold, r.upper_threshold));
+        let (low, high) = (r.lower_threshold(), r.upper_threshold());
+        if low != 0 || high != 0 {
+            line(&format!("     thresholds = {low} to {high} connections"));
         }
-        for (name, script) in [("UP", &r.notify_up), ("DOWN", &r.notify_down)] {
+        for (name, script) in [("UP", r.notify_up()), ("DOWN", r.notify_down())] {
             if let Some(script) = script {
                 line(&format!("     script {name} = {}", command(script)));
             }
@@ -331,10 +380,14 @@ fn service(s: &Service, line: &mut dyn FnMut(&str)) {
 fn check(at: crate::base::addr::Endpoint, c: &Check, line: &mut dyn FnMut(&str)) {
     line(&format!(" {}:{}", at.ip, at.port));
     line(&format!("   Keepalive method = {}", c.kind.name()));
-    if !matches!(c.kind, CheckKind::Misc(_)) {
-        line(&format!("   Connection port = {}", c.to.port));
-        if c.to.ip != at.ip {
-            line(&format!("   Connection address = {}", c.to.ip));
+    if !c.kind.is_made() {
+        line("   Not made");
+    }
+    if !matches!(c.kind, CheckKind::Misc(_) | CheckKind::Bfd(_) | CheckKind::File(_)) {
+        let to = c.to(at);
+        line(&format!("   Connection port = {}", to.port));
+        if to.ip != at.ip {
+            line(&format!("   Connection address = {}", to.ip));
         }
         line(&format!("   Connection timeout = {}", Secs(c.timeout)));
         if let Some(ip) = c.bind {
@@ -356,33 +409,16 @@ fn check(at: crate::base::addr::Endpoint, c: &Check, line: &mut dyn FnMut(&str))
     if c.alpha {
         line("   Alpha: begins down");
     }
-    match &c.kind {
-        CheckKind::Tcp => {}
-        CheckKind::Http(http) => {
-            if let Some(name) = &http.virtualhost {
-                line(&format!("   VirtualHost = {name}"));
-            }
-            for url in &http.urls {
-                let mut text = format!("   Checked url = {}", url.path);
-                if let Some(digest) = url.digest {
-                    text.push_str(", digest = ");
-                    for byte in digest {
-                        text.push_str(&format!("{byte:02x}"));
-                    }
-                }
-                for (low, high) in &url.status {
-                    text.push_str(&if low == high {
-                        format!(", status = {low}")
-                    } else {
-                        format!(", status = {low}-{high}")
-                    });
-                }
-                if let Some(name) = &url.virtualhost {
-                    text.push_str(&format!(", virtualhost = {name}"));
-                }
-                line(&text);
-            }
-        }
+    if c.log_all_failures {
+        line("   Each failure is logged");
+    }
+    kind(&c.kind, line);
+}
+
+fn kind(kind: &CheckKind, line: &mut dyn FnMut(&str)) {
+    match kind {
+        CheckKind::Tcp | CheckKind::Ping => {}
+        CheckKind::Http(http) => http_get(http, line),
         CheckKind::Smtp { helo } => line(&format!("   HELO name = {helo}")),
         CheckKind::Misc(misc) => {
             line(&format!("   Script = {}", command(&misc.script)));
@@ -391,5 +427,53 @@ fn check(at: crate::base::addr::Endpoint, c: &Check, line: &mut dyn FnMut(&str))
                 line("   Its exit status sets the weight");
             }
         }
+        CheckKind::Dns(dns) => line(&format!("   Query = {} {}.", dns.kind.name(), dns.name)),
+        CheckKind::Udp(udp) => {
+            if let Some(payload) = &udp.payload {
+                line(&format!("   Payload = {} bytes", payload.len()));
+            }
+            if let Some(reply) = &udp.reply {
+                line(&format!("   Reply = {} to {} bytes, {} looked at", udp.min_reply, udp.max_reply, reply.len()));
+            }
+        }
+        CheckKind::Bfd(name) => line(&format!("   BFD session = {name}")),
+        CheckKind::File(file) => {
+            let weight = file.weight.map_or(String::new(), |w| format!(", weight = {w}"));
+            let reverse = if file.reverse { ", reverse" } else { "" };
+            line(&format!("   Tracked file = {}{weight}{reverse}", file.track_file));
+        }
     }
+}
+
+fn http_get(http: &Http, line: &mut dyn FnMut(&str)) {
+    if let Some(name) = &http.virtualhost {
+        line(&format!("   VirtualHost = {name}"));
+    }
+    if http.fast_recovery {
+        line("   Fast recovery");
+    }
+    for u in &http.urls {
+        url(u, line);
+    }
+}
+
+fn url(url: &Url, line: &mut dyn FnMut(&str)) {
+    let mut text = format!("   Checked url = {}", url.path);
+    if let Some(digest) = url.digest {
+        text.push_str(", digest = ");
+        for byte in digest {
+            text.push_str(&format!("{byte:02x}"));
+        }
+    }
+    for (low, high) in &url.status {
+        text.push_str(&if low == high { format!(", status = {low}") } else { format!(", status = {low}-{high}") });
+    }
+    if let Some(name) = &url.virtualhost {
+        text.push_str(&format!(", virtualhost = {name}"));
+    }
+    if let Some(regex) = &url.regex {
+        let not = if regex.no_match { "no " } else { "" };
+        text.push_str(&format!(", {not}regex = {:?}", regex.pattern));
+    }
+    line(&text);
 }

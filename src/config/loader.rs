@@ -1,5 +1,6 @@
 //! Text to configuration, in steps as small as wanted: one statement is read and understood at a time.
 
+use super::check;
 use super::context::{Context, Seen};
 use super::diagnostic::{gathered, Code, Diagnostic, Level, Printer, Style};
 use super::global::{self, GlobalDraft};
@@ -8,6 +9,7 @@ use super::lexer::Span;
 use super::lvs::{ServiceDraft, Settling};
 use super::marks::Marks;
 use super::model::{Config, Ssl};
+use super::server_group::{ServerGroupDraft, Taken};
 use super::source::Source;
 use super::statics::{GarpGroupDraft, Lines as StaticLines, StaticsDraft, TrackGroupDraft};
 use super::track::{self, ScriptDraft};
@@ -15,8 +17,7 @@ use super::tree::{Item, Node, Reader, Tree};
 use super::vrrp::{self, GroupDraft, InstanceDraft};
 use crate::base::addr::IfName;
 use crate::limits;
-use crate::wire::op::ServiceKey;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
@@ -63,6 +64,7 @@ enum Current {
     Group(Box<GroupDraft>),
     Instance(Box<InstanceDraft>),
     Service(Box<ServiceDraft>),
+    ServerGroup(Box<ServerGroupDraft>),
     Script(Box<ScriptDraft>),
     TrackGroup(Box<TrackGroupDraft>),
     GarpGroup(Box<GarpGroupDraft>),
@@ -96,10 +98,11 @@ pub struct Loader {
     track_group_names: Names,
     scripts: Vec<ScriptDraft>,
     script_names: Names,
-    services: std::collections::VecDeque<ServiceDraft>,
+    services: std::collections::VecDeque<Box<ServiceDraft>>,
+    server_groups: Vec<(Box<str>, Span)>,
     names: Names,
     group_names: Names,
-    keys: HashSet<ServiceKey>,
+    taken: Taken,
     settling: Option<Settling>,
     config: Config,
     marks: Marks,
@@ -128,7 +131,8 @@ impl Loader {
             services: Default::default(),
             names: Names::new(),
             group_names: Names::new(),
-            keys: HashSet::new(),
+            server_groups: Vec::new(),
+            taken: Taken::default(),
             settling: None,
             config: Config::default(),
             marks: Marks::default(),
@@ -192,6 +196,9 @@ impl Loader {
             self.current = Current::Skipped;
             return;
         };
+        if let (Block::TrackFile | Block::BfdInstance, Some(name)) = (keyword.child, node.arg(0)) {
+            self.cx.blocks.push((keyword.child, name.str().as_ref().into()));
+        }
         self.current = match keyword.child {
             Block::Global => Current::Global,
             Block::Ssl => Current::Ssl(Ssl::default(), Seen::default()),
@@ -205,6 +212,10 @@ impl Loader {
             Block::TrackGroup => named(&mut self.cx, node, &mut self.track_group_names)
                 .map_or(Current::Skipped, |name| Current::TrackGroup(Box::new(TrackGroupDraft::new(&self.cx, name)))),
             Block::GarpGroup => Current::GarpGroup(Box::new(GarpGroupDraft::new(node))),
+            Block::List if keyword.word == "virtual_server_group" => {
+                ServerGroupDraft::new(&mut self.cx, node, &self.server_groups)
+                    .map_or(Current::Skipped, |group| Current::ServerGroup(Box::new(group)))
+            }
             Block::List => StaticLines::of(keyword.word).map_or(Current::Skipped, Current::Lines),
             Block::None | Block::Unknown => Current::Skipped,
             Block::Script => named(&mut self.cx, node, &mut self.script_names)
@@ -231,6 +242,7 @@ impl Loader {
             Current::Group(draft) => draft.entry(cx, node),
             Current::Instance(draft) => draft.entry(cx, node),
             Current::Service(draft) => draft.entry(cx, node),
+            Current::ServerGroup(draft) => draft.entry(cx, node),
             Current::Script(draft) => draft.entry(cx, node),
             Current::TrackGroup(draft) => draft.entry(cx, node),
             Current::GarpGroup(draft) => draft.entry(cx, node),
@@ -251,7 +263,13 @@ impl Loader {
             Current::Instance(draft) => self.instances.push(*draft),
             Current::Service(mut draft) => {
                 draft.close();
-                self.services.push_back(*draft);
+                self.services.push_back(draft);
+            }
+            Current::ServerGroup(draft) => {
+                if let Some((group, span)) = draft.close(&mut self.cx) {
+                    self.server_groups.push((group.name.clone(), span));
+                    self.config.server_groups.push(group);
+                }
             }
             Current::Script(draft) => self.scripts.push(*draft),
             Current::TrackGroup(draft) => self.statics.track_group(*draft),
@@ -269,13 +287,13 @@ impl Loader {
                 self.conclude();
                 return;
             };
-            self.settling = Settling::new(&mut self.cx, &self.global, draft, &mut self.keys);
+            let groups = &self.config.server_groups;
+            self.settling = Settling::new(&mut self.cx, &self.global, *draft, &mut self.taken, groups);
         }
         let Some(settling) = &mut self.settling else { return };
         if settling.step(&mut self.cx, &self.global, budget) {
             if let Some(settling) = self.settling.take() {
-                let service = settling.finish(&mut self.cx);
-                self.config.services.push(service);
+                self.config.services.extend(settling.finish(&mut self.cx));
             }
         }
     }
@@ -296,6 +314,7 @@ impl Loader {
 
     fn conclude(&mut self) {
         self.phase = Phase::Done;
+        check::references(&mut self.cx);
         track::settle(&mut self.cx, &self.global, &self.scripts);
     }
 

@@ -1,84 +1,107 @@
-//! virtual_server, real_server and the checks.
+//! virtual_server and real_server. The checks of a server are in `check.rs`.
 
+use super::check::{self, Above, CheckDraft, Lists, Timing};
 use super::context::{Context, Seen};
-use super::diagnostic::Code;
+use super::diagnostic::{closest, Code, Level};
 use super::global::{value, GlobalDraft};
 use super::keywords::{Block, Keyword};
 use super::lexer::Span;
-use super::model::{Check, CheckKind, Http, HttpProtocol, Misc, Script, Server, Service, Sorry, Url};
+use super::model::{Check, Checksum, Member, Script, Server, ServerGroup, ServerMore, Service, Sorry, Tunnel};
 use super::script;
-use super::tree::Node;
-use crate::base::addr::{Endpoint, Family, IfName};
+use super::server_group::{Other, Taken};
+use super::tree::{Arg, Node};
+use crate::base::addr::{Endpoint, Family};
 use crate::wire::op::{Forward, Protocol, Scheduler, ServiceKey};
-use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
+use std::rc::Rc;
 
-/// "Not given": filled in from above when all is read.
-const UNSET: Duration = Duration::MAX;
-const UNSET_NUMBER: u32 = u32::MAX;
-
-/// What service, server and check may all say.
-#[derive(Clone, Copy)]
-struct Timing {
-    delay_loop: Duration,
-    retry: u32,
-    delay_before_retry: Duration,
-    warmup: Duration,
-    timeout: Duration,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Timing { delay_loop: UNSET, retry: UNSET_NUMBER, delay_before_retry: UNSET, warmup: UNSET, timeout: UNSET }
-    }
-}
-
-impl Timing {
-    /// True if the keyword was one of these.
-    fn take(&mut self, cx: &mut Context, node: Node, keyword: &'static Keyword) -> bool {
-        let to = match keyword.word {
-            "delay_loop" => &mut self.delay_loop,
-            "delay_before_retry" => &mut self.delay_before_retry,
-            "warmup" => &mut self.warmup,
-            "connect_timeout" => &mut self.timeout,
-            "retry" => {
-                self.retry = cx.int(node, keyword).and_then(|n| u32::try_from(n).ok()).unwrap_or(self.retry);
-                return true;
-            }
-            _ => return false,
-        };
-        *to = cx.dec(node, keyword).unwrap_or(*to);
-        true
-    }
-
-    fn fill(&self, check: &mut Check) {
-        let or = |to: &mut Duration, from: Duration| {
-            if *to == UNSET {
-                *to = from;
-            }
-        };
-        or(&mut check.delay_loop, self.delay_loop);
-        or(&mut check.delay_before_retry, self.delay_before_retry);
-        or(&mut check.warmup, self.warmup);
-        or(&mut check.timeout, self.timeout);
-        if check.retry == UNSET_NUMBER {
-            check.retry = self.retry;
-        }
-    }
-}
-
-/// What a server left to its service, until that is known.
+/// What a server left to its service, until that is known. One for each server: it has to be small.
 #[derive(Clone, Copy)]
 struct Left {
-    span: Span,
-    forward: bool,
-    weight: bool,
-    inhibit: bool,
-    smtp_alert: bool,
-    alpha: bool,
-    /// One bit for each of the first 32 checks: its alpha is open.
-    check_alpha: u32,
+    start: u32,
+    /// In `Lists`.
+    checks: u32,
+    len: u8,
+    bits: u8,
+}
+
+impl Left {
+    const FORWARD: u8 = 1;
+    const WEIGHT: u8 = 2;
+    const INHIBIT: u8 = 4;
+    const SMTP_ALERT: u8 = 8;
+    const ALPHA: u8 = 16;
+
+    fn new(span: Span) -> Left {
+        let len = u8::try_from(span.end.saturating_sub(span.start)).unwrap_or(u8::MAX);
+        Left { start: span.start, checks: 0, len, bits: u8::MAX }
+    }
+
+    fn span(&self) -> Span {
+        Span { start: self.start, end: self.start.saturating_add(self.len.into()) }
+    }
+
+    fn has(&self, bit: u8) -> bool {
+        self.bits & bit != 0
+    }
+}
+
+/// Finds a server by its place: open addressing over the servers' numbers.
+#[derive(Default)]
+struct Known {
+    slots: Vec<u32>,
+}
+
+const FREE: u32 = u32::MAX;
+
+impl Known {
+    fn slot(&self, at: &Endpoint, servers: &[Server]) -> Option<usize> {
+        let mask = self.slots.len().checked_sub(1)?;
+        let mut slot = hash(at) & mask;
+        loop {
+            match self.slots.get(slot) {
+                Some(&number) if servers.get(number as usize).is_some_and(|s| s.at != *at) => slot = (slot + 1) & mask,
+                _ => return Some(slot),
+            }
+        }
+    }
+
+    /// The number of the server that is there; None: there was none, and the next one is.
+    fn insert(&mut self, at: &Endpoint, servers: &[Server]) -> Option<usize> {
+        if servers.len() * 4 >= self.slots.len() * 3 {
+            self.slots = Vec::new();
+            self.slots.resize((servers.len() * 2).next_power_of_two().max(16), FREE);
+            for (number, server) in servers.iter().enumerate() {
+                let slot = self.slot(&server.at, servers).and_then(|slot| self.slots.get_mut(slot));
+                slot.into_iter().for_each(|slot| *slot = number as u32);
+            }
+        }
+        let slot = self.slot(at, servers).and_then(|slot| self.slots.get_mut(slot))?;
+        if *slot != FREE {
+            return Some(*slot as usize);
+        }
+        *slot = servers.len() as u32;
+        None
+    }
+}
+
+fn hash(at: &Endpoint) -> usize {
+    let ip = match at.ip {
+        IpAddr::V4(ip) => u64::from(u32::from(ip)),
+        IpAddr::V6(ip) => {
+            let bits = u128::from(ip);
+            (bits >> 64) as u64 ^ bits as u64
+        }
+    };
+    ((ip ^ u64::from(at.port) << 48).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize
+}
+
+/// Room for more, a half of what is there: doubling wastes much where there are thousands.
+fn push<T>(list: &mut Vec<T>, item: T) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(list.len() / 2 + 8);
+    }
+    list.push(item);
 }
 
 /// A virtual_server as it was read.
@@ -90,69 +113,84 @@ pub struct ServiceDraft {
     seen: Seen,
     timing: Timing,
     protocol: Option<Protocol>,
-    /// The protocol was wrong or is not in this version: the service is not used.
-    unusable: bool,
     scheduler: Option<Scheduler>,
-    forward: Option<Forward>,
+    forward: Option<(Forward, Option<Tunnel>)>,
     family: Option<Family>,
     weight: Option<u32>,
+    alpha: Option<bool>,
     inhibit: bool,
     smtp_alert: Option<bool>,
+    protocol_span: Span,
+    family_span: Span,
     quorum_span: Span,
     hysteresis_span: Span,
     ops_span: Span,
-    sorry_forward: Option<Forward>,
+    sorry_span: Span,
+    sorry_forward: Option<(Forward, Option<Tunnel>)>,
     left: Vec<Left>,
-    known: HashSet<Endpoint>,
+    lists: Lists,
+    known: Known,
+    /// The checks of the server that is being read.
+    checks: Vec<CheckDraft>,
 }
 
-#[derive(Clone, Copy)]
 enum Header {
     At(IpAddr, u16),
     Mark(u32),
+    Group(Box<str>),
+}
+
+impl Header {
+    /// None: it says nothing that can be served.
+    fn new(cx: &mut Context, node: Node) -> Option<Header> {
+        let first = node.arg(0)?;
+        match first.str().as_ref() {
+            "fwmark" => {
+                let arg = node.arg(1).unwrap_or(first);
+                match arg.str().parse() {
+                    Ok(n) if n > 0 => Some(Header::Mark(n)),
+                    _ => {
+                        cx.bad(Code::Value, arg, "'fwmark' takes a whole number above 0".into())
+                            .help("the virtual server is not used");
+                        None
+                    }
+                }
+            }
+            "group" => match node.arg(1) {
+                Some(name) => Some(Header::Group(name.str().as_ref().into())),
+                None => {
+                    cx.bad(Code::Argument, first, "'group' has no name behind it".into())
+                        .help("write the name of a virtual_server_group; the virtual server is not used");
+                    None
+                }
+            },
+            _ => endpoint(cx, node, 0, 0).map(|(ip, port)| Header::At(ip, port)),
+        }
+    }
 }
 
 impl ServiceDraft {
     /// None: the header says nothing that can be served; the block is skipped.
     pub fn new(cx: &mut Context, node: Node) -> Option<ServiceDraft> {
-        let first = node.arg(0)?;
-        let mut unusable = false;
-        let header = match first.str().as_ref() {
-            "fwmark" => {
-                let arg = node.arg(1).unwrap_or(first);
-                match arg.str().parse() {
-                    Ok(n) if n > 0 => Header::Mark(n),
-                    _ => {
-                        cx.bad(Code::Value, arg, "'fwmark' takes a whole number above 0".into())
-                            .help("the virtual server is not used");
-                        return None;
-                    }
-                }
-            }
-            "group" => {
-                let text = "groups of virtual servers are not in this version".into();
-                cx.warn(Code::NotYet, first.span(), "group", text).help("this virtual server is not served");
-                unusable = true;
-                Header::Mark(0)
-            }
-            _ => {
-                let (ip, port) = endpoint(cx, node, 0, 0)?;
-                Header::At(ip, port)
-            }
-        };
+        let header = Header::new(cx, node)?;
         let service = Service {
             key: ServiceKey::Mark(Family::V4, 0),
+            group: None,
+            held: None,
             scheduler: Scheduler::Wlc,
             scheduler_flags: 0,
+            hashed: false,
             one_packet: false,
             persistence: None,
             granularity: 0,
+            engine: None,
             quorum: 1,
             hysteresis: 0,
             quorum_up: None,
             quorum_down: None,
             alpha: false,
             omega: false,
+            ha_suspend: false,
             smtp_alert: false,
             virtualhost: None,
             sorry: None,
@@ -161,77 +199,84 @@ impl ServiceDraft {
         Some(ServiceDraft {
             service,
             header,
-            span: first.span(),
+            span: node.arg(0)?.span(),
             path: cx.path(),
             seen: Seen::default(),
             timing: Timing::default(),
             protocol: None,
-            unusable,
             scheduler: None,
             forward: None,
             family: None,
             weight: None,
+            alpha: None,
             inhibit: false,
             smtp_alert: None,
+            protocol_span: Span::NOWHERE,
+            family_span: Span::NOWHERE,
             quorum_span: Span::NOWHERE,
             hysteresis_span: Span::NOWHERE,
             ops_span: Span::NOWHERE,
+            sorry_span: Span::NOWHERE,
             sorry_forward: None,
             left: Vec::new(),
-            known: HashSet::new(),
+            lists: Lists::default(),
+            known: Known::default(),
+            checks: Vec::new(),
         })
     }
 
     fn port(&self) -> u16 {
         match self.header {
             Header::At(_, port) => port,
-            Header::Mark(_) => 0,
+            _ => 0,
         }
     }
 
     pub fn entry(&mut self, cx: &mut Context, node: Node) {
         let Some(keyword) = cx.known(node, Block::Service, &mut self.seen) else { return };
-        if self.timing.take(cx, node, keyword) {
+        if keyword.child == Block::Server {
+            return self.server(cx, node);
+        }
+        if self.timing.take(cx, node, keyword) || self.balancing(cx, node, keyword) || self.sorry(cx, node, keyword) {
             return;
         }
         let s = &mut self.service;
         match keyword.word {
-            "lb_algo" | "lvs_sched" => {
-                if let Some(arg) = node.arg(0) {
-                    let word = arg.str();
-                    match Scheduler::from_name(&word) {
-                        Some(found) => self.scheduler = Some(found),
-                        None => {
-                            let close = super::diagnostic::closest(&word, Scheduler::ALL.iter().map(|s| s.name()));
-                            let help = close.map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
-                            cx.bad(Code::Value, arg, format!("there is no scheduler '{word}'"))
-                                .help(format!("{help}wlc is used"));
-                            self.scheduler.get_or_insert(Scheduler::Wlc);
-                        }
-                    }
-                }
+            "protocol" => self.protocol(cx, node),
+            "ops" => {
+                s.one_packet = true;
+                self.ops_span = node.word().span();
             }
+            "ip_family" => self.ip_family(cx, node),
+            "virtualhost" => s.virtualhost = value(cx, node).or(s.virtualhost.take()),
+            "alpha" => self.alpha = cx.flag(node).or(self.alpha),
+            "omega" => s.omega = true,
+            "ha_suspend" => s.ha_suspend = true,
+            "quorum" => {
+                self.quorum_span = first_span(node);
+                s.quorum = cx.int_u32(node, keyword).unwrap_or(s.quorum);
+            }
+            "hysteresis" => {
+                self.hysteresis_span = first_span(node);
+                s.hysteresis = cx.int_u32(node, keyword).unwrap_or(s.hysteresis);
+            }
+            "quorum_up" => once(cx, node, &mut s.quorum_up),
+            "quorum_down" => once(cx, node, &mut s.quorum_down),
+            "inhibit_on_failure" => self.inhibit = cx.flag(node).unwrap_or(self.inhibit),
+            "weight" => self.weight = cx.int_u32(node, keyword).or(self.weight),
+            "smtp_alert" => self.smtp_alert = cx.flag(node).or(self.smtp_alert),
+            _ => cx.unread(node, keyword),
+        }
+    }
+
+    /// How connections are shared out, and kept together. True if the keyword was one of these.
+    fn balancing(&mut self, cx: &mut Context, node: Node, keyword: &'static Keyword) -> bool {
+        let s = &mut self.service;
+        match keyword.word {
+            "lb_algo" | "lvs_sched" => self.scheduler(cx, node),
             "lb_kind" | "lvs_method" => {
                 let forward = forward(cx, node, "NAT is used");
-                self.forward = forward.or(self.forward).or(Some(Forward::Nat));
-            }
-            "protocol" => {
-                if let Some(arg) = node.arg(0) {
-                    match arg.str().to_ascii_uppercase().as_str() {
-                        "TCP" => self.protocol = Some(Protocol::Tcp),
-                        "UDP" => self.protocol = Some(Protocol::Udp),
-                        "SCTP" => {
-                            self.unusable = true;
-                            cx.warn(Code::NotYet, arg.span(), "SCTP", "SCTP is not in this version".into())
-                                .help("this virtual server is not served");
-                        }
-                        _ => {
-                            let text = format!("'protocol' is TCP or UDP, not '{}'", arg.str());
-                            cx.bad(Code::Value, arg, text).help("UDP is used");
-                            self.protocol.get_or_insert(Protocol::Udp);
-                        }
-                    }
-                }
+                self.forward = forward.or(self.forward).or(Some((Forward::Nat, None)));
             }
             "persistence_timeout" => match node.arg(0).map(|a| (a, a.str().parse::<u32>())) {
                 None => s.persistence = Some(360),
@@ -242,192 +287,269 @@ impl ServiceDraft {
                 }
             },
             "persistence_granularity" => {
-                if let Some(arg) = node.arg(0) {
-                    match granularity(&arg.str()) {
-                        Some(n) => s.granularity = n,
-                        None => cx
-                            .bad(Code::Value, arg, format!("'{}' is neither a netmask nor a prefix length", arg.str()))
-                            .help("the line is not used"),
-                    }
+                let Some(arg) = node.arg(0) else { return true };
+                match granularity(&arg.str()) {
+                    Some(n) => s.granularity = n,
+                    None => cx
+                        .bad(Code::Value, arg, format!("'{}' is neither a netmask nor a prefix length", arg.str()))
+                        .help("the line is not used"),
                 }
             }
-            "ops" => {
-                s.one_packet = true;
-                self.ops_span = node.word().span();
+            "persistence_engine" => {
+                let Some(arg) = node.arg(0) else { return true };
+                match arg.str().as_ref() {
+                    "sip" => s.engine = Some("sip".into()),
+                    other => cx
+                        .warn(Code::Value, arg.span(), other, format!("there is no persistence engine '{other}'"))
+                        .help("the only one is 'sip'; the line is not used"),
+                }
             }
-            "hashed" => {}
-            "flag-1" | "sh-fallback" | "mh-fallback" => s.scheduler_flags |= 1,
-            "flag-2" | "sh-port" | "mh-port" => s.scheduler_flags |= 2,
+            "hashed" => s.hashed = true,
+            "flag-1" => s.scheduler_flags |= 1,
+            "flag-2" => s.scheduler_flags |= 2,
             "flag-3" => s.scheduler_flags |= 4,
-            "ip_family" => {
-                if let Some(arg) = node.arg(0) {
-                    match arg.str().as_ref() {
-                        "inet" => self.family = Some(Family::V4),
-                        "inet6" => self.family = Some(Family::V6),
-                        other => cx
-                            .bad(Code::Value, arg, format!("'ip_family' is inet or inet6, not '{other}'"))
-                            .help("it is taken from the first real server"),
-                    }
-                }
-            }
-            "virtualhost" => s.virtualhost = value(cx, node).or(s.virtualhost.take()),
-            "alpha" => s.alpha = cx.flag(node).unwrap_or(s.alpha),
-            "omega" => s.omega = true,
-            "quorum" => {
-                self.quorum_span = node.arg(0).map_or(Span::NOWHERE, |a| a.span());
-                s.quorum = cx.int_u32(node, keyword).unwrap_or(s.quorum);
-            }
-            "hysteresis" => {
-                self.hysteresis_span = node.arg(0).map_or(Span::NOWHERE, |a| a.span());
-                s.hysteresis = cx.int_u32(node, keyword).unwrap_or(s.hysteresis);
-            }
-            "quorum_up" => once(cx, node, &mut s.quorum_up),
-            "quorum_down" => once(cx, node, &mut s.quorum_down),
-            "sorry_server" => {
-                let port = self.port();
-                if let Some((ip, port)) = endpoint(cx, node, 0, port) {
-                    self.service.sorry =
-                        Some(Sorry { at: Endpoint { ip, port }, forward: Forward::Nat, inhibit: false });
-                }
-            }
-            "sorry_server_inhibit" => match &mut s.sorry {
-                Some(sorry) => sorry.inhibit = true,
-                None => cx
-                    .bad(Code::Missing, node.word(), "'sorry_server_inhibit' stands before 'sorry_server'".into())
-                    .help("write it after sorry_server; it is not used"),
-            },
-            "sorry_server_lvs_method" => match &s.sorry {
-                Some(_) => self.sorry_forward = forward(cx, node, "lb_kind is used").or(self.sorry_forward),
-                None => cx
-                    .bad(Code::Missing, node.word(), "'sorry_server_lvs_method' stands before 'sorry_server'".into())
-                    .help("write it after sorry_server; it is not used"),
-            },
-            "inhibit_on_failure" => self.inhibit = cx.flag(node).unwrap_or(self.inhibit),
-            "weight" => self.weight = cx.int_u32(node, keyword).or(self.weight),
-            "smtp_alert" => self.smtp_alert = cx.flag(node).or(self.smtp_alert),
-            "real_server" => self.server(cx, node),
-            _ => cx.unread(node, keyword),
+            "sh-fallback" => self.scheduler_flag(cx, node, Scheduler::Sh, 1),
+            "sh-port" => self.scheduler_flag(cx, node, Scheduler::Sh, 2),
+            "mh-fallback" => self.scheduler_flag(cx, node, Scheduler::Mh, 1),
+            "mh-port" => self.scheduler_flag(cx, node, Scheduler::Mh, 2),
+            _ => return false,
         }
+        true
+    }
+
+    fn scheduler(&mut self, cx: &mut Context, node: Node) {
+        let Some(arg) = node.arg(0) else { return };
+        let word = arg.str();
+        match Scheduler::from_name(&word) {
+            Some(found) => self.scheduler = Some(found),
+            None => {
+                let close = closest(&word, Scheduler::ALL.iter().map(|s| s.name()));
+                let help = close.map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
+                cx.bad(Code::Value, arg, format!("there is no scheduler '{word}'")).help(format!("{help}wlc is used"));
+                self.scheduler.get_or_insert(Scheduler::Wlc);
+            }
+        }
+    }
+
+    fn scheduler_flag(&mut self, cx: &mut Context, node: Node, of: Scheduler, bit: u8) {
+        // The two know each other's flags by the same bits.
+        if matches!(self.scheduler, Some(Scheduler::Sh | Scheduler::Mh)) {
+            self.service.scheduler_flags |= bit;
+            return;
+        }
+        let word = node.word();
+        let text = format!("'{}' is of the scheduler {}", word.str(), of.name());
+        let help = format!("write it behind 'lb_algo {}'; it is not used", of.name());
+        cx.bad(Code::Conflict, word, text).help(help);
+    }
+
+    fn protocol(&mut self, cx: &mut Context, node: Node) {
+        let Some(arg) = node.arg(0) else { return };
+        self.protocol_span = arg.span();
+        match arg.str().to_ascii_uppercase().as_str() {
+            "TCP" => self.protocol = Some(Protocol::Tcp),
+            "UDP" => self.protocol = Some(Protocol::Udp),
+            "SCTP" => self.protocol = Some(Protocol::Sctp),
+            _ => {
+                let text = format!("'protocol' is TCP, UDP or SCTP, not '{}'", arg.str());
+                cx.bad(Code::Value, arg, text).help("UDP is used");
+                self.protocol.get_or_insert(Protocol::Udp);
+            }
+        }
+    }
+
+    fn ip_family(&mut self, cx: &mut Context, node: Node) {
+        let Some(arg) = node.arg(0) else { return };
+        self.family_span = arg.span();
+        match arg.str().as_ref() {
+            "inet" => self.family = Some(Family::V4),
+            "inet6" => self.family = Some(Family::V6),
+            other => cx
+                .bad(Code::Value, arg, format!("'ip_family' is inet or inet6, not '{other}'"))
+                .help("it is taken from the first real server"),
+        }
+    }
+
+    /// True if the keyword was about the sorry server.
+    fn sorry(&mut self, cx: &mut Context, node: Node, keyword: &'static Keyword) -> bool {
+        let before = |cx: &mut Context| {
+            let text = format!("'{}' stands before 'sorry_server'", keyword.word);
+            cx.bad(Code::Missing, node.word(), text).help("write it after sorry_server; it is not used");
+        };
+        match keyword.word {
+            "sorry_server" => {
+                if let Some((ip, port)) = endpoint(cx, node, 0, self.port()) {
+                    let at = Endpoint { ip, port };
+                    self.sorry_span = first_span(node);
+                    self.service.sorry = Some(Sorry { at, forward: Forward::Nat, tunnel: None, inhibit: false });
+                }
+            }
+            "sorry_server_inhibit" => match &mut self.service.sorry {
+                Some(sorry) => sorry.inhibit = true,
+                None => before(cx),
+            },
+            "sorry_server_lvs_method" => match &self.service.sorry {
+                Some(_) => self.sorry_forward = forward(cx, node, "lb_kind is used").or(self.sorry_forward),
+                None => before(cx),
+            },
+            _ => return false,
+        }
+        true
     }
 
     fn server(&mut self, cx: &mut Context, node: Node) {
         let Some((ip, port)) = endpoint(cx, node, 0, self.port()) else { return };
         let at = Endpoint { ip, port };
-        if !self.known.insert(at) {
+        let mut left = Left::new(first_span(node));
+        if let Some(number) = self.known.insert(&at, &self.service.servers) {
+            let first = self.left.get(number).map_or(Span::NOWHERE, Left::span);
             if let Some(arg) = node.arg(0) {
                 cx.bad(Code::Duplicate, arg, format!("the real server {at} is given twice"))
+                    .see(first, "the first one")
                     .help("the second one is not used");
             }
             return;
         }
         let mark = cx.enter(node);
-        let mut left = Left {
-            span: node.arg(0).map_or(Span::NOWHERE, |a| a.span()),
-            forward: true,
-            weight: true,
-            inhibit: true,
-            smtp_alert: true,
-            alpha: true,
-            check_alpha: 0,
-        };
-        let mut server = Server {
-            at,
-            forward: Forward::Nat,
-            weight: 1,
-            inhibit: false,
-            alpha: false,
-            upper_threshold: 0,
-            lower_threshold: 0,
-            smtp_alert: false,
-            notify_up: None,
-            notify_down: None,
-            checks: Vec::new(),
-        };
-        let mut timing = Timing::default();
-        let mut virtualhost = None;
+        let mut draft = ServerDraft::new(at);
         let mut seen = Seen::default();
         for child in node.children() {
-            let Some(keyword) = cx.known(child, Block::Server, &mut seen) else { continue };
-            if timing.take(cx, child, keyword) {
-                continue;
+            if let Some(keyword) = cx.known(child, Block::Server, &mut seen) {
+                draft.entry(cx, child, keyword, &mut left, &mut self.checks);
             }
-            match keyword.word {
-                "weight" => {
-                    if let Some(n) = cx.int_u32(child, keyword) {
-                        (server.weight, left.weight) = (n, false);
-                    }
-                }
-                "inhibit_on_failure" => {
-                    if let Some(on) = cx.flag(child) {
-                        (server.inhibit, left.inhibit) = (on, false);
-                    }
-                }
-                "notify_up" => once(cx, child, &mut server.notify_up),
-                "notify_down" => once(cx, child, &mut server.notify_down),
-                "lvs_method" => {
-                    if let Some(forward) = forward(cx, child, "the virtual server's is used") {
-                        (server.forward, left.forward) = (forward, false);
-                    }
-                }
-                "uthreshold" => server.upper_threshold = cx.int_u32(child, keyword).unwrap_or(0),
-                "lthreshold" => server.lower_threshold = cx.int_u32(child, keyword).unwrap_or(0),
-                "alpha" => {
-                    if let Some(on) = cx.flag(child) {
-                        (server.alpha, left.alpha) = (on, false);
-                    }
-                }
-                "smtp_alert" => {
-                    if let Some(on) = cx.flag(child) {
-                        (server.smtp_alert, left.smtp_alert) = (on, false);
-                    }
-                }
-                "virtualhost" => virtualhost = value(cx, child).or(virtualhost),
-                "TCP_CHECK" | "HTTP_GET" | "SSL_GET" | "SMTP_CHECK" | "MISC_CHECK" => {
-                    check(cx, child, at, &mut server.checks, &mut left)
-                }
-                _ => cx.unread(child, keyword),
-            }
-        }
-        for (number, check) in server.checks.iter_mut().enumerate() {
-            timing.fill(check);
-            if !left.alpha && bit(left.check_alpha, number) {
-                check.alpha = server.alpha;
-            }
-            if let (CheckKind::Http(http), Some(name)) = (&mut check.kind, &virtualhost) {
-                http.virtualhost.get_or_insert_with(|| name.clone());
-            }
-        }
-        if !left.alpha {
-            left.check_alpha = 0;
         }
         cx.leave(mark);
-        self.service.servers.push(server);
-        self.left.push(left);
+        let alpha = (!left.has(Left::ALPHA)).then_some(draft.server.alpha);
+        let above = Above { timing: &draft.timing, alpha, virtualhost: &draft.virtualhost };
+        for check in &mut self.checks {
+            check.inherit(&above);
+        }
+        left.checks = self.lists.intern(&mut self.checks);
+        push(&mut self.service.servers, draft.finish(cx, left.span()));
+        push(&mut self.left, left);
     }
 
     /// The block is read: only what `settle` needs stays.
     pub fn close(&mut self) {
-        self.known = HashSet::new();
+        self.known = Known::default();
+        self.checks = Vec::new();
         self.service.servers.shrink_to_fit();
         self.left.shrink_to_fit();
+        self.lists.shrink();
     }
 }
 
-fn bit(bits: u32, number: usize) -> bool {
-    u32::try_from(number).ok().and_then(|n| bits.checked_shr(n)).is_some_and(|b| b & 1 != 0)
+/// A real_server while it is read.
+struct ServerDraft {
+    server: Server,
+    more: ServerMore,
+    timing: Timing,
+    virtualhost: Option<Box<str>>,
+}
+
+thread_local! {
+    /// A list for those that have none yet: it costs nothing to share.
+    static NO_CHECKS: Rc<[Check]> = Rc::from([]);
+}
+
+impl ServerDraft {
+    fn new(at: Endpoint) -> ServerDraft {
+        let server = Server {
+            at,
+            weight: 1,
+            forward: Forward::Nat,
+            inhibit: false,
+            alpha: false,
+            smtp_alert: false,
+            checks: NO_CHECKS.with(Rc::clone),
+            more: None,
+        };
+        ServerDraft { server, more: ServerMore::default(), timing: Timing::default(), virtualhost: None }
+    }
+
+    fn entry(
+        &mut self,
+        cx: &mut Context,
+        node: Node,
+        keyword: &'static Keyword,
+        left: &mut Left,
+        checks: &mut Vec<CheckDraft>,
+    ) {
+        let (server, more) = (&mut self.server, &mut self.more);
+        let mut given = |bit: u8| left.bits &= !bit;
+        match keyword.word {
+            "TCP_CHECK" | "HTTP_GET" | "SSL_GET" | "SMTP_CHECK" | "MISC_CHECK" | "DNS_CHECK" | "PING_CHECK"
+            | "UDP_CHECK" | "BFD_CHECK" | "FILE_CHECK" => check::read(cx, node, server.at.port, checks),
+            "weight" => {
+                if let Some(n) = cx.int_u32(node, keyword) {
+                    server.weight = n;
+                    given(Left::WEIGHT);
+                }
+            }
+            "inhibit_on_failure" => {
+                if let Some(on) = cx.flag(node) {
+                    server.inhibit = on;
+                    given(Left::INHIBIT);
+                }
+            }
+            "alpha" => {
+                if let Some(on) = cx.flag(node) {
+                    server.alpha = on;
+                    given(Left::ALPHA);
+                }
+            }
+            "smtp_alert" => {
+                if let Some(on) = cx.flag(node) {
+                    server.smtp_alert = on;
+                    given(Left::SMTP_ALERT);
+                }
+            }
+            "lvs_method" => {
+                if let Some((forward, tunnel)) = forward(cx, node, "the virtual server's is used") {
+                    (server.forward, more.tunnel) = (forward, tunnel);
+                    given(Left::FORWARD);
+                }
+            }
+            "notify_up" => once(cx, node, &mut more.notify_up),
+            "notify_down" => once(cx, node, &mut more.notify_down),
+            "uthreshold" => more.upper_threshold = cx.int_u32(node, keyword).unwrap_or(more.upper_threshold),
+            "lthreshold" => more.lower_threshold = cx.int_u32(node, keyword).unwrap_or(more.lower_threshold),
+            "virtualhost" => self.virtualhost = value(cx, node).or(self.virtualhost.take()),
+            _ if self.timing.take(cx, node, keyword) => {}
+            _ => cx.unread(node, keyword),
+        }
+    }
+
+    fn finish(self, cx: &mut Context, span: Span) -> Server {
+        let (mut server, more) = (self.server, self.more);
+        if more == ServerMore::default() {
+            return server;
+        }
+        let (low, high) = (more.lower_threshold, more.upper_threshold);
+        if low > high {
+            let text = match high {
+                0 => format!("this real server has the lower threshold {low}, and no upper one"),
+                _ => format!("the lower threshold {low} of this real server is above the upper one {high}"),
+            };
+            cx.warn(Code::Conflict, span, "lthreshold", text).help("write uthreshold above lthreshold");
+        }
+        server.more = Some(Box::new(more));
+        server
+    }
+}
+
+fn first_span(node: Node) -> Span {
+    node.arg(0).map_or(Span::NOWHERE, |a| a.span())
 }
 
 /// `IP [PORT]` from the argument `at` on.
 fn endpoint(cx: &mut Context, node: Node, at: usize, port: u16) -> Option<(IpAddr, u16)> {
     let arg = node.arg(at)?;
     let word = arg.str();
+    let unused = if node.body() { "the whole block is not used" } else { "the line is not used" };
     let Ok(ip) = word.parse() else {
         let text = format!("'{}' takes an address and a port, not '{word}'", node.word().str());
-        cx.bad(Code::Value, arg, text).help(if node.body() {
-            "the whole block is not used"
-        } else {
-            "the line is not used"
-        });
+        cx.bad(Code::Value, arg, text).help(unused);
         return None;
     };
     let Some(arg) = node.arg(at + 1) else { return Some((ip, port)) };
@@ -435,32 +557,87 @@ fn endpoint(cx: &mut Context, node: Node, at: usize, port: u16) -> Option<(IpAdd
         Ok(port) => Some((ip, port)),
         Err(_) => {
             cx.bad(Code::Range, arg, format!("a port is a whole number from 0 to 65535, not '{}'", arg.str()))
-                .help(if node.body() { "the whole block is not used" } else { "the line is not used" });
+                .help(unused);
             None
         }
     }
 }
 
-fn forward(cx: &mut Context, node: Node, instead: &'static str) -> Option<Forward> {
+fn forward(cx: &mut Context, node: Node, instead: &'static str) -> Option<(Forward, Option<Tunnel>)> {
     let arg = node.arg(0)?;
     let found = match arg.str().as_ref() {
         "NAT" => Forward::Nat,
         "DR" => Forward::Direct,
-        "TUN" => Forward::Tunnel,
+        "TUN" => return Some((Forward::Tunnel, tunnel(cx, node))),
         other => {
             cx.bad(Code::Value, arg, format!("'{}' is NAT, DR or TUN, not '{other}'", node.word().str())).help(instead);
             return None;
         }
     };
     if let Some(option) = node.arg(1) {
-        if found == Forward::Tunnel
-            && !matches!((option.str().as_ref(), node.arg(2)), ("type", Some(t)) if t.str() == "ipip")
-        {
-            let text = format!("'{}' of a tunnel is not in this version", option.str());
-            cx.warn(Code::NotYet, option.span(), &option.str(), text).help("a plain IP-in-IP tunnel is used");
+        let word = option.str();
+        let text = format!("'{word}' belongs to TUN, not to {}", arg.str());
+        cx.warn(Code::Extra, option.span(), &word, text).help("it is not used");
+    }
+    Some((found, None))
+}
+
+/// `[type ipip|gue|gre] [port N] [nocsum|csum|remcsum]` behind TUN. None: IP in IP.
+fn tunnel(cx: &mut Context, node: Node) -> Option<Tunnel> {
+    const INSTEAD: &str = "a plain IP-in-IP tunnel is used";
+    let bad = |cx: &mut Context, code: Code, arg: Arg, text: String| cx.bad(code, arg, text).help(INSTEAD);
+    let (mut kind, mut port, mut checksum) = ("ipip", None, None);
+    let mut place = node.word();
+    let mut at = 1;
+    while let Some(option) = node.arg(at) {
+        let (word, next) = (option.str(), node.arg(at + 1));
+        at += 1;
+        match (word.as_ref(), next) {
+            ("type" | "port", None) => {
+                bad(cx, Code::Argument, option, format!("'{word}' has nothing behind it"));
+                return None;
+            }
+            ("type", Some(next)) => {
+                at += 1;
+                place = next;
+                kind = match next.str().as_ref() {
+                    "ipip" => "ipip",
+                    "gue" => "gue",
+                    "gre" => "gre",
+                    other => {
+                        bad(cx, Code::Value, next, format!("the type of a tunnel is ipip, gue or gre, not '{other}'"));
+                        return None;
+                    }
+                };
+            }
+            ("port", Some(next)) => {
+                at += 1;
+                port = next.str().parse::<u16>().ok().filter(|n| *n > 0).map(|n| (n, option));
+                if port.is_none() {
+                    let text = format!("a port is a whole number from 1 to 65535, not '{}'", next.str());
+                    bad(cx, Code::Range, next, text);
+                    return None;
+                }
+            }
+            ("nocsum", _) => checksum = Some((Checksum::No, option)),
+            ("csum", _) => checksum = Some((Checksum::Yes, option)),
+            ("remcsum", _) => checksum = Some((Checksum::Remote, option)),
+            _ => {
+                bad(cx, Code::Value, option, format!("'{word}' is no option of a tunnel"));
+                return None;
+            }
         }
     }
-    Some(found)
+    let sum = checksum.map_or(Checksum::No, |(sum, _)| sum);
+    match (kind, port, checksum) {
+        ("gue", Some((port, _)), _) => return Some(Tunnel { gue: Some(port), checksum: sum }),
+        ("gue", None, _) => bad(cx, Code::Missing, place, "a gue tunnel needs 'port' and a number".into()),
+        (_, Some((_, option)), _) => bad(cx, Code::Conflict, option, format!("a tunnel of type {kind} has no port")),
+        ("gre", None, _) => return Some(Tunnel { gue: None, checksum: sum }),
+        (_, None, Some((_, option))) => bad(cx, Code::Conflict, option, "an ipip tunnel has no checksum".into()),
+        (_, None, None) => {}
+    }
+    None
 }
 
 fn granularity(word: &str) -> Option<u8> {
@@ -482,244 +659,22 @@ fn once(cx: &mut Context, node: Node, to: &mut Option<Script>) {
     *to = script::command(cx, node);
 }
 
-/// Where a check connects, as far as it is given.
-#[derive(Default, Clone)]
-struct Connect {
-    ip: Option<IpAddr>,
-    port: Option<u16>,
-    bind: Option<IpAddr>,
-    bind_port: Option<u16>,
-    bind_if: Option<IfName>,
-    fwmark: Option<u32>,
-}
-
-impl Connect {
-    fn take(&mut self, cx: &mut Context, node: Node, keyword: &'static Keyword) -> bool {
-        let Some(arg) = node.arg(0) else { return false };
-        let port = |n: Option<i64>, was| n.and_then(|n| u16::try_from(n).ok()).or(was);
-        match keyword.word {
-            "connect_ip" => self.ip = cx.ip(node, arg).or(self.ip),
-            "connect_port" => self.port = port(cx.int(node, keyword), self.port),
-            "bindto" => self.bind = cx.ip(node, arg).or(self.bind),
-            "bind_port" => self.bind_port = port(cx.int(node, keyword), self.bind_port),
-            "bind_if" => self.bind_if = cx.interface(arg).or(self.bind_if.take()),
-            "fwmark" => self.fwmark = cx.int_u32(node, keyword).or(self.fwmark),
-            _ => return false,
-        }
-        true
-    }
-}
-
-fn check(cx: &mut Context, node: Node, at: Endpoint, checks: &mut Vec<Check>, left: &mut Left) {
-    if !node.body() {
-        // Without its block it was said already, and keepalived does not check.
-        return;
-    }
-    let mark = cx.enter(node);
-    let mut timing = Timing::default();
-    let mut connect = Connect::default();
-    let mut alpha = None;
-    let mut seen = Seen::default();
-    let mut http = Http {
-        tls: node.word().str() == "SSL_GET",
-        virtualhost: None,
-        protocol: HttpProtocol::V1_0,
-        sni: None,
-        urls: Vec::new(),
-    };
-    let (mut enable_sni, mut sni_name) = (false, None);
-    let mut helo: Option<Box<str>> = None;
-    let mut hosts: Vec<(Connect, Duration)> = Vec::new();
-    let mut words = None;
-    let mut user = (None, None);
-    let (mut misc_timeout, mut dynamic) = (UNSET, false);
-    for child in node.children() {
-        let Some(keyword) = cx.known(child, node.block(), &mut seen) else { continue };
-        if timing.take(cx, child, keyword) || connect.take(cx, child, keyword) {
-            continue;
-        }
-        match keyword.word {
-            "alpha" => alpha = cx.flag(child).or(alpha),
-            // HTTP_GET, SSL_GET
-            "virtualhost" => http.virtualhost = value(cx, child).or(http.virtualhost.take()),
-            "http_protocol" => {
-                if let Some(arg) = child.arg(0) {
-                    match arg.str().as_ref() {
-                        "1.0" => http.protocol = HttpProtocol::V1_0,
-                        "1.0C" | "1.0c" => http.protocol = HttpProtocol::V1_0Close,
-                        "1.1" => http.protocol = HttpProtocol::V1_1,
-                        other => cx
-                            .bad(Code::Value, arg, format!("'http_protocol' is 1.0, 1.0C or 1.1, not '{other}'"))
-                            .help("1.0 is used"),
-                    }
-                }
-            }
-            "enable_sni" => enable_sni = cx.flag(child).unwrap_or(enable_sni),
-            "sni_name" => sni_name = value(cx, child).or(sni_name),
-            "url" => {
-                let url = url(cx, child);
-                http.urls.extend(url);
-            }
-            // SMTP_CHECK
-            "helo_name" => helo = value(cx, child).or(helo),
-            "host" => hosts.push(smtp_host(cx, child)),
-            // MISC_CHECK
-            "misc_path" => match child.arg(0) {
-                Some(arg) => words = script::words(cx, arg),
-                None => drop(value(cx, child)),
-            },
-            "misc_timeout" => {
-                misc_timeout = cx.int_u32(child, keyword).map_or(misc_timeout, |n| Duration::from_secs(n.into()))
-            }
-            "misc_dynamic" => dynamic = true,
-            "user" => user = (value(cx, child), child.arg(1).map(|g| g.str().as_ref().into())),
-            _ => cx.unread(child, keyword),
-        }
-    }
-    let name = node.word().str().into_owned();
-    if http.tls && connect.port == Some(80) && at.port != 80 {
-        // The HOWTO of 2002 has it so; its own listing shows that the server's port was meant.
-        let text = "'SSL_GET' to port 80, where servers do not speak TLS".into();
-        cx.warn(Code::Conflict, node.word().span(), &name, text).help("the server's own port is used");
-        connect.port = None;
-    }
-    let kind = match node.block() {
-        Block::Tcp => Some(CheckKind::Tcp),
-        Block::Http => {
-            if enable_sni {
-                http.sni = sni_name.or_else(|| http.virtualhost.clone());
-            }
-            if http.urls.is_empty() {
-                cx.bad(Code::Missing, node.word(), format!("'{name}' has no url"))
-                    .help("write url { path /PATH }; the server is not checked by it");
-                None
-            } else {
-                Some(CheckKind::Http(Box::new(http)))
-            }
-        }
-        Block::Smtp => Some(CheckKind::Smtp { helo: helo.unwrap_or_else(|| "smtpchecker.keepalived.org".into()) }),
-        Block::Misc => match words {
-            Some(words) => {
-                let script = Script { words, user: user.0, group: user.1 };
-                Some(CheckKind::Misc(Box::new(Misc { script, timeout: misc_timeout, dynamic })))
-            }
-            None => {
-                if !node.children().any(|c| c.word().str() == "misc_path") {
-                    cx.bad(Code::Missing, node.word(), "'MISC_CHECK' has no misc_path".into())
-                        .help("the server is not checked by it");
-                }
-                None
-            }
-        },
-        _ => None,
-    };
-    cx.leave(mark);
-    let Some(kind) = kind else { return };
-    if hosts.is_empty() {
-        hosts.push((connect, timing.timeout));
-    }
-    checks.reserve_exact(hosts.len());
-    for (to, timeout) in hosts {
-        if alpha.is_none() {
-            left.check_alpha |= u32::try_from(checks.len()).ok().and_then(|n| 1u32.checked_shl(n)).unwrap_or(0);
-        }
-        checks.push(Check {
-            delay_loop: timing.delay_loop,
-            retry: timing.retry,
-            delay_before_retry: timing.delay_before_retry,
-            warmup: timing.warmup,
-            alpha: alpha.unwrap_or(false),
-            timeout,
-            to: Endpoint { ip: to.ip.unwrap_or(at.ip), port: to.port.unwrap_or(at.port) },
-            bind: to.bind,
-            bind_port: to.bind_port,
-            bind_if: to.bind_if,
-            fwmark: to.fwmark,
-            kind: kind.clone(),
-        });
-    }
-}
-
-fn smtp_host(cx: &mut Context, node: Node) -> (Connect, Duration) {
-    let mark = cx.enter(node);
-    let mut connect = Connect::default();
-    let mut timing = Timing::default();
-    let mut seen = Seen::default();
-    for child in node.children() {
-        if let Some(keyword) = cx.known(child, Block::SmtpHost, &mut seen) {
-            let _ = timing.take(cx, child, keyword) || connect.take(cx, child, keyword);
-        }
-    }
-    cx.leave(mark);
-    (connect, timing.timeout)
-}
-
-fn url(cx: &mut Context, node: Node) -> Option<Url> {
-    let mark = cx.enter(node);
-    let mut seen = Seen::default();
-    let mut path = None;
-    let mut url = Url { path: "".into(), virtualhost: None, digest: None, status: Vec::new() };
-    for child in node.children() {
-        let Some(keyword) = cx.known(child, Block::Url, &mut seen) else { continue };
-        match keyword.word {
-            "path" => path = value(cx, child).or(path),
-            "digest" => {
-                if let Some(arg) = child.arg(0) {
-                    url.digest = digest(&arg.str());
-                    if url.digest.is_none() {
-                        cx.bad(Code::Value, arg, "a digest is 32 hexadecimal digits".into())
-                            .help("the body is not compared");
-                    }
-                }
-            }
-            "status_code" => {
-                for arg in child.args() {
-                    match statuses(&arg.str()) {
-                        Some(range) => url.status.push(range),
-                        None => cx
-                            .bad(
-                                Code::Range,
-                                arg,
-                                format!("'{}' is not a status from 100 to 599 or a range of them", arg.str()),
-                            )
-                            .help("it is not used"),
-                    }
-                }
-            }
-            "virtualhost" => url.virtualhost = value(cx, child).or(url.virtualhost.take()),
-            _ => cx.unread(child, keyword),
-        }
-    }
-    cx.leave(mark);
-    match path {
-        Some(path) => url.path = path,
-        None => {
-            cx.bad(Code::Missing, node.word(), "this url has no path".into())
-                .help("write path /PATH; the url is not used");
-            return None;
-        }
-    }
-    Some(url)
-}
-
-fn digest(word: &str) -> Option<[u8; 16]> {
-    if word.len() != 32 || !word.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    u128::from_str_radix(word, 16).ok().map(u128::to_be_bytes)
-}
-
-fn statuses(word: &str) -> Option<(u16, u16)> {
-    let (low, high) = word.split_once('-').unwrap_or((word, word));
-    let range: (u16, u16) = (low.parse().ok()?, high.parse().ok()?);
-    (range.0 >= 100 && range.1 <= 599 && range.0 <= range.1).then_some(range)
-}
-
 /// A service whose file is read whole: gets its values from above, a few servers at a time.
 pub struct Settling {
     draft: ServiceDraft,
     next: usize,
+    /// Servers before this one stay.
+    kept: usize,
     total: u64,
+    /// A service of a group: the ports of its addresses.
+    ports: Vec<u16>,
+    /// A group of both address families: servers of either belong to it.
+    mixed: bool,
+    /// Why it is not served, and where that stands.
+    held: Option<(&'static str, Span)>,
+    /// The checks of the last server whose port was not its service's: their list, that port.
+    moved: Option<(u32, u16, Rc<[Check]>)>,
+    said_port: bool,
 }
 
 impl Settling {
@@ -728,183 +683,397 @@ impl Settling {
         cx: &mut Context,
         global: &GlobalDraft,
         mut draft: ServiceDraft,
-        taken: &mut HashSet<ServiceKey>,
+        taken: &mut Taken,
+        groups: &[ServerGroup],
     ) -> Option<Settling> {
         cx.return_to(&draft.path);
         let token = draft.path.clone();
-        if draft.unusable {
-            return None;
-        }
+        let group = draft.group(cx, groups)?;
         if draft.service.servers.is_empty() {
-            cx.error(Code::Empty, draft.span, &token, "this virtual server has no real server".into())
-                .help("it is not used");
+            draft.empty(cx);
             return None;
         }
-        let marked = matches!(draft.header, Header::Mark(_));
-        let protocol = match draft.protocol {
-            Some(p) => p,
-            None if marked => Protocol::Tcp,
-            None if draft.seen.has(Block::Service, &["protocol"]) => Protocol::Udp,
-            None => {
-                cx.error(Code::Missing, draft.span, &token, "this virtual server has no 'protocol'".into())
-                    .help("UDP is used; write protocol TCP or protocol UDP");
-                Protocol::Udp
-            }
+        let marks = match &draft.header {
+            Header::At(..) => false,
+            Header::Mark(_) => true,
+            Header::Group(_) => group.is_some_and(|g| g.members.iter().all(|m| matches!(m, Member::Mark(..)))),
         };
-        if draft.forward.is_none() && !draft.seen.has(Block::Service, &["lb_kind", "lvs_method"]) {
-            cx.error(Code::Missing, draft.span, &token, "this virtual server has no 'lb_kind'".into())
-                .help("NAT is used");
-            draft.forward = Some(Forward::Nat);
-        }
-        if draft.scheduler.is_none() && !draft.seen.has(Block::Service, &["lb_algo", "lvs_sched"]) {
-            cx.error(Code::Missing, draft.span, &token, "this virtual server has no 'lb_algo'".into())
-                .help("wlc is used");
-        }
+        let protocol = draft.balanced(cx, marks);
+        let first = draft.service.servers.first().map_or(Family::V4, |r| Family::of(&r.at.ip));
+        let family = draft.family.unwrap_or(first);
         let s = &mut draft.service;
-        s.scheduler = draft.scheduler.unwrap_or(Scheduler::Wlc);
-        s.key = match draft.header {
-            Header::At(ip, port) => ServiceKey::Address(protocol, Endpoint { ip, port }),
-            Header::Mark(mark) => {
-                let first = s.servers.first().map_or(Family::V4, |r| Family::of(&r.at.ip));
-                ServiceKey::Mark(draft.family.unwrap_or(first), mark)
+        s.key = match (&draft.header, group) {
+            (Header::At(ip, port), _) => ServiceKey::Address(protocol, Endpoint { ip: *ip, port: *port }),
+            (Header::Mark(mark), _) => ServiceKey::Mark(family, *mark),
+            (Header::Group(_), group) => key(group?, protocol, family)?,
+        };
+        let other = match group {
+            None => taken.alone(s.key, draft.span),
+            Some(group) => {
+                let mut others = group.members.iter().filter_map(|m| taken.member(protocol, family, m, draft.span));
+                others.next().map(Other::Overlaps)
             }
         };
-        if s.family() == Family::V6 {
-            cx.warn(Code::NotYet, draft.span, &token, "IPv6 virtual servers are not in this version".into())
-                .help("this virtual server is not served");
-            return None;
+        match other {
+            None => {}
+            Some(Other::Same(first)) => {
+                let text = format!("the virtual server {} is given twice", s.key);
+                // keepalived is silent, and the second one stays without effect.
+                cx.say(Level::Error, Code::Duplicate, draft.span, &token, text, 0)
+                    .see(first, "the first one")
+                    .help("the second one is not used");
+                return None;
+            }
+            Some(Other::Overlaps(other)) => {
+                let text =
+                    "this virtual server and another one, of a group, have an address or a mark in common".into();
+                cx.warn(Code::Clash, draft.span, &token, text)
+                    .see(other, "the other one")
+                    .help("IPVS has each only once");
+            }
         }
-        if !taken.insert(s.key) {
-            cx.error(Code::Duplicate, draft.span, &token, format!("the virtual server {} is given twice", s.key))
-                .help("the second one is not used");
-            return None;
+        let mut settling = Settling {
+            draft,
+            next: 0,
+            kept: 0,
+            total: 0,
+            ports: Vec::new(),
+            mixed: false,
+            held: None,
+            moved: None,
+            said_port: false,
+        };
+        settling.ports = ports(&settling.draft.header, group);
+        settling.mixed = group.is_some_and(|g| g.has(Family::V4) && g.has(Family::V6));
+        settling.service(cx, global, protocol, marks);
+        Some(settling)
+    }
+
+    /// What concerns the service alone.
+    fn service(&mut self, cx: &mut Context, global: &GlobalDraft, protocol: Protocol, marks: bool) {
+        let draft = &mut self.draft;
+        let token = draft.path.clone();
+        let s = &mut draft.service;
+        self.held = match (&draft.header, protocol, s.family()) {
+            (Header::Group(_), ..) => Some(("groups of virtual servers are not in this version", draft.span)),
+            (_, Protocol::Sctp, _) if !marks => Some(("SCTP is not in this version", draft.protocol_span)),
+            (.., Family::V6) => Some(("IPv6 virtual servers are not in this version", draft.span)),
+            _ => None,
+        };
+        if let (Header::At(ip, _), Some(family)) = (&draft.header, draft.family) {
+            if Family::of(ip) != family {
+                let text = "'ip_family' is not the family of the virtual server's address".into();
+                cx.error(Code::Conflict, draft.family_span, "ip_family", text).help("remove the line; it is not used");
+            }
+        }
+        if matches!(draft.header, Header::Mark(_)) && draft.protocol_span != Span::NOWHERE {
+            let text = "a mark stands for all protocols".into();
+            cx.error(Code::Conflict, draft.protocol_span, "protocol", text).help("remove the line; it is not used");
         }
         if s.granularity > 0 && s.persistence.is_none() {
             s.persistence = Some(360);
         }
         let most = s.family().max_len();
         s.granularity = if s.granularity == 0 { most } else { s.granularity.min(most) };
-        if let (Header::At(_, 0), None) = (draft.header, s.persistence) {
+        if self.ports.contains(&0) && s.persistence.is_none() {
             cx.error(Code::Conflict, draft.span, &token, "port 0 needs persistence".into())
                 .help("persistence_timeout 360 is used");
             s.persistence = Some(360);
         }
-        if s.one_packet && protocol != Protocol::Udp && !marked {
+        if s.one_packet && protocol != Protocol::Udp && !marks {
             cx.error(Code::Conflict, draft.ops_span, "ops", "'ops' needs protocol UDP".into()).help("it is not used");
             s.one_packet = false;
         }
-        if let Some(sorry) = &mut s.sorry {
-            sorry.forward = draft.sorry_forward.or(draft.forward).unwrap_or(Forward::Nat);
-        }
+        s.alpha = draft.alpha.unwrap_or(false);
         s.smtp_alert = draft.smtp_alert.or(global.smtp_alert_checker).or(global.smtp_alert).unwrap_or(false);
         script::default_user(s.quorum_up.as_mut(), &global.script_user);
         script::default_user(s.quorum_down.as_mut(), &global.script_user);
-        Some(Settling { draft, next: 0, total: 0 })
+        self.sorry(cx);
+    }
+
+    fn sorry(&mut self, cx: &mut Context) {
+        let draft = &mut self.draft;
+        let family = draft.service.family();
+        let Some(sorry) = &mut draft.service.sorry else { return };
+        (sorry.forward, sorry.tunnel) = draft.sorry_forward.or(draft.forward).unwrap_or((Forward::Nat, None));
+        if Family::of(&sorry.at.ip) != family && !self.mixed {
+            if sorry.forward != Forward::Tunnel {
+                let text = "the sorry server is of another address family than its virtual server".into();
+                cx.error(Code::Conflict, draft.sorry_span, "sorry_server", text)
+                    .help("only a tunnel (TUN) can do that; there is no sorry server");
+                draft.service.sorry = None;
+                return;
+            }
+            self.held.get_or_insert((OTHER_FAMILY, draft.sorry_span));
+        }
+        if sorry.tunnel.is_some() {
+            self.held.get_or_insert((TUNNEL, draft.sorry_span));
+        }
+        if let Header::At(_, port) = draft.header {
+            if sorry.forward != Forward::Nat && sorry.at.port != port {
+                let text =
+                    format!("{} needs the virtual server's port {port}, not {}", sorry.forward.name(), sorry.at.port);
+                cx.error(Code::Conflict, draft.sorry_span, "sorry_server", text).help(format!("port {port} is used"));
+                sorry.at.port = port;
+            }
+        }
     }
 
     /// Settles servers while there is budget. True: all are.
     pub fn step(&mut self, cx: &mut Context, global: &GlobalDraft, budget: &mut usize) -> bool {
-        let draft = &mut self.draft;
-        let forward = draft.forward.unwrap_or(Forward::Nat);
-        let port = draft.port();
-        let smtp = draft.smtp_alert.or(global.smtp_alert_checker).or(global.smtp_alert).unwrap_or(true);
-        while let (Some(server), Some(left)) = (draft.service.servers.get_mut(self.next), draft.left.get(self.next)) {
+        let smtp = self.draft.smtp_alert.or(global.smtp_alert_checker).or(global.smtp_alert).unwrap_or(true);
+        while let Some(left) = self.draft.left.get(self.next).copied() {
             if *budget == 0 {
                 return false;
             }
             *budget -= 1;
+            let number = self.next;
             self.next += 1;
-            if left.forward {
-                server.forward = forward;
+            if !self.inherit(number, left, smtp) || !self.fits(cx, number, left) {
+                continue;
             }
-            if left.weight {
-                server.weight = draft.weight.unwrap_or(1);
-            }
-            if left.inhibit {
-                server.inhibit = draft.inhibit;
-            }
-            if left.smtp_alert {
-                server.smtp_alert = smtp;
-            }
-            if left.alpha {
-                server.alpha = draft.service.alpha;
-            }
-            let at_service = matches!(draft.header, Header::At(..));
-            if at_service && server.forward != Forward::Nat && server.at.port != port {
-                cx.return_to(&draft.path);
-                let text =
-                    format!("{} needs the virtual server's port {port}, not {}", server.forward.name(), server.at.port);
-                cx.error(Code::Conflict, left.span, &server.at.to_string(), text).help(format!("port {port} is used"));
-                server.at.port = port;
-            }
-            script::default_user(server.notify_up.as_mut(), &global.script_user);
-            script::default_user(server.notify_down.as_mut(), &global.script_user);
-            for (number, check) in server.checks.iter_mut().enumerate() {
-                draft.timing.fill(check);
-                if left.alpha && bit(left.check_alpha, number) {
-                    check.alpha = draft.service.alpha;
-                }
-                defaults(check, &draft.service.virtualhost, global);
-            }
-            self.total += u64::from(server.weight);
+            self.checks(cx, number, left, global);
+            self.draft.service.servers.swap(self.kept, number);
+            self.kept += 1;
         }
         true
     }
 
-    pub fn finish(self, cx: &mut Context) -> Service {
-        let mut s = self.draft.service;
-        cx.return_to(&self.draft.path);
-        if u64::from(s.quorum) > self.total {
-            let total = u32::try_from(self.total).unwrap_or(u32::MAX).max(1);
-            if self.draft.quorum_span != Span::NOWHERE {
-                let text = format!("the quorum {} is above the weights' sum {}", s.quorum, self.total);
-                cx.error(Code::Conflict, self.draft.quorum_span, "quorum", text).help(format!("{total} is used"));
+    /// What the server left to its service.
+    fn inherit(&mut self, number: usize, left: Left, smtp_alert: bool) -> bool {
+        let draft = &mut self.draft;
+        let Some(server) = draft.service.servers.get_mut(number) else { return false };
+        if left.has(Left::FORWARD) {
+            let (forward, tunnel) = draft.forward.unwrap_or((Forward::Nat, None));
+            server.forward = forward;
+            if tunnel.is_some() {
+                server.more.get_or_insert_with(Box::default).tunnel = tunnel;
             }
-            s.quorum = total;
+        }
+        if left.has(Left::WEIGHT) {
+            server.weight = draft.weight.unwrap_or(1);
+        }
+        if left.has(Left::INHIBIT) {
+            server.inhibit = draft.inhibit;
+        }
+        if left.has(Left::SMTP_ALERT) {
+            server.smtp_alert = smtp_alert;
+        }
+        if left.has(Left::ALPHA) {
+            server.alpha = draft.service.alpha;
+        }
+        true
+    }
+
+    /// False: the server cannot belong to this service, which was said.
+    fn fits(&mut self, cx: &mut Context, number: usize, left: Left) -> bool {
+        let family = self.draft.service.family();
+        let Some(server) = self.draft.service.servers.get(number) else { return false };
+        if Family::of(&server.at.ip) != family && !self.mixed {
+            if server.forward != Forward::Tunnel {
+                cx.return_to(&self.draft.path);
+                let text =
+                    format!("the real server {} is of another address family than its virtual server", server.at);
+                cx.error(Code::Conflict, left.span(), &server.at.to_string(), text)
+                    .help("only a tunnel (TUN) can do that; it is not used");
+                return false;
+            }
+            self.held.get_or_insert((OTHER_FAMILY, left.span()));
+        }
+        if server.tunnel().is_some() {
+            self.held.get_or_insert((TUNNEL, left.span()));
+        }
+        if self.draft.service.sorry.as_ref().is_some_and(|sorry| sorry.at == server.at) {
+            cx.return_to(&self.draft.path);
+            let text = format!("{} is a real server and the sorry server", server.at);
+            cx.warn(Code::Duplicate, left.span(), &server.at.to_string(), text)
+                .see(self.draft.sorry_span, "the sorry server")
+                .help("when it is down, nothing takes its place");
+        }
+        true
+    }
+
+    /// Its port, its checks, its scripts.
+    fn checks(&mut self, cx: &mut Context, number: usize, left: Left, global: &GlobalDraft) {
+        let draft = &mut self.draft;
+        let Some(server) = draft.service.servers.get_mut(number) else { return };
+        let above = Above { timing: &draft.timing, alpha: draft.alpha, virtualhost: &draft.service.virtualhost };
+        server.checks = draft.lists.settled(left.checks, &above, global);
+        let own = server.at.port;
+        match draft.header {
+            Header::At(_, port) if server.forward != Forward::Nat && own != port => {
+                cx.return_to(&draft.path);
+                let text = format!("{} needs the virtual server's port {port}, not {own}", server.forward.name());
+                cx.error(Code::Conflict, left.span(), &server.at.to_string(), text)
+                    .help(format!("port {port} is used"));
+                server.at.port = port;
+                // The checks ask where they would have asked.
+                let moved = self.moved.take().filter(|(list, at, _)| (*list, *at) == (left.checks, own));
+                let (.., checks) =
+                    self.moved.insert(moved.unwrap_or_else(|| (left.checks, own, to_port(&server.checks, own))));
+                server.checks = checks.clone();
+            }
+            Header::Group(_) if server.forward != Forward::Nat && !self.said_port => {
+                if let Some(port) = self.ports.iter().find(|port| **port != own) {
+                    self.said_port = true;
+                    cx.return_to(&draft.path);
+                    let name = server.forward.name();
+                    let text = format!("{name} needs the port of the group's addresses, and one has {port}, not {own}");
+                    cx.error(Code::Conflict, left.span(), &server.at.to_string(), text)
+                        .help("with DR and TUN all have one port");
+                }
+            }
+            _ => {}
+        }
+        let no_port = |check: &Check| {
+            let connects = !matches!(
+                check.kind,
+                super::model::CheckKind::Misc(_)
+                    | super::model::CheckKind::Ping
+                    | super::model::CheckKind::Bfd(_)
+                    | super::model::CheckKind::File(_)
+            );
+            connects && check.connect_port.is_none()
+        };
+        if own == 0 && !self.said_port && server.checks.iter().any(no_port) {
+            self.said_port = true;
+            cx.return_to(&draft.path);
+            let text = format!("the real server {} has port 0, and a check without 'connect_port'", server.at);
+            cx.warn(Code::Missing, left.span(), &server.at.to_string(), text)
+                .help("write connect_port, or the check asks port 0 and always fails");
+        }
+        if let Some(more) = &mut server.more {
+            script::default_user(more.notify_up.as_mut(), &global.script_user);
+            script::default_user(more.notify_down.as_mut(), &global.script_user);
+        }
+        self.total += u64::from(server.weight);
+    }
+
+    /// None: nothing is left of it.
+    pub fn finish(mut self, cx: &mut Context) -> Option<Service> {
+        cx.return_to(&self.draft.path);
+        self.draft.service.servers.truncate(self.kept);
+        if self.kept == 0 {
+            self.draft.empty(cx);
+            return None;
+        }
+        self.quorum(cx);
+        if let Some((why, span)) = self.held {
+            let token = self.draft.path.clone();
+            cx.warn(Code::NotYet, span, &token, why.into()).help("this virtual server is not served");
+            self.draft.service.held = Some(why.into());
+        }
+        Some(self.draft.service)
+    }
+
+    fn quorum(&mut self, cx: &mut Context) {
+        let (draft, total) = (&mut self.draft, self.total);
+        let s = &mut draft.service;
+        if total == 0 {
+            let text = "the weights of all its real servers are 0".into();
+            cx.error(Code::Conflict, draft.span, &draft.path, text).help("no connection is given to any of them");
+        }
+        if u64::from(s.quorum) > total {
+            let most = u32::try_from(total).unwrap_or(u32::MAX).max(1);
+            if draft.quorum_span != Span::NOWHERE && total > 0 {
+                let text = format!("the quorum {} is above the weights' sum {total}", s.quorum);
+                cx.error(Code::Conflict, draft.quorum_span, "quorum", text).help(format!("{most} is used"));
+            }
+            s.quorum = most;
         }
         if s.hysteresis >= s.quorum {
             let text = format!("the hysteresis {} is not below the quorum {}", s.hysteresis, s.quorum);
-            cx.error(Code::Conflict, self.draft.hysteresis_span, "hysteresis", text)
+            cx.error(Code::Conflict, draft.hysteresis_span, "hysteresis", text)
                 .help(format!("{} is used", s.quorum - 1));
             s.hysteresis = s.quorum - 1;
+        } else if s.hysteresis > 0 && u64::from(s.quorum) + u64::from(s.hysteresis) > total {
+            let text = format!(
+                "quorum {} and hysteresis {} are together above the weights' sum {total}",
+                s.quorum, s.hysteresis
+            );
+            cx.warn(Code::Conflict, draft.hysteresis_span, "hysteresis", text).help("the quorum is never reached");
         }
-        s
     }
 }
 
-/// What nobody gave: each type's own.
-fn defaults(check: &mut Check, virtualhost: &Option<Box<str>>, global: &GlobalDraft) {
-    let or = |to: &mut Duration, default: Duration| {
-        if *to == UNSET {
-            *to = default;
-        }
-    };
-    let (retry, pause) = match &check.kind {
-        CheckKind::Http(_) => (1, 3),
-        CheckKind::Misc(_) => (0, 1),
-        CheckKind::Tcp | CheckKind::Smtp { .. } => (1, 1),
-    };
-    or(&mut check.delay_loop, Duration::from_secs(60));
-    or(&mut check.delay_before_retry, Duration::from_secs(pause));
-    let delay_loop = check.delay_loop;
-    or(&mut check.warmup, delay_loop);
-    or(&mut check.timeout, Duration::from_secs(5));
-    if check.retry == UNSET_NUMBER {
-        check.retry = retry;
+const OTHER_FAMILY: &str = "a tunnel from IPv4 to IPv6 or back is not in this version";
+const TUNNEL: &str = "tunnels of type gue and gre are not in this version";
+
+impl ServiceDraft {
+    fn empty(&self, cx: &mut Context) {
+        cx.error(Code::Empty, self.span, &self.path, "this virtual server has no real server".into())
+            .help("it is not used");
     }
-    match &mut check.kind {
-        CheckKind::Http(http) => {
-            if http.virtualhost.is_none() {
-                http.virtualhost.clone_from(virtualhost);
+
+    /// Its group, if it has one. None: there is none of that name, which is said.
+    fn group<'g>(&mut self, cx: &mut Context, groups: &'g [ServerGroup]) -> Option<Option<&'g ServerGroup>> {
+        let Header::Group(name) = &self.header else { return Some(None) };
+        self.service.group = groups.iter().position(|g| g.name == *name);
+        let found = self.service.group.and_then(|n| groups.get(n));
+        if found.is_none() {
+            let close = closest(name, groups.iter().map(|g| g.name.as_ref()));
+            let help = close.map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
+            cx.warn(Code::Reference, self.span, name, format!("there is no virtual_server_group '{name}'"))
+                .help(format!("{help}the virtual server is not used"));
+        }
+        found.map(Some)
+    }
+
+    /// Protocol, method and scheduler, which a service must have.
+    fn balanced(&mut self, cx: &mut Context, marks: bool) -> Protocol {
+        let token = &self.path;
+        let protocol = match self.protocol {
+            Some(p) => p,
+            None if marks => Protocol::Tcp,
+            None if self.seen.has(Block::Service, &["protocol"]) => Protocol::Udp,
+            None => {
+                cx.error(Code::Missing, self.span, token, "this virtual server has no 'protocol'".into())
+                    .help("UDP is used; write protocol TCP or protocol UDP");
+                Protocol::Udp
             }
+        };
+        if self.forward.is_none() && !self.seen.has(Block::Service, &["lb_kind", "lvs_method"]) {
+            cx.error(Code::Missing, self.span, token, "this virtual server has no 'lb_kind'".into())
+                .help("NAT is used");
+            self.forward = Some((Forward::Nat, None));
         }
-        CheckKind::Misc(misc) => {
-            or(&mut misc.timeout, delay_loop);
-            let mut script = Some(&mut misc.script);
-            script::default_user(script.take(), &global.script_user);
+        if self.scheduler.is_none() && !self.seen.has(Block::Service, &["lb_algo", "lvs_sched"]) {
+            cx.error(Code::Missing, self.span, token, "this virtual server has no 'lb_algo'".into())
+                .help("wlc is used");
         }
-        CheckKind::Tcp | CheckKind::Smtp { .. } => {}
+        self.service.scheduler = self.scheduler.unwrap_or(Scheduler::Wlc);
+        protocol
     }
+}
+
+/// The first address of a group, else its first mark.
+fn key(group: &ServerGroup, protocol: Protocol, family: Family) -> Option<ServiceKey> {
+    let address = group.members.iter().find_map(|m| match *m {
+        Member::Range { first, port, .. } => Some(ServiceKey::Address(protocol, Endpoint { ip: first, port })),
+        Member::Mark(..) => None,
+    });
+    address.or_else(|| match *group.members.first()? {
+        Member::Mark(mark, own) => Some(ServiceKey::Mark(own.unwrap_or(family), mark)),
+        Member::Range { .. } => None,
+    })
+}
+
+/// The ports of the addresses that a service stands at.
+fn ports(header: &Header, group: Option<&ServerGroup>) -> Vec<u16> {
+    let port = |member: &Member| match *member {
+        Member::Range { port, .. } => Some(port),
+        Member::Mark(..) => None,
+    };
+    match header {
+        Header::At(_, port) => vec![*port],
+        _ => group.map(|g| g.members.iter().filter_map(port).collect()).unwrap_or_default(),
+    }
+}
+
+/// The same checks, asking a port of the server that is the server's no more.
+fn to_port(checks: &[Check], port: u16) -> Rc<[Check]> {
+    let to = |check: &Check| Check { connect_port: check.connect_port.or(Some(port)), ..check.clone() };
+    checks.iter().map(to).collect()
 }
 
 #[cfg(test)]
@@ -917,10 +1086,26 @@ mod tests {
         assert_eq!(granularity("255.0.255.0"), None);
         assert_eq!(granularity("64"), Some(64));
         assert_eq!(granularity("0"), None);
-        assert_eq!(statuses("200-299"), Some((200, 299)));
-        assert_eq!(statuses("404"), Some((404, 404)));
-        assert_eq!(statuses("99"), None);
-        assert_eq!(digest("422834d1d2b972eee9e5b875e4bd8c33").map(|d| d[0]), Some(0x42));
-        assert_eq!(digest("+22834d1d2b972eee9e5b875e4bd8c33"), None);
+    }
+
+    /// Tens of thousands are held: what each has is counted in bytes.
+    #[test]
+    fn a_server_is_small() {
+        assert!(size_of::<Server>() <= 56, "{}", size_of::<Server>());
+        assert!(size_of::<Left>() <= 12);
+    }
+
+    #[test]
+    fn a_server_is_found_among_many() {
+        let mut known = Known::default();
+        let mut servers: Vec<Server> = Vec::new();
+        let at = |n: u32| Endpoint { ip: Ipv4Addr::from(n / 3).into(), port: (n % 3) as u16 };
+        for n in 0..5000 {
+            assert_eq!(known.insert(&at(n), &servers), None, "{n}");
+            servers.push(ServerDraft::new(at(n)).server);
+        }
+        for n in (0..5000).step_by(7) {
+            assert_eq!(known.insert(&at(n), &servers), Some(n as usize));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Text to meaning: lexer, tree, typed model, diagnostics. Read `loader.rs` first.
 
 mod address;
+mod check;
 mod context;
 pub mod diagnostic;
 pub mod dump;
@@ -21,6 +22,7 @@ pub mod refused;
 mod route;
 mod rule;
 mod script;
+mod server_group;
 pub mod source;
 mod statics;
 mod track;

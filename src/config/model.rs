@@ -4,6 +4,7 @@
 use crate::base::addr::{Endpoint, Family, IfName, IpNet, Mac};
 use crate::wire::op::{Forward, Scheduler, ServiceKey};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::rc::Rc;
 use std::time::Duration;
 
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -11,6 +12,7 @@ pub struct Config {
     pub global: Global,
     pub instances: Vec<Instance>,
     pub groups: Vec<Group>,
+    pub server_groups: Vec<ServerGroup>,
     pub services: Vec<Service>,
     /// The one connection sync daemon that the kernel can run.
     pub sync_daemon: Option<SyncDaemon>,
@@ -19,6 +21,13 @@ pub struct Config {
     pub garp_groups: Vec<GarpGroup>,
     pub link_delays: Vec<LinkDelay>,
     pub linkbeat: Vec<Linkbeat>,
+}
+
+impl Config {
+    /// It has a virtual server that is not held back.
+    pub fn serves(&self) -> bool {
+        self.services.iter().any(Service::is_served)
+    }
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -644,22 +653,55 @@ pub struct SyncDaemon {
     pub id: u8,
 }
 
+/// virtual_server_group: the addresses and marks of one service.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ServerGroup {
+    pub name: Box<str>,
+    pub members: Vec<Member>,
+}
+
+impl ServerGroup {
+    /// It holds an address of that family.
+    pub fn has(&self, family: Family) -> bool {
+        self.members.iter().any(|m| matches!(m, Member::Range { first, .. } if Family::of(first) == family))
+    }
+}
+
+/// One line of a virtual_server_group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Member {
+    /// Each address from the first to the last.
+    Range { first: IpAddr, last: IpAddr, port: u16 },
+    /// Without a family: that of the first real server.
+    Mark(u32, Option<Family>),
+}
+
 /// virtual_server.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Service {
+    /// Of a group: its first address, else its first mark.
     pub key: ServiceKey,
+    /// Index into Config::server_groups: it stands at all of that group's members.
+    pub group: Option<usize>,
+    /// Why it is not served (something that it asks for is not in this version): said, and left out by the engine.
+    pub held: Option<Box<str>>,
     pub scheduler: Scheduler,
     /// Bits 0..2: flag-1..flag-3.
     pub scheduler_flags: u8,
+    pub hashed: bool,
     pub one_packet: bool,
     pub persistence: Option<u32>,
     pub granularity: u8,
+    /// persistence_engine: a module's name (sip).
+    pub engine: Option<Box<str>>,
     pub quorum: u32,
     pub hysteresis: u32,
     pub quorum_up: Option<Script>,
     pub quorum_down: Option<Script>,
     pub alpha: bool,
     pub omega: bool,
+    /// Checks rest while none of its addresses is here.
+    pub ha_suspend: bool,
     pub smtp_alert: bool,
     pub virtualhost: Option<Box<str>>,
     pub sorry: Option<Sorry>,
@@ -673,29 +715,79 @@ impl Service {
             ServiceKey::Mark(family, _) => family,
         }
     }
+
+    pub fn is_served(&self) -> bool {
+        self.held.is_none()
+    }
 }
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sorry {
     pub at: Endpoint,
     pub forward: Forward,
+    pub tunnel: Option<Tunnel>,
     pub inhibit: bool,
 }
 
-/// real_server.
+/// A tunnel that is not plain IP in IP.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tunnel {
+    /// GUE to this port; None: GRE.
+    pub gue: Option<u16>,
+    pub checksum: Checksum,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Checksum {
+    No,
+    Yes,
+    Remote,
+}
+
+/// real_server. There may be tens of thousands, so it holds only what each has; see `ServerMore`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Server {
     pub at: Endpoint,
-    pub forward: Forward,
     pub weight: u32,
+    pub forward: Forward,
     pub inhibit: bool,
     pub alpha: bool,
+    pub smtp_alert: bool,
+    /// Servers with the same checks share them.
+    pub checks: Rc<[Check]>,
+    pub more: Option<Box<ServerMore>>,
+}
+
+/// What few servers have.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct ServerMore {
     pub upper_threshold: u32,
     pub lower_threshold: u32,
-    pub smtp_alert: bool,
+    pub tunnel: Option<Tunnel>,
     pub notify_up: Option<Script>,
     pub notify_down: Option<Script>,
-    pub checks: Vec<Check>,
+}
+
+impl Server {
+    pub fn upper_threshold(&self) -> u32 {
+        self.more.as_ref().map_or(0, |m| m.upper_threshold)
+    }
+
+    pub fn lower_threshold(&self) -> u32 {
+        self.more.as_ref().map_or(0, |m| m.lower_threshold)
+    }
+
+    pub fn tunnel(&self) -> Option<Tunnel> {
+        self.more.as_ref().and_then(|m| m.tunnel)
+    }
+
+    pub fn notify_up(&self) -> Option<&Script> {
+        self.more.as_ref().and_then(|m| m.notify_up.as_ref())
+    }
+
+    pub fn notify_down(&self) -> Option<&Script> {
+        self.more.as_ref().and_then(|m| m.notify_down.as_ref())
+    }
 }
 
 /// One checker block with its inherited values filled in (checker, server, service, then the type's own default).
@@ -707,15 +799,24 @@ pub struct Check {
     pub warmup: Duration,
     /// Starts as failed until it has succeeded once.
     pub alpha: bool,
+    pub log_all_failures: bool,
     /// Of connecting, and of each step after it.
     pub timeout: Duration,
-    /// connect_ip and connect_port, else the server's.
-    pub to: Endpoint,
+    /// None: the server's.
+    pub connect_ip: Option<IpAddr>,
+    pub connect_port: Option<u16>,
     pub bind: Option<IpAddr>,
     pub bind_port: Option<u16>,
     pub bind_if: Option<IfName>,
     pub fwmark: Option<u32>,
     pub kind: CheckKind,
+}
+
+impl Check {
+    /// Where it connects, for a server at that place.
+    pub fn to(&self, server: Endpoint) -> Endpoint {
+        Endpoint { ip: self.connect_ip.unwrap_or(server.ip), port: self.connect_port.unwrap_or(server.port) }
+    }
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -727,6 +828,12 @@ pub enum CheckKind {
         helo: Box<str>,
     },
     Misc(Box<Misc>),
+    Dns(Box<Dns>),
+    Ping,
+    Udp(Box<Udp>),
+    /// The name of a bfd_instance.
+    Bfd(Box<str>),
+    File(Box<FileCheck>),
 }
 
 impl CheckKind {
@@ -737,7 +844,17 @@ impl CheckKind {
             CheckKind::Http(_) => "HTTP_GET",
             CheckKind::Smtp { .. } => "SMTP_CHECK",
             CheckKind::Misc(_) => "MISC_CHECK",
+            CheckKind::Dns(_) => "DNS_CHECK",
+            CheckKind::Ping => "PING_CHECK",
+            CheckKind::Udp(_) => "UDP_CHECK",
+            CheckKind::Bfd(_) => "BFD_CHECK",
+            CheckKind::File(_) => "FILE_CHECK",
         }
+    }
+
+    /// False: not made in this version, as if it were not there.
+    pub fn is_made(&self) -> bool {
+        matches!(self, CheckKind::Tcp | CheckKind::Http(_) | CheckKind::Smtp { .. } | CheckKind::Misc(_))
     }
 }
 
@@ -749,6 +866,8 @@ pub struct Http {
     pub protocol: HttpProtocol,
     /// Server name indication: the name to send, if any.
     pub sni: Option<Box<str>>,
+    /// One good URL is enough to come back.
+    pub fast_recovery: bool,
     pub urls: Vec<Url>,
 }
 
@@ -768,7 +887,52 @@ pub struct Url {
     pub digest: Option<[u8; 16]>,
     /// Inclusive ranges; empty: 200-299.
     pub status: Vec<(u16, u16)>,
+    pub regex: Option<Box<Regex>>,
+    /// The end must be a close_notify.
+    pub tls_compliant: bool,
 }
+
+/// What a body is searched for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Regex {
+    pub pattern: Box<str>,
+    /// Success is that it is not found.
+    pub no_match: bool,
+    /// Words of regex_options, in the order of `REGEX_OPTIONS`, each once.
+    pub options: Vec<&'static str>,
+    pub min_offset: u32,
+    pub max_offset: Option<u32>,
+    /// First and largest size of the matcher's stack in bytes.
+    pub stack: Option<(u32, u32)>,
+}
+
+/// PCRE2's options, by the names that a file has for them.
+pub const REGEX_OPTIONS: &[&str] = &[
+    "allow_empty_class",
+    "alt_bsux",
+    "alt_circumflex",
+    "alt_verbnames",
+    "auto_callout",
+    "caseless",
+    "dollar_endonly",
+    "dotall",
+    "dupnames",
+    "extended",
+    "firstline",
+    "match_unset_backref",
+    "multiline",
+    "never_backslash_c",
+    "never_ucp",
+    "never_utf",
+    "no_auto_capture",
+    "no_auto_possess",
+    "no_dotstar_anchor",
+    "no_start_optimize",
+    "ucp",
+    "ungreedy",
+    "use_offset_limit",
+    "utf",
+];
 
 #[derive(Clone, PartialEq, Debug)]
 pub struct Misc {
@@ -776,4 +940,51 @@ pub struct Misc {
     pub timeout: Duration,
     /// misc_dynamic: exit status 2..255 sets the weight.
     pub dynamic: bool,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Dns {
+    pub kind: DnsType,
+    /// Without the dot at its end; empty is the root.
+    pub name: Box<str>,
+}
+
+macro_rules! dns_types {
+    ($($variant:ident $name:literal $number:literal),* $(,)?) => {
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum DnsType { $($variant),* }
+
+        impl DnsType {
+            pub const ALL: &'static [DnsType] = &[$(DnsType::$variant),*];
+
+            pub fn name(self) -> &'static str {
+                match self { $(DnsType::$variant => $name),* }
+            }
+
+            /// As it goes into a query (RFC 1035, section 3.2.2 and later).
+            pub fn number(self) -> u16 {
+                match self { $(DnsType::$variant => $number),* }
+            }
+        }
+    };
+}
+dns_types!(A "A" 1, Ns "NS" 2, Cname "CNAME" 5, Soa "SOA" 6, Mx "MX" 15, Txt "TXT" 16, Aaaa "AAAA" 28,
+    Rrsig "RRSIG" 46, Dnskey "DNSKEY" 48);
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Udp {
+    /// None: any text.
+    pub payload: Option<Box<[u8]>>,
+    /// Some: there must be a reply. Each byte has its value and the bits that count.
+    pub reply: Option<Vec<(u8, u8)>>,
+    pub min_reply: u16,
+    pub max_reply: u16,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct FileCheck {
+    pub track_file: Box<str>,
+    /// None: the file's own.
+    pub weight: Option<i32>,
+    pub reverse: bool,
 }

@@ -141,7 +141,8 @@ impl<'t> Arg<'t> {
     pub fn str(&self) -> Cow<'t, str> {
         let bytes = self.word.span.of(self.text);
         if !self.word.raw {
-            return String::from_utf8_lossy(bytes);
+            // The short way for nearly all words.
+            return std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed);
         }
         Cow::Owned(String::from_utf8_lossy(&unescape(bytes, self.word.quoted)).into_owned())
     }

@@ -6,6 +6,7 @@
 //! another one there, which it can only make look at its socket in vain.
 
 use super::tls;
+use crate::base::addr::Endpoint;
 use crate::base::time::Instant;
 use crate::base::timers::Timers;
 use crate::base::verdict::{Reason, Verdict};
@@ -19,18 +20,18 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Read, Write};
 use std::time::Duration;
 
-/// Makes a socket that is connecting to `check.to`, with the check's own address, interface and mark.
-pub type Opener = Box<dyn FnMut(&Check) -> io::Result<TcpStream>>;
+/// Makes a socket that is connecting there, with the check's own address, interface and mark.
+pub type Opener = Box<dyn FnMut(Endpoint, &Check) -> io::Result<TcpStream>>;
 
 /// From the address, interface and with the mark that the check asks for.
-pub fn open(check: &Check) -> io::Result<TcpStream> {
+pub fn open(to: Endpoint, check: &Check) -> io::Result<TcpStream> {
     let from = socket::From {
         address: check.bind,
         port: check.bind_port,
         interface: check.bind_if.as_ref(),
         mark: check.fwmark,
     };
-    Ok(TcpStream::from_std(socket::connect(check.to, &from)?.into()))
+    Ok(TcpStream::from_std(socket::connect(to, &from)?.into()))
 }
 
 /// All conversations of the daemon: at most `limits::PROBES` open, the others wait in the order in which they came.
@@ -60,6 +61,7 @@ enum Where {
 struct Job {
     id: u32,
     url: usize,
+    to: Endpoint,
     check: Box<Check>,
 }
 
@@ -118,7 +120,7 @@ impl Conns {
         registry: &Registry,
         now: Instant,
         id: u32,
-        check: &Check,
+        (to, check): (Endpoint, &Check),
         url: usize,
         out: &mut Vec<(u32, Verdict)>,
     ) {
@@ -126,8 +128,8 @@ impl Conns {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         let may_open = self.queue.is_empty() && self.has_place() && self.starved.is_none();
-        if !may_open || !self.begin(registry, now, id, check, url, out) {
-            self.enqueue(ticket, Job { id, url, check: Box::new(check.clone()) });
+        if !may_open || !self.begin(registry, now, id, (to, check), url, out) {
+            self.enqueue(ticket, Job { id, url, to, check: Box::new(check.clone()) });
         }
     }
 
@@ -201,7 +203,7 @@ impl Conns {
             }
             let Some((ticket, job)) = self.queue.pop_first() else { return };
             self.by_id.remove(&job.id);
-            if !self.begin(registry, now, job.id, &job.check, job.url, out) {
+            if !self.begin(registry, now, job.id, (job.to, &job.check), job.url, out) {
                 self.enqueue(ticket, job);
             }
         }
@@ -213,16 +215,16 @@ impl Conns {
         registry: &Registry,
         now: Instant,
         id: u32,
-        check: &Check,
+        (to, check): (Endpoint, &Check),
         url: usize,
         out: &mut Vec<(u32, Verdict)>,
     ) -> bool {
-        let Some(talk) = Talk::new(check, url) else {
+        let Some(talk) = Talk::new(check, to, url) else {
             out.push((id, Verdict::Down(Reason::Unsupported("not a check over a connection"))));
             return true;
         };
         let tls = match &check.kind {
-            CheckKind::Http(http) if http.tls => match self.tls.session(http.sni.as_deref(), check.to.ip) {
+            CheckKind::Http(http) if http.tls => match self.tls.session(http.sni.as_deref(), to.ip) {
                 Ok(session) => Some(session),
                 Err(reason) => {
                     out.push((id, Verdict::Down(reason)));
@@ -233,7 +235,7 @@ impl Conns {
         };
         let place = self.free.last().copied().unwrap_or(self.places.len());
         let token = Token(self.first_token + place);
-        let opened = (self.open)(check).and_then(|mut stream| {
+        let opened = (self.open)(to, check).and_then(|mut stream| {
             let interest = match talk {
                 Talk::Tcp(_) => Interest::WRITABLE,
                 _ => Interest::READABLE | Interest::WRITABLE,

@@ -96,7 +96,7 @@ impl Loading {
         }
         take_halves(&mut config, options);
         // An editor may have emptied it, to write it anew in a moment.
-        let empty = |config: &Config| config.instances.is_empty() && config.services.is_empty();
+        let empty = |config: &Config| config.instances.is_empty() && !config.serves();
         if empty(&config) && !empty(running) {
             return Err(format!("{} has no virtual router and no virtual server", loaded.file()));
         }

@@ -573,12 +573,12 @@ impl Daemon {
     }
 
     fn probe(&mut self, id: u32, url: usize) {
-        let Some(check) = self.node.check(id) else { return };
+        let Some((server, check)) = self.node.check(id) else { return };
         if let CheckKind::Misc(misc) = &check.kind {
             self.children.check(id, misc);
         } else {
-            let check = check.clone();
-            self.conns.start(self.poll.registry(), now(), id, &check, url, &mut self.verdicts);
+            let (to, check) = (check.to(server), check.clone());
+            self.conns.start(self.poll.registry(), now(), id, (to, &check), url, &mut self.verdicts);
         }
     }
 
@@ -598,7 +598,7 @@ impl Daemon {
         match loading.finish(&self.options, self.node.config(), &self.known_errors) {
             Ok((config, errors)) => {
                 self.known_errors = errors;
-                let paths = pidfile::paths(&self.options, !config.instances.is_empty(), !config.services.is_empty());
+                let paths = pidfile::paths(&self.options, !config.instances.is_empty(), config.serves());
                 if let Err(e) = self.pids.follow(&paths) {
                     log::warn!("{e}");
                 }

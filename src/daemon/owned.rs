@@ -254,7 +254,8 @@ pub fn claims(config: &Config) -> Vec<String> {
         };
         format!("= {namespace} virtual router {vrid} on {interface}{over}{from}")
     });
-    let services = config.services.iter().map(|s| format!("= {namespace} virtual server {}", s.key));
+    let served = config.services.iter().filter(|s| s.is_served());
+    let services = served.map(|s| format!("= {namespace} virtual server {}", s.key));
     routers.chain(services).collect()
 }
 
@@ -344,6 +345,7 @@ fn put_service(text: &mut String, key: &ServiceKey) {
     let _ = match key {
         ServiceKey::Address(Protocol::Tcp, at) => write!(text, " tcp {} {}", at.ip, at.port),
         ServiceKey::Address(Protocol::Udp, at) => write!(text, " udp {} {}", at.ip, at.port),
+        ServiceKey::Address(Protocol::Sctp, at) => write!(text, " sctp {} {}", at.ip, at.port),
         ServiceKey::Mark(Family::V4, mark) => write!(text, " mark4 {mark}"),
         ServiceKey::Mark(Family::V6, mark) => write!(text, " mark6 {mark}"),
     };
@@ -433,6 +435,7 @@ fn parse_service(words: &mut SplitAsciiWhitespace<'_>) -> Option<ServiceKey> {
     Some(match words.next()? {
         "tcp" => ServiceKey::Address(Protocol::Tcp, parse_endpoint(words)?),
         "udp" => ServiceKey::Address(Protocol::Udp, parse_endpoint(words)?),
+        "sctp" => ServiceKey::Address(Protocol::Sctp, parse_endpoint(words)?),
         "mark4" => ServiceKey::Mark(Family::V4, next(words)?),
         "mark6" => ServiceKey::Mark(Family::V6, next(words)?),
         _ => return None,

@@ -12,7 +12,7 @@ pub mod note;
 pub mod table;
 pub mod vrrp;
 
-use crate::base::addr::{IfName, IpNet};
+use crate::base::addr::{Endpoint, IfName, IpNet};
 use crate::base::time::Instant;
 use crate::base::timers::Timers;
 use crate::config::model::{Check, Config};
@@ -188,8 +188,8 @@ impl Node {
         &self.config
     }
 
-    /// The settings of a check, for the shell that carries it out.
-    pub fn check(&self, id: u32) -> Option<&Check> {
+    /// The settings of a check and where its server is, for the shell that carries it out.
+    pub fn check(&self, id: u32) -> Option<(Endpoint, &Check)> {
         self.lvs.check(id, &self.config)
     }
 
@@ -422,8 +422,7 @@ impl Node {
 
     fn want_ipvs(&mut self, out: &mut Vec<Effect>) {
         let left = |k: &OwnedKey| matches!(k, OwnedKey::Service(_) | OwnedKey::Dest(..) | OwnedKey::SyncDaemon(_));
-        let wanted =
-            !self.config.services.is_empty() || self.config.sync_daemon.is_some() || self.left.keys().any(left);
+        let wanted = self.config.serves() || self.config.sync_daemon.is_some() || self.left.keys().any(left);
         if wanted && !self.table.ipvs_ready && self.phase == Phase::Running {
             out.push(Effect::OpenIpvs);
         }
@@ -498,9 +497,10 @@ impl Node {
             Key::SyncDaemon(role) => OwnedKey::SyncDaemon(*role),
             _ => return,
         };
+        let served = || self.config.services.iter().filter(|s| s.is_served());
         let named = match &key {
-            Key::Service(k) => self.config.services.iter().any(|s| s.key == *k),
-            Key::Dest(k, at) => self.config.services.iter().any(|s| s.key == *k && lvs::names(s, *at)),
+            Key::Service(k) => served().any(|s| s.key == *k),
+            Key::Dest(k, at) => served().any(|s| s.key == *k && lvs::names(s, *at)),
             _ => self.config.sync_daemon.is_some(),
         };
         match self.left.remove(&owned) {

@@ -5,6 +5,7 @@ pub mod http;
 pub mod smtp;
 pub mod tcp;
 
+use crate::base::addr::Endpoint;
 use crate::base::verdict::Verdict;
 use crate::config::model::{Check, CheckKind};
 
@@ -37,12 +38,12 @@ pub enum Talk {
 impl Talk {
     /// `url` counts the rounds of a check: an HTTP check asks for its URLs in turn (see `urls`), others do not look at it.
     /// None: a check of this kind is not a conversation.
-    pub fn new(check: &Check, url: usize) -> Option<Talk> {
+    pub fn new(check: &Check, to: Endpoint, url: usize) -> Option<Talk> {
         match &check.kind {
             CheckKind::Tcp => Some(Talk::Tcp(tcp::Connect)),
-            CheckKind::Http(http) => Some(Talk::Http(Box::new(http::Get::new(http, check.to, url)?))),
+            CheckKind::Http(http) => Some(Talk::Http(Box::new(http::Get::new(http, to, url)?))),
             CheckKind::Smtp { helo } => Some(Talk::Smtp(Box::new(smtp::Hello::new(helo)))),
-            CheckKind::Misc(_) => None,
+            _ => None,
         }
     }
 }

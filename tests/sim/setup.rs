@@ -121,14 +121,16 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         first.push(vip_line(IpNet::host(IpAddr::from([192, 168, 1, 112]))));
     }
     let at = |last: u8| Endpoint { ip: IpAddr::from([10, 20, 40, last]), port: 22 };
-    let check = |last: u8| Check {
+    let check = || Check {
         delay_loop: Duration::from_secs(6),
         retry: 1,
         delay_before_retry: Duration::from_secs(1),
         warmup: Duration::from_secs(6),
         alpha: false,
         timeout: Duration::from_secs(3),
-        to: at(last),
+        log_all_failures: false,
+        connect_ip: None,
+        connect_port: None,
         bind: None,
         bind_port: None,
         bind_if: None,
@@ -141,29 +143,31 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         weight: if variant { 3 } else { 1 },
         inhibit: last == 12,
         alpha: false,
-        upper_threshold: 0,
-        lower_threshold: 0,
         smtp_alert: true,
-        notify_up: None,
-        notify_down: None,
-        checks: vec![check(last)],
+        checks: [check()].into(),
+        more: None,
     };
     let service = Service {
         key: ServiceKey::Address(Protocol::Tcp, Endpoint { ip: vip(0).addr, port: 22 }),
+        group: None,
+        held: None,
         scheduler: Scheduler::Rr,
         scheduler_flags: 0,
+        hashed: false,
         one_packet: false,
         persistence: None,
         granularity: 32,
+        engine: None,
         quorum: 1,
         hysteresis: 0,
         quorum_up: None,
         quorum_down: None,
         alpha: false,
         omega: false,
+        ha_suspend: false,
         smtp_alert: false,
         virtualhost: None,
-        sorry: plan.sorry.then(|| Sorry { at: at(99), forward: Forward::Nat, inhibit: false }),
+        sorry: plan.sorry.then(|| Sorry { at: at(99), forward: Forward::Nat, tunnel: None, inhibit: false }),
         servers: if variant { vec![server(10), server(12)] } else { vec![server(10), server(11), server(12)] },
     };
     let members = vec![0, 1];
@@ -181,6 +185,7 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
             instance("VI_GATEWAY", "eth1", 52, vec![vip_line(vip(1))]),
         ],
         groups: if plan.grouped { vec![group] } else { vec![] },
+        server_groups: vec![],
         services: vec![service],
         sync_daemon: Some(SyncDaemon { interface: "eth0".parse().unwrap(), instance: Some(0), id: 51 }),
         ..Config::default()

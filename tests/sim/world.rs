@@ -287,7 +287,8 @@ impl World {
                 }
                 self.routers[to].probes.remove(&id);
                 let Some(node) = &self.routers[to].node else { return };
-                let IpAddr::V4(ip) = node.check(id).expect("a check that runs has settings").to.ip else { return };
+                let (server, check) = node.check(id).expect("a check that runs has settings");
+                let IpAddr::V4(ip) = check.to(server).ip else { return };
                 let dead = self.dead_servers.contains(&ip.octets()[3]);
                 let verdict = if dead { Verdict::Down(Reason::Connect(111)) } else { Verdict::Up };
                 self.step(to, Event::Verdict(id, verdict));

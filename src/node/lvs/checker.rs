@@ -133,7 +133,6 @@ impl Checker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::addr::Endpoint;
 
     fn conf() -> Check {
         Check {
@@ -143,7 +142,9 @@ mod tests {
             warmup: Duration::from_secs(6),
             alpha: false,
             timeout: Duration::from_secs(5),
-            to: Endpoint { ip: [10, 0, 0, 1].into(), port: 22 },
+            log_all_failures: false,
+            connect_ip: None,
+            connect_port: None,
             bind: None,
             bind_port: None,
             bind_if: None,

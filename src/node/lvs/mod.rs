@@ -33,10 +33,14 @@ impl Lvs {
         self.spread = seed;
         self.running = true;
         for (s, conf) in ctx.conf.services.iter().enumerate() {
+            if !conf.is_served() {
+                self.services.push(ServiceState::default());
+                continue;
+            }
             let mut state =
                 ServiceState { servers: vec![ServerState::default(); conf.servers.len()], ..Default::default() };
             for (r, (server, state_of)) in conf.servers.iter().zip(&mut state.servers).enumerate() {
-                for (k, check) in server.checks.iter().enumerate() {
+                for (k, check) in made(server) {
                     self.begin_check((s, r, k), check, state_of, ctx);
                 }
             }
@@ -96,9 +100,17 @@ impl Lvs {
             }
         }
         let states = std::mem::take(&mut self.services);
-        let mut before: BTreeMap<ServiceKey, (ServiceState, &Service)> =
-            states.into_iter().zip(&old.services).map(|(state, conf)| (conf.key, (state, conf))).collect();
+        let mut before: BTreeMap<ServiceKey, (ServiceState, &Service)> = states
+            .into_iter()
+            .zip(&old.services)
+            .filter(|(_, c)| c.is_served())
+            .map(|(s, c)| (c.key, (s, c)))
+            .collect();
         for (s, conf) in ctx.conf.services.iter().enumerate() {
+            if !conf.is_served() {
+                self.services.push(ServiceState::default());
+                continue;
+            }
             let was = before.remove(&conf.key);
             let (mut state, fresh) = match &was {
                 Some((w, _)) => {
@@ -118,7 +130,7 @@ impl Lvs {
                     let service = old.services.get(c.service as usize)?;
                     service.servers.get(c.server as usize)?.checks.get(usize::from(c.check))
                 };
-                for (k, check) in server.checks.iter().enumerate() {
+                for (k, check) in made(server) {
                     let checkers = &self.checkers;
                     let same = ids.iter().position(|id| {
                         checkers.get(*id as usize).and_then(|c| c.as_ref()).and_then(was_check) == Some(check)
@@ -178,7 +190,7 @@ impl Lvs {
         for (s, (state, conf)) in self.services.iter().zip(&ctx.conf.services).enumerate() {
             if conf.omega {
                 for (_, c) in state.servers.iter().zip(&conf.servers).filter(|(server, _)| server.alive()) {
-                    run(format!("RS {} of VS {} notify_down", c.at, conf.key), c.notify_down.as_ref(), ctx);
+                    run(format!("RS {} of VS {} notify_down", c.at, conf.key), c.notify_down(), ctx);
                 }
                 if state.quorum_up {
                     run(format!("VS {} quorum_down", conf.key), conf.quorum_down.as_ref(), ctx);
@@ -195,10 +207,11 @@ impl Lvs {
         }
     }
 
-    /// The settings of a check that is due.
-    pub fn check<'a>(&self, id: u32, config: &'a Config) -> Option<&'a Check> {
+    /// The settings of a check that is due, and where its server is.
+    pub fn check<'a>(&self, id: u32, config: &'a Config) -> Option<(Endpoint, &'a Check)> {
         let c = self.checkers.get(id as usize)?.as_ref()?;
-        config.services.get(c.service as usize)?.servers.get(c.server as usize)?.checks.get(usize::from(c.check))
+        let server = config.services.get(c.service as usize)?.servers.get(c.server as usize)?;
+        Some((server.at, server.checks.get(usize::from(c.check))?))
     }
 
     pub fn verdict(&mut self, id: u32, verdict: Verdict, ctx: &mut Ctx) {
@@ -239,7 +252,7 @@ impl Lvs {
                         reason,
                         tries,
                     }));
-                    run(format!("RS {at} of VS {} notify_down", service.key), server.notify_down.as_ref(), ctx);
+                    run(format!("RS {at} of VS {} notify_down", service.key), server.notify_down(), ctx);
                 }
             }
             News::Good => {
@@ -247,7 +260,7 @@ impl Lvs {
                 state.weight = weight;
                 if state.failed == 0 {
                     ctx.told.push(Effect::Note(Note::ServerUp { server: at, service: service.key, check }));
-                    run(format!("RS {at} of VS {} notify_up", service.key), server.notify_up.as_ref(), ctx);
+                    run(format!("RS {at} of VS {} notify_up", service.key), server.notify_up(), ctx);
                 }
             }
         }
@@ -277,7 +290,7 @@ impl Lvs {
 
     pub fn desired(&self, s: usize, config: &Config) -> Vec<(Key, Value)> {
         match (self.services.get(s), config.services.get(s)) {
-            (Some(state), Some(conf)) if self.running => state.desired(conf),
+            (Some(state), Some(conf)) if self.running && conf.is_served() => state.desired(conf),
             _ => Vec::new(),
         }
     }
@@ -285,6 +298,11 @@ impl Lvs {
     pub fn server_alive(&self, s: usize, r: usize) -> Option<bool> {
         self.services.get(s)?.servers.get(r).map(|s| s.alive())
     }
+}
+
+/// The checks of a server that are made, with their places.
+fn made(server: &Server) -> impl Iterator<Item = (usize, &Check)> {
+    server.checks.iter().enumerate().filter(|(_, check)| check.kind.is_made())
 }
 
 /// Does the configuration name that server of that service?

@@ -84,8 +84,8 @@ impl ServiceState {
             let dest = DestValue {
                 forward: server.forward,
                 weight: if serves { state.weight(server) } else { 0 },
-                upper_threshold: server.upper_threshold,
-                lower_threshold: server.lower_threshold,
+                upper_threshold: server.upper_threshold(),
+                lower_threshold: server.lower_threshold(),
             };
             want.push((Key::Dest(conf.key, server.at), Value::Dest(dest)));
         }
