@@ -284,7 +284,7 @@ fn take_over(w: &mut World, plan: &Plan) {
     w.run_until(Instant(w.now.0 + 5_000));
     let [next] = w.masters(0)[..] else { panic!("nobody took over\n{}", w.dump_states()) };
     let conf = setup::config(plan, next, false);
-    let down = holdfast::node::vrrp::instance::master_down(&conf.instances[0]);
+    let down = holdfast::node::vrrp::instance::master_down(&conf.instances[0], conf.instances[0].priority);
     let interval = conf.instances[0].advert_int;
     assert!(took + interval >= down, "took over early: after {took:?}, interval is {down:?}");
     w.measured.takeovers.push(took.as_micros() as u64);

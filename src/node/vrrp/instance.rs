@@ -192,13 +192,13 @@ impl Instance {
     }
 
     /// Skew_Time, by the master's interval where that is known.
-    pub fn skew(&self, conf: &model::Instance) -> Duration {
-        skew(conf.priority, conf.wire.version, interval(conf, self.learned))
+    pub fn skew(&self, conf: &model::Instance, priority: u8) -> Duration {
+        skew(priority, conf.wire.version, interval(conf, self.learned))
     }
 
     /// Master_Down_Interval, by the master's interval where that is known.
-    pub fn master_down(&self, conf: &model::Instance) -> Duration {
-        interval(conf, self.learned) * u32::from(conf.down_timer_adverts) + self.skew(conf)
+    pub fn master_down(&self, conf: &model::Instance, priority: u8) -> Duration {
+        interval(conf, self.learned) * u32::from(conf.down_timer_adverts) + self.skew(conf, priority)
     }
 
     /// Takes in a valid advert (section 6.4.2 and 6.4.3). Changes timers and memory, never the state.
@@ -212,7 +212,7 @@ impl Instance {
         match self.state {
             State::Init | State::Fault => Reaction::Ignored,
             State::Backup if theirs == PRIORITY_STOP => {
-                self.deadline = Some(now + self.skew(conf));
+                self.deadline = Some(now + self.skew(conf, ours));
                 Reaction::MasterGivesUp
             }
             State::Backup => {
@@ -233,7 +233,7 @@ impl Instance {
                 self.heard = Some(Heard { from, priority: theirs, at: now });
                 self.learned = Some(advert.interval);
                 self.wants_master = false;
-                self.deadline = Some(now + self.master_down(conf));
+                self.deadline = Some(now + self.master_down(conf, ours));
                 Reaction::Accepted
             }
             State::Master if theirs == PRIORITY_STOP => Reaction::AnswerZero,
@@ -264,8 +264,8 @@ pub fn skew(priority: u8, version: u8, interval: Duration) -> Duration {
 }
 
 /// Master_Down_Interval while no master was heard: three intervals and the skew (RFC 3768 6.1).
-pub fn master_down(conf: &model::Instance) -> Duration {
-    Instance::default().master_down(conf)
+pub fn master_down(conf: &model::Instance, priority: u8) -> Duration {
+    Instance::default().master_down(conf, priority)
 }
 
 /// An owner that wants it is MASTER at once; everybody else listens first.

@@ -105,7 +105,7 @@ impl Vrrp {
             let Some(conf) = ctx.conf.instances.get(i) else { continue };
             let Some(n) = self.instances.get_mut(i) else { continue };
             if n.state == State::Backup {
-                let (then, now) = (n.master_down(was), n.master_down(conf));
+                let (then, now) = (n.master_down(was, was.priority), n.master_down(conf, conf.priority));
                 n.deadline = n.deadline.map(|at| (at + now) - then);
             }
             if n.state == State::Master && conf.vips != was.vips {
@@ -365,7 +365,10 @@ impl Vrrp {
             self.tell_group(i, "MASTER", ctx);
         } else {
             // The others have masters yet, or their turn comes a little later.
-            let skew = |m: &usize| Some(self.instances.get(*m)?.skew(ctx.conf.instances.get(*m)?));
+            let skew = |m: &usize| {
+                let (n, conf) = (self.instances.get(*m)?, ctx.conf.instances.get(*m)?);
+                Some(n.skew(conf, conf.priority))
+            };
             let smallest = group.members.iter().filter_map(skew).min();
             if let Some(n) = self.instances.get_mut(i) {
                 n.deadline = Some(ctx.now + conf.advert_int + smallest.unwrap_or_default());
@@ -433,7 +436,7 @@ impl Vrrp {
             n.learned = None;
         }
         let at_once = fresh && instance::acts_at_once(conf);
-        let wait = if at_once { Duration::ZERO } else { n.master_down(conf) };
+        let wait = if at_once { Duration::ZERO } else { n.master_down(conf, conf.priority) };
         n.deadline = Some(ctx.now + wait);
         n.state = State::Backup;
         n.announce.stop();
