@@ -1,10 +1,10 @@
 //! Configurations of the simulated routers: the HOWTO's pair and its relatives, drawn by the seed.
 
 use crate::rng::Rng;
-use holdfast::base::addr::{Endpoint, IpNet};
+use holdfast::base::addr::{Endpoint, Family, IpNet, VRRP_GROUP_V4, VRRP_GROUP_V6};
 use holdfast::config::model::*;
 use holdfast::wire::op::*;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 /// What one seed is about: which faults there are, and what the routers are like.
@@ -19,6 +19,8 @@ pub struct Plan {
     /// 2 or 3.
     pub version: u8,
     pub unicast: bool,
+    /// Adverts over IPv6; the addresses are IPv4 ones all the same, as excluded ones may be.
+    pub six: bool,
     pub auth: Auth,
     pub sorry: bool,
     pub loss: Option<u64>,
@@ -61,6 +63,7 @@ impl Plan {
             },
             version,
             unicast: rng.one_in(3),
+            six: version == 3 && rng.one_in(2),
             auth,
             sorry: rng.one_in(2),
             loss: rng.one_in(2).then(|| rng.between(3, 30)),
@@ -88,12 +91,22 @@ pub fn inside(router: usize) -> IpNet {
     IpNet::new(IpAddr::from([10, 20, 40, 2 + router as u8]), 24).unwrap()
 }
 
+/// The same on both interfaces.
+pub fn link_local(router: usize) -> IpNet {
+    let ip = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 9 + router as u16);
+    IpNet::new(ip.into(), 64).unwrap()
+}
+
 pub fn vip(instance: usize) -> IpNet {
     IpNet::host(if instance == 0 { IpAddr::from([192, 168, 1, 111]) } else { IpAddr::from([10, 20, 40, 1]) })
 }
 
 fn unicast(plan: &Plan, router: usize, interface: &str) -> Option<Unicast> {
-    let address = |r: usize| if interface == "eth0" { outside(r).addr } else { inside(r).addr };
+    let address = |r: usize| match interface {
+        _ if plan.six => link_local(r).addr,
+        "eth0" => outside(r).addr,
+        _ => inside(r).addr,
+    };
     let others = (0..plan.routers).filter(|r| *r != router);
     let peers = others.map(|r| Peer { ip: address(r), min_ttl: 255, max_ttl: 255 }).collect();
     let old_checksum = OldChecksum::Detect;
@@ -111,8 +124,15 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         auth: plan.auth.clone(),
         nopreempt: plan.nopreempt,
         preempt_delay: Duration::from_secs(plan.preempt_delay),
-        wire: Wire { version: plan.version, unicast: unicast(plan, router, interface), ..Wire::default() },
-        vips,
+        wire: Wire {
+            version: plan.version,
+            unicast: unicast(plan, router, interface),
+            family: if plan.six { Family::V6 } else { Family::V4 },
+            group: if plan.six { VRRP_GROUP_V6.into() } else { VRRP_GROUP_V4.into() },
+            ..Wire::default()
+        },
+        vips: if plan.six { Vec::new() } else { vips.clone() },
+        excluded: if plan.six { vips } else { Vec::new() },
         group: plan.grouped.then_some(0),
         ..Instance::new(name, interface.parse().unwrap(), vrid)
     };
