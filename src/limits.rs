@@ -85,3 +85,9 @@ pub const RECORD_BYTES: u64 = 32 << 20;
 pub const RECORD_STALE_LINES: usize = 1024;
 /// A turn of the loop above this is our own fault; it is said in the detailed log.
 pub const TURN: Duration = Duration::from_millis(20);
+/// A tracked file whose directory cannot be watched is looked at again after this.
+pub const FILE_RETRY: Duration = Duration::from_secs(5);
+/// Tracked processes are counted this often ...
+pub const PROCESS_PERIOD: Duration = Duration::from_secs(1);
+/// ... looking at so many in one turn: each is a read or two of /proc, 10 to 100 us.
+pub const PROCESSES_PER_TURN: usize = 32;

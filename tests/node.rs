@@ -26,6 +26,8 @@ struct Desk {
     now: Instant,
     /// Running checks.
     probes: Vec<u32>,
+    /// Runs of tracked scripts: number, and the last word of the command.
+    runs: Vec<(u32, String)>,
 }
 
 impl Desk {
@@ -36,7 +38,8 @@ impl Desk {
         let mut said = String::new();
         loaded.report(&mut said).unwrap();
         let config = loaded.config.unwrap_or_else(|| panic!("{said}"));
-        let mut desk = Desk { node: Node::new(Rc::new(config)), now: Instant(SECOND), probes: Vec::new() };
+        let mut desk =
+            Desk { node: Node::new(Rc::new(config)), now: Instant(SECOND), probes: Vec::new(), runs: Vec::new() };
         desk.step(Event::Start { seed: 1, owned: Vec::new() });
         let name: IfName = "eth0".parse().unwrap();
         let link = Link { ifindex: 2, name, up: true, mac: Mac([2, 0, 0, 0, 0, 1]), mtu: 1500, no_arp: false };
@@ -60,6 +63,9 @@ impl Desk {
         for effect in &out {
             if let Effect::Probe { id, .. } = effect {
                 self.probes.push(*id);
+            }
+            if let Effect::Run(run) = effect {
+                self.runs.push((run.id, run.script.words.last().map(|w| w.to_string()).unwrap_or_default()));
             }
         }
         out
@@ -555,6 +561,247 @@ fn ipv6_speaks_from_its_link_local_address() {
     d.step(Event::Packet { ifindex: 2, bytes: &better });
     let states: Vec<State> = d.node.vrrp.instances.iter().map(|n| n.state).collect();
     assert_eq!(states, [State::Backup, State::Master]);
+}
+
+// ---- trackers --------------------------------------------------------------------------------------------------
+
+/// Ends every run that is under way, now.
+fn end(d: &mut Desk, verdict: Verdict) -> Vec<Effect> {
+    d.pass(0.0);
+    let runs = std::mem::take(&mut d.runs);
+    assert!(!runs.is_empty(), "nothing runs");
+    runs.into_iter().flat_map(|(id, _)| d.step(Event::Ran { id, verdict: verdict.clone(), ended: true })).collect()
+}
+
+fn bad() -> Verdict {
+    Verdict::Down(Reason::Exit(1))
+}
+
+fn notes(effects: &[Effect]) -> Vec<String> {
+    let text = |e: &Effect| match e {
+        Effect::Note(note) => Some(note.to_string()),
+        _ => None,
+    };
+    effects.iter().filter_map(text).collect()
+}
+
+/// A script of that weight, and an instance that tracks it.
+fn tracked(script: &str, more: &str) -> String {
+    format!(
+        "vrrp_script chk {{\n script \"/bin/chk\"\n {script}\n}}\n{}",
+        instance(&format!("track_script {{\n chk\n }}\n{more}"))
+    )
+}
+
+#[test]
+fn a_failing_script_lowers_the_priority_and_the_instance_yields() {
+    let mut d = Desk::new(&tracked("weight -20", ""));
+    end(&mut d, Verdict::Up);
+    for _ in 0..5 {
+        d.pass(1.0);
+        end(&mut d, Verdict::Up);
+    }
+    assert_eq!(d.state(), State::Master);
+    // Somebody with 90 is not obeyed...
+    assert_eq!(priorities(&d.hear(OTHER, 90)), [100]);
+    d.pass(1.0);
+    let effects = end(&mut d, bad());
+    assert_eq!(
+        notes(&effects),
+        ["VRRP_Script(chk) failed (exited with status 1)", "(VI_1) Changing effective priority from 100 to 80"]
+    );
+    assert_eq!(priorities(&d.pass(1.0)), [80]);
+    // ... until the script fails.
+    d.hear(OTHER, 90);
+    assert_eq!(d.state(), State::Backup);
+    // And the other way round: the running timer moves, and the lower one is heard no more.
+    let before = d.node.vrrp.instances[0].deadline.unwrap();
+    let effects = end(&mut d, Verdict::Up);
+    assert_eq!(notes(&effects), ["VRRP_Script(chk) succeeded", "(VI_1) Changing effective priority from 80 to 100"]);
+    let moved = before.since(d.node.vrrp.instances[0].deadline.unwrap()).as_micros();
+    assert_eq!(moved, 20 * 1_000_000 / 256, "by the difference of the skews");
+    for _ in 0..4 {
+        d.pass(0.9);
+        d.hear(OTHER, 90);
+    }
+    d.pass(0.1);
+    assert_eq!(d.state(), State::Master);
+}
+
+#[test]
+fn weight_zero_is_fault_and_the_first_result_is_waited_for() {
+    let mut d = Desk::new(&tracked("interval 10\n timeout 5", "notify /bin/told"));
+    let effects = d.pass(9.0);
+    assert_eq!((d.state(), effects.len(), d.runs.len()), (State::Init, 1, 1), "it runs, and nothing else happens");
+    let spawned = |effects: &[Effect]| effects.iter().filter(|e| matches!(e, Effect::Spawn(_))).count();
+    let effects = end(&mut d, Verdict::Up);
+    assert_eq!((d.state(), spawned(&effects)), (State::Backup, 1));
+    d.pass(3.7);
+    assert_eq!(d.state(), State::Master);
+    let effects = end(&mut d, bad());
+    assert_eq!((d.state(), priorities(&effects), spawned(&effects)), (State::Fault, vec![0], 1));
+    assert!(notes(&effects).contains(&"(VI_1) Entering FAULT STATE: script chk fails".to_string()));
+    d.pass(10.0);
+    end(&mut d, Verdict::Up);
+    assert_eq!(d.state(), State::Backup);
+    d.pass(3.7);
+    assert_eq!(d.state(), State::Master);
+
+    let mut d = Desk::new(&tracked("", ""));
+    end(&mut d, bad());
+    assert_eq!(d.state(), State::Fault, "the first result says so");
+    let d = Desk::new(&tracked("init_fail", ""));
+    assert_eq!(d.state(), State::Fault, "assumed to fail");
+    let d = Desk::new(&tracked("weight 10", ""));
+    assert_eq!(d.state(), State::Backup, "a weight is not waited for");
+    assert_eq!(d.node.vrrp.instances[0].priority, 100);
+}
+
+#[test]
+fn rise_and_fall() {
+    let mut d = Desk::new(&tracked("weight 10\n rise 2\n fall 3", ""));
+    let mut story = |verdicts: &[bool]| -> Vec<u8> {
+        let mut result = |good: &bool| {
+            end(&mut d, if *good { Verdict::Up } else { bad() });
+            d.pass(1.0);
+            d.node.vrrp.instances[0].priority
+        };
+        verdicts.iter().map(&mut result).collect()
+    };
+    assert_eq!(story(&[true, false, false, true, false, false, false]), [110, 110, 110, 110, 110, 110, 100]);
+    assert_eq!(story(&[true, false, true, true]), [100, 100, 100, 110]);
+}
+
+#[test]
+fn a_script_runs_by_its_interval_and_never_twice_at_once() {
+    let mut d = Desk::new(&tracked("interval 2\n weight 10", ""));
+    d.pass(0.0);
+    assert_eq!(d.runs.len(), 1, "at once");
+    d.pass(7.0);
+    assert_eq!(d.runs.len(), 1, "it has not ended");
+    let (id, _) = d.runs[0];
+    // It hangs even when it is killed: that counts once, and it still does not run twice.
+    let hangs = || Verdict::Down(Reason::Timeout("the program to end"));
+    let effects = d.step(Event::Ran { id, verdict: hangs(), ended: false });
+    assert_eq!(notes(&effects), ["VRRP_Script(chk) timed_out"]);
+    d.pass(4.0);
+    assert_eq!(d.runs.len(), 1);
+    assert!(d.step(Event::Ran { id, verdict: hangs(), ended: true }).is_empty());
+    d.pass(0.9);
+    assert_eq!(d.runs.len(), 1);
+    d.pass(0.1);
+    assert_eq!(d.runs.len(), 2, "from start to start");
+    // What could not be started says nothing.
+    d.runs.remove(0);
+    end(&mut d, Verdict::Up);
+    d.pass(2.0);
+    let effects = end(&mut d, Verdict::Down(Reason::Spawn(2)));
+    assert_eq!((notes(&effects).len(), d.node.vrrp.instances[0].priority), (1, 110));
+    let run = d.pass(2.0);
+    assert!(run.iter().any(|e| matches!(e, Effect::Run(_))));
+    let effects = d.step(Event::Stop);
+    assert!(matches!(effects[0], Effect::StopRun(_)), "{effects:?}");
+    assert!(d.node.is_stopped() && d.node.deadline().is_none());
+}
+
+fn two_in_a_group(script: &str, group: &str, first: &str) -> String {
+    let second =
+        "vrrp_instance VI_2 {\n interface eth0\n virtual_router_id 52\n virtual_ipaddress {\n 10.0.0.101\n }\n}\n";
+    let group = format!("vrrp_sync_group G {{\n group {{\n VI_1\n VI_2\n }}\n {group}\n}}\n");
+    format!("vrrp_script chk {{\n script \"/bin/chk\"\n {script}\n}}\n{}{second}{group}", instance(first))
+}
+
+#[test]
+fn trackers_of_a_group_are_those_of_its_members() {
+    let states = |d: &Desk| d.node.vrrp.instances.iter().map(|n| n.state).collect::<Vec<_>>();
+    let priorities = |d: &Desk| d.node.vrrp.instances.iter().map(|n| n.priority).collect::<Vec<_>>();
+    let track = "track_script {\n chk\n }";
+    // Without a word about weights, a weight is none.
+    let mut d = Desk::new(&two_in_a_group("weight -20", track, ""));
+    assert_eq!(states(&d), [State::Init, State::Init]);
+    end(&mut d, Verdict::Up);
+    assert_eq!(states(&d), [State::Backup, State::Backup]);
+    d.pass(5.0);
+    assert_eq!(states(&d), [State::Master, State::Master]);
+    end(&mut d, bad());
+    assert_eq!((states(&d), priorities(&d)), (vec![State::Fault, State::Fault], vec![100, 100]));
+    // A member's own script holds all of them, and is the fault of all of them.
+    let mut d = Desk::new(&two_in_a_group("", "", track));
+    assert_eq!(states(&d), [State::Init, State::Init]);
+    end(&mut d, bad());
+    assert_eq!(states(&d), [State::Fault, State::Fault]);
+    d.pass(1.0);
+    end(&mut d, Verdict::Up);
+    assert_eq!(states(&d), [State::Backup, State::Backup]);
+    // With weights.
+    let mut d = Desk::new(&two_in_a_group("weight -20", &format!("sync_group_tracking_weight\n{track}"), ""));
+    end(&mut d, bad());
+    assert_eq!((states(&d), priorities(&d)), (vec![State::Backup, State::Backup], vec![80, 80]));
+}
+
+#[test]
+fn links_files_and_processes() {
+    let more = "track_interface {\n eth1 weight -30\n eth2 weight 5 reverse\n }\n track_file {\n f\n }\n track_process {\n p\n }";
+    let defined = "track_file f {\n file /f\n weight 2\n}\nvrrp_track_process p {\n process x\n weight 10\n quorum 2\n fork_delay 3\n}\n";
+    let mut d = Desk::new(&format!("{defined}{}", instance(more)));
+    let p = |d: &Desk| d.node.vrrp.instances[0].priority;
+    assert_eq!(p(&d), 75, "neither link is there: -30 and +5");
+    let link = |up| {
+        let name: IfName = "eth1".parse().unwrap();
+        let mac = Mac([2, 0, 0, 0, 0, 2]);
+        Event::Kernel(News::Link(Link { ifindex: 3, name, up, mac, mtu: 1500, no_arp: false }))
+    };
+    d.step(link(true));
+    assert_eq!(p(&d), 105);
+    d.step(Event::File { path: "/f", value: -20 });
+    assert_eq!(p(&d), 65);
+    d.step(Event::File { path: "/f", value: -200 });
+    assert_eq!(d.state(), State::Fault, "-254 and less");
+    d.step(Event::File { path: "/f", value: 0 });
+    assert_eq!((p(&d), d.state()), (105, State::Backup));
+    d.step(Event::Processes(&[2]));
+    assert_eq!(p(&d), 115, "the first count is believed at once");
+    d.step(Event::Processes(&[1]));
+    d.pass(0.0);
+    assert_eq!(p(&d), 105, "no terminate_delay");
+    d.step(Event::Processes(&[2]));
+    d.pass(2.9);
+    assert_eq!(p(&d), 105);
+    d.pass(0.2);
+    assert_eq!(p(&d), 115, "after fork_delay");
+    d.step(link(false));
+    assert_eq!(p(&d), 85);
+}
+
+#[test]
+fn a_reload_keeps_what_the_scripts_said() {
+    let mut d = Desk::new(&tracked("weight -20\n fall 2", ""));
+    end(&mut d, Verdict::Up);
+    d.pass(5.0);
+    let reload = |d: &mut Desk, text: &str| {
+        let host = Host { hostname: "desk".into(), config_id: "desk".into(), ..Host::default() };
+        let config = load("test.conf", text.as_bytes().to_vec(), host).config.unwrap();
+        d.step(Event::Reload(Rc::new(config)))
+    };
+    let same = tracked("weight -20\n fall 2", "");
+    assert!(reload(&mut d, &same).is_empty());
+    // Another one with weight 0 does not hold the instance.
+    let other = "vrrp_script other {\n script \"/bin/other\"\n}\n";
+    let both = format!("{other}{}", same.replace("chk\n }", "chk\n other\n }"));
+    reload(&mut d, &both);
+    assert_eq!(d.state(), State::Master);
+    d.pass(0.0);
+    assert_eq!(d.runs.iter().map(|(_, w)| w.as_str()).collect::<Vec<_>>(), ["/bin/chk", "/bin/other"]);
+    // A run that is under way belongs to its script, whose number is another now.
+    let (chk, _) = d.runs.remove(0);
+    for _ in 0..2 {
+        d.step(Event::Ran { id: chk, verdict: bad(), ended: true });
+        d.pass(1.0);
+    }
+    assert_eq!(d.node.vrrp.instances[0].priority, 100, "one run counts once");
+    let effects = reload(&mut d, &instance(""));
+    assert_eq!(effects.iter().filter(|e| matches!(e, Effect::StopRun(_))).count(), 2);
+    assert_eq!(d.state(), State::Master);
 }
 
 // ---- LVS -------------------------------------------------------------------------------------------------------

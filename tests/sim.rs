@@ -132,7 +132,7 @@ fn story(seed: u64, trace: bool) -> Measured {
 fn trouble(w: &mut World, plan: &Plan) {
     let r = w.rng.below(plan.routers as u64) as usize;
     let segment = ["eth0", "eth1"][w.rng.below(2) as usize];
-    match w.rng.below(11) {
+    match w.rng.below(12) {
         0 if plan.flaps => {
             let up = w.rng.one_in(2);
             w.say(r, || format!("link {segment} goes {}", if up { "up" } else { "down" }));
@@ -197,6 +197,16 @@ fn trouble(w: &mut World, plan: &Plan) {
                 None => w.dead_servers.push(server),
             }
         }
+        11 if plan.tracks.is_some() => match w.sick.iter().position(|s| *s == r) {
+            Some(n) => {
+                w.say(r, || "its script succeeds from now on".into());
+                w.sick.remove(n);
+            }
+            None => {
+                w.say(r, || "its script fails from now on".into());
+                w.sick.push(r);
+            }
+        },
         10 => {
             if w.routers[r].node.is_some() && w.rng.one_in(3) {
                 w.stop(r);
@@ -224,6 +234,7 @@ fn heal(w: &mut World) {
         }
     }
     w.dead_servers.clear();
+    w.sick.clear();
     for r in 0..w.routers.len() {
         w.start(r);
         w.reload(r, false);
@@ -250,6 +261,9 @@ fn check_quiet(w: &World, plan: &Plan) {
     }
     for router in &w.routers {
         let node = router.node.as_ref().unwrap();
+        for (n, conf) in node.vrrp.instances.iter().zip(&node.config().instances) {
+            assert_eq!(n.priority, conf.priority, "no script fails, yet the priority is another");
+        }
         for r in 0..3 {
             assert_eq!(node.lvs.server_alive(0, r), Some(true), "a server that answers is not in service");
         }

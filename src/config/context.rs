@@ -6,7 +6,7 @@ use super::diagnostic::{closest, Code, Diagnostic, Diagnostics, Level};
 use super::keywords::{self, Block, Index, Keyword, State, Takes, KEYWORDS};
 use super::lexer::Span;
 use super::loader::Host;
-use super::track::Tracked;
+use super::track::Defined;
 use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
 use std::net::IpAddr;
@@ -19,8 +19,8 @@ pub struct Context {
     pub found: Diagnostics,
     pub host: Host,
     path: String,
-    /// Lines of track_script, to be found when all is read.
-    pub tracked: Vec<Tracked>,
+    /// What can be tracked, once all is read.
+    pub defined: Defined,
     /// Names that checks use, to be found when all is read, and the names of the blocks of those kinds.
     pub references: Vec<Reference>,
     pub blocks: Vec<(Block, Box<str>)>,
@@ -87,7 +87,7 @@ impl Context {
             found: Diagnostics::default(),
             host,
             path: String::new(),
-            tracked: Vec::new(),
+            defined: Defined::default(),
             references: Vec::new(),
             blocks: Vec::new(),
             scripts: false,

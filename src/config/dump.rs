@@ -3,7 +3,7 @@
 
 use super::model::{
     Auth, Check, CheckKind, Config, Global, Group, Http, Instance, Member, Notify, OldChecksum, Route, Script,
-    ServerGroup, Service, Tunnel, Url, Vip, Wire,
+    ServerGroup, Service, Tracks, Tunnel, Url, Vip, Wire,
 };
 use crate::base::addr::Family;
 use crate::wire::op::ServiceKey;
@@ -19,8 +19,9 @@ pub fn dump(config: &Config, line: &mut dyn FnMut(&str)) {
     ssl(&config.global, line);
     line("------< VRRP Topology >------");
     for i in &config.instances {
-        instance(i, line);
+        instance(i, config, line);
     }
+    tracked(config, line);
     line("------< VRRP Sync groups >------");
     for g in &config.groups {
         group(g, config, line);
@@ -112,7 +113,7 @@ fn ssl(g: &Global, line: &mut dyn FnMut(&str)) {
     }
 }
 
-fn instance(i: &Instance, line: &mut dyn FnMut(&str)) {
+fn instance(i: &Instance, config: &Config, line: &mut dyn FnMut(&str)) {
     line(&format!(" VRRP Instance = {}", i.name));
     if let Some(reason) = &i.held {
         line(&format!("   Kept in FAULT: {reason}"));
@@ -121,9 +122,7 @@ fn instance(i: &Instance, line: &mut dyn FnMut(&str)) {
     if !i.interface.as_str().is_empty() {
         line(&format!("   Running on device = {}", i.interface));
     }
-    for name in &i.track_interfaces {
-        line(&format!("   Tracked interface = {name}"));
-    }
+    tracks(&i.track, config, line);
     if i.dont_track_primary {
         line("   The device's own state is ignored");
     }
@@ -190,6 +189,51 @@ fn wire(w: &Wire, line: &mut dyn FnMut(&str)) {
     }
 }
 
+fn tracks(t: &Tracks, config: &Config, line: &mut dyn FnMut(&str)) {
+    let weigh = |weight: i32, reverse: bool| match (weight, reverse) {
+        (0, false) => String::new(),
+        (w, false) => format!(", weight {w}"),
+        (w, true) => format!(", weight {w} reverse"),
+    };
+    for t in &t.interfaces {
+        line(&format!("   Tracked interface = {}{}", t.name, weigh(t.weight, t.reverse)));
+    }
+    let scripts = t.scripts.iter().map(|t| ("script", t, config.scripts.get(t.target).map(|s| &s.name)));
+    let files = t.files.iter().map(|t| ("file", t, config.files.get(t.target).map(|f| &f.name)));
+    let processes = t.processes.iter().map(|t| ("process", t, config.processes.get(t.target).map(|p| &p.name)));
+    for (what, track, name) in scripts.chain(files).chain(processes) {
+        let name = name.map_or("", |n| n.as_ref());
+        line(&format!("   Tracked {what} = {name}{}", weigh(track.weight, track.reverse)));
+    }
+}
+
+fn tracked(config: &Config, line: &mut dyn FnMut(&str)) {
+    let reverse = |on: bool| if on { " reverse" } else { "" };
+    for s in &config.scripts {
+        line(&format!(" VRRP Script = {}", s.name));
+        line(&format!("   Command = {}", command(&s.script)));
+        line(&format!("   Interval = {} sec, timeout = {} sec", Secs(s.interval), Secs(s.timeout)));
+        line(&format!("   Weight = {}{}, rise = {}, fall = {}", s.weight, reverse(s.reverse), s.rise, s.fall));
+        if s.init_fail {
+            line("   Failed until it has succeeded");
+        }
+    }
+    for f in &config.files {
+        line(&format!(" VRRP Track file = {}", f.name));
+        line(&format!("   File = {}, weight = {}{}", f.path, f.weight, reverse(f.reverse)));
+        if let Some(init) = f.init {
+            line(&format!("   Initial value = {}{}", init.value, if init.overwrite { ", overwrites" } else { "" }));
+        }
+    }
+    for p in &config.processes {
+        let max = p.quorum_max.map_or(String::new(), |n| format!(" to {n}"));
+        line(&format!(" VRRP Track process = {}", p.name));
+        let params: String = p.params.iter().map(|w| format!(" {w}")).collect();
+        line(&format!("   Process = {}{params}, quorum = {}{max}", p.program, p.quorum));
+        line(&format!("   Weight = {}{}", p.weight, reverse(p.reverse)));
+    }
+}
+
 fn vip(name: &str, v: &Vip, line: &mut dyn FnMut(&str)) {
     let mut text = format!("     {name} = {}", v.net);
     if let Some(dev) = &v.dev {
@@ -251,6 +295,10 @@ fn group(g: &Group, config: &Config, line: &mut dyn FnMut(&str)) {
     line(&format!(" VRRP Sync Group = {}, {}", g.name, if master { "MASTER" } else { "BACKUP" }));
     for i in members {
         line(&format!("   monitor = {}", i.name));
+    }
+    tracks(&g.track, config, line);
+    if g.tracking_weight {
+        line("   Members keep their weights");
     }
     if g.smtp_alert {
         line("   Mail alerts active");

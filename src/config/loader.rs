@@ -12,7 +12,7 @@ use super::model::{Config, Ssl};
 use super::server_group::{ServerGroupDraft, Taken};
 use super::source::Source;
 use super::statics::{GarpGroupDraft, Lines as StaticLines, StaticsDraft, TrackGroupDraft};
-use super::track::{self, ScriptDraft};
+use super::track::{self, FileDraft, ProcessDraft, ScriptDraft};
 use super::tree::{Item, Node, Reader, Tree};
 use super::vrrp::{self, GroupDraft, InstanceDraft};
 use crate::base::addr::IfName;
@@ -66,6 +66,8 @@ enum Current {
     Service(Box<ServiceDraft>),
     ServerGroup(Box<ServerGroupDraft>),
     Script(Box<ScriptDraft>),
+    TrackFile(Box<FileDraft>),
+    TrackProcess(Box<ProcessDraft>),
     TrackGroup(Box<TrackGroupDraft>),
     GarpGroup(Box<GarpGroupDraft>),
     Lines(StaticLines),
@@ -94,10 +96,12 @@ pub struct Loader {
     global: GlobalDraft,
     instances: Vec<InstanceDraft>,
     groups: Vec<GroupDraft>,
+    tracked: track::Drafts,
+    script_names: Names,
+    file_names: Names,
+    process_names: Names,
     statics: StaticsDraft,
     track_group_names: Names,
-    scripts: Vec<ScriptDraft>,
-    script_names: Names,
     services: std::collections::VecDeque<Box<ServiceDraft>>,
     server_groups: Vec<(Box<str>, Span)>,
     names: Names,
@@ -124,10 +128,12 @@ impl Loader {
             global: GlobalDraft::default(),
             instances: Vec::new(),
             groups: Vec::new(),
+            tracked: track::Drafts::default(),
+            script_names: Names::new(),
+            file_names: Names::new(),
+            process_names: Names::new(),
             statics: StaticsDraft::default(),
             track_group_names: Names::new(),
-            scripts: Vec::new(),
-            script_names: Names::new(),
             services: Default::default(),
             names: Names::new(),
             group_names: Names::new(),
@@ -158,6 +164,7 @@ impl Loader {
                     if self.config.global.router_id.is_empty() {
                         self.config.global.router_id = self.cx.host.hostname.clone();
                     }
+                    track::settle(&mut self.cx, &self.global, &self.tracked, &mut self.config);
                     let (instances, groups) = (std::mem::take(&mut self.instances), std::mem::take(&mut self.groups));
                     let names = vrrp::settle(&mut self.cx, &mut self.global, instances, groups, &mut self.config);
                     let statics = std::mem::take(&mut self.statics);
@@ -220,6 +227,10 @@ impl Loader {
             Block::None | Block::Unknown => Current::Skipped,
             Block::Script => named(&mut self.cx, node, &mut self.script_names)
                 .map_or(Current::Skipped, |name| Current::Script(Box::new(ScriptDraft::new(&self.cx, name)))),
+            Block::TrackFile => named(&mut self.cx, node, &mut self.file_names)
+                .map_or(Current::Skipped, |name| Current::TrackFile(Box::new(FileDraft::new(&self.cx, name)))),
+            Block::TrackProcess => named(&mut self.cx, node, &mut self.process_names)
+                .map_or(Current::Skipped, |name| Current::TrackProcess(Box::new(ProcessDraft::new(&self.cx, name)))),
             block => Current::Other(block, Seen::default()),
         };
         self.marks.open(node, !matches!(self.current, Current::Skipped));
@@ -244,6 +255,8 @@ impl Loader {
             Current::Service(draft) => draft.entry(cx, node),
             Current::ServerGroup(draft) => draft.entry(cx, node),
             Current::Script(draft) => draft.entry(cx, node),
+            Current::TrackFile(draft) => draft.entry(cx, node),
+            Current::TrackProcess(draft) => draft.entry(cx, node),
             Current::TrackGroup(draft) => draft.entry(cx, node),
             Current::GarpGroup(draft) => draft.entry(cx, node),
             Current::Lines(lines) => self.statics.line(cx, *lines, node),
@@ -271,7 +284,9 @@ impl Loader {
                     self.config.server_groups.push(group);
                 }
             }
-            Current::Script(draft) => self.scripts.push(*draft),
+            Current::Script(draft) => self.tracked.scripts.push(*draft),
+            Current::TrackFile(draft) => self.tracked.files.push(*draft),
+            Current::TrackProcess(draft) => self.tracked.processes.push(*draft),
             Current::TrackGroup(draft) => self.statics.track_group(*draft),
             Current::GarpGroup(draft) => self.statics.garp_group(&mut self.cx, *draft),
             Current::Global | Current::Other(..) | Current::Lines(_) | Current::Skipped => {}
@@ -315,7 +330,7 @@ impl Loader {
     fn conclude(&mut self) {
         self.phase = Phase::Done;
         check::references(&mut self.cx);
-        track::settle(&mut self.cx, &self.global, &self.scripts);
+        track::conclude(&mut self.cx, &self.global);
     }
 
     /// Reads what is left, and gives all that was found.

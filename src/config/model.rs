@@ -12,6 +12,10 @@ pub struct Config {
     pub global: Global,
     pub instances: Vec<Instance>,
     pub groups: Vec<Group>,
+    /// What instances, groups and FILE_CHECKs can track.
+    pub scripts: Vec<VrrpScript>,
+    pub files: Vec<TrackFile>,
+    pub processes: Vec<TrackProcess>,
     pub server_groups: Vec<ServerGroup>,
     pub services: Vec<Service>,
     /// The one connection sync daemon that the kernel can run.
@@ -141,8 +145,7 @@ pub struct Instance {
     pub garp: Garp,
     pub notify: Notify,
     pub smtp_alert: bool,
-    /// track_interface without weight: FAULT when one of them is down.
-    pub track_interfaces: Vec<IfName>,
+    pub track: Tracks,
     /// Index into Config::groups.
     pub group: Option<usize>,
     /// A fault of the configuration that forbids MASTER (a VRID used twice, a safeguard that is not there): said, and kept in FAULT.
@@ -202,7 +205,7 @@ impl Instance {
             garp: Garp::default(),
             notify: Notify::default(),
             smtp_alert: false,
-            track_interfaces: Vec::new(),
+            track: Tracks::default(),
             group: None,
             held: None,
             lower_prio_no_advert: false,
@@ -642,6 +645,102 @@ pub struct Group {
     pub notify: Notify,
     pub smtp_alert: bool,
     pub notify_priority_changes: bool,
+    /// What all members track besides their own.
+    pub track: Tracks,
+    /// sync_group_tracking_weight. Without it all weights are 0, here and in the members.
+    pub tracking_weight: bool,
+}
+
+/// track_interface, track_script, track_file, track_process: weights are filled in, and what never counts is left out.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Tracks {
+    pub interfaces: Vec<TrackInterface>,
+    /// Indices into Config::scripts.
+    pub scripts: Vec<Track>,
+    /// Indices into Config::files.
+    pub files: Vec<Track>,
+    /// Indices into Config::processes.
+    pub processes: Vec<Track>,
+}
+
+/// Weight 0: FAULT while it is bad. More: added while it is good. Less: taken off while it is bad.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Track {
+    pub target: usize,
+    pub weight: i32,
+    /// Good and bad change places.
+    pub reverse: bool,
+}
+
+/// The same for a link.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TrackInterface {
+    pub name: IfName,
+    pub weight: i32,
+    pub reverse: bool,
+}
+
+/// vrrp_script.
+#[derive(Clone, PartialEq, Debug)]
+pub struct VrrpScript {
+    pub name: Box<str>,
+    pub script: Script,
+    /// From start to start.
+    pub interval: Duration,
+    pub timeout: Duration,
+    /// For lines that give none.
+    pub weight: i32,
+    pub reverse: bool,
+    pub rise: u32,
+    pub fall: u32,
+    /// Bad until it has succeeded.
+    pub init_fail: bool,
+}
+
+/// track_file.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TrackFile {
+    pub name: Box<str>,
+    pub path: Box<str>,
+    /// Times the number in the file.
+    pub weight: i32,
+    pub reverse: bool,
+    pub init: Option<FileInit>,
+}
+
+/// init_file: written at start if the file is not there, or in any case.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FileInit {
+    pub value: i32,
+    pub overwrite: bool,
+}
+
+/// vrrp_track_process.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TrackProcess {
+    pub name: Box<str>,
+    pub program: Box<str>,
+    pub params: Vec<Box<str>>,
+    /// None: the parameters do not matter.
+    pub param_match: Option<ParamMatch>,
+    pub weight: i32,
+    pub reverse: bool,
+    /// Good with at least so many, and at most so many.
+    pub quorum: u32,
+    pub quorum_max: Option<u32>,
+    pub terminate_delay: Duration,
+    pub fork_delay: Duration,
+    /// By its command line, not by the name that the kernel gives it.
+    pub full_command: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ParamMatch {
+    Exact,
+    /// The first ones are these.
+    Partial,
+    /// The same, and the last of these may be longer.
+    Initial,
 }
 
 /// lvs_sync_daemon, or lvs_sync_daemon_inteface in an instance.

@@ -1,114 +1,718 @@
-//! vrrp_script and what tracks it. Not in this version (an instance that tracks stays out of MASTER), yet read so far
-//! that what is wrong is said, and `-t` ends as keepalived's.
+//! vrrp_script, track_file, vrrp_track_process, and the lines of instances and groups that track them.
 
 use super::context::{Context, Seen};
-use super::diagnostic::{Code, Level};
+use super::diagnostic::{closest, Code, Level};
 use super::global::GlobalDraft;
 use super::keywords::Block;
 use super::lexer::Span;
 use super::loader::ScriptFile;
+use super::model::{
+    Config, FileInit, ParamMatch, Script, Track, TrackFile, TrackInterface, TrackProcess, Tracks, VrrpScript,
+};
 use super::script;
 use super::tree::{Arg, Node};
+use crate::base::addr::IfName;
+use crate::wire::vrrp::PRIORITY_OWNER;
+use std::collections::HashMap;
+use std::time::Duration;
 
-/// A vrrp_script as it was read.
-pub struct ScriptDraft {
+/// What a line tracks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Interface,
+    Script,
+    File,
+    Process,
+}
+
+impl Kind {
+    fn of(keyword: &str) -> Option<Kind> {
+        match keyword {
+            "track_interface" => Some(Kind::Interface),
+            "track_script" => Some(Kind::Script),
+            "track_file" => Some(Kind::File),
+            "track_process" => Some(Kind::Process),
+            _ => None,
+        }
+    }
+
+    fn most(self) -> i32 {
+        match self {
+            Kind::Interface | Kind::Script => 253,
+            Kind::File | Kind::Process => 254,
+        }
+    }
+
+    fn block(self) -> &'static str {
+        match self {
+            Kind::Interface => "interface",
+            Kind::Script => "vrrp_script",
+            Kind::File => "track_file",
+            Kind::Process => "vrrp_track_process",
+        }
+    }
+}
+
+// ---- definitions -------------------------------------------------------------------------------------------------
+
+/// What can be tracked, by name; None: there is such a block, yet it cannot be used, which was said.
+#[derive(Default)]
+pub struct Defined {
+    scripts: HashMap<Box<str>, Option<usize>>,
+    files: HashMap<Box<str>, Option<usize>>,
+    processes: HashMap<Box<str>, Option<usize>>,
+}
+
+impl Defined {
+    fn of(&self, kind: Kind) -> Option<&HashMap<Box<str>, Option<usize>>> {
+        match kind {
+            Kind::Interface => None,
+            Kind::Script => Some(&self.scripts),
+            Kind::File => Some(&self.files),
+            Kind::Process => Some(&self.processes),
+        }
+    }
+}
+
+/// What all three blocks have: a name, a place, a weight.
+struct Head {
     name: Box<str>,
     span: Span,
     path: Box<str>,
     seen: Seen,
-    program: Option<(Box<str>, Span)>,
-    user: bool,
+    weight: i32,
+    reverse: bool,
 }
 
-/// A line of track_script.
-pub struct Tracked {
-    name: Box<str>,
-    span: Span,
-    path: Box<str>,
-}
-
-impl Tracked {
-    pub fn new(cx: &Context, arg: Arg) -> Tracked {
-        Tracked { name: arg.str().as_ref().into(), span: arg.span(), path: cx.path() }
+impl Head {
+    fn new(cx: &Context, name: Arg, weight: i32) -> Head {
+        let text = name.str().as_ref().into();
+        Head { name: text, span: name.span(), path: cx.path(), seen: Seen::default(), weight, reverse: false }
     }
+
+    /// `weight N [reverse]`
+    fn weigh(&mut self, cx: &mut Context, node: Node, most: i32) {
+        let Some(arg) = node.arg(0) else {
+            cx.bad(Code::Argument, node.word(), "'weight' has no number".into())
+                .help(format!("write a whole number from -{most} to {most}; the line is not used"));
+            return;
+        };
+        let Ok(Some(weight)) = number(&arg, most) else {
+            cx.bad(Code::Range, arg, format!("'weight' takes a whole number from -{most} to {most}"))
+                .help("the line is not used");
+            return;
+        };
+        self.weight = weight;
+        self.reverse = false;
+        match node.arg(1) {
+            None => {}
+            Some(word) if word.str() == "reverse" => self.reverse = true,
+            Some(word) if word.str() == "noreverse" => {}
+            Some(word) => {
+                let text = format!("only 'reverse' can stand behind a weight, not '{}'", word.str());
+                cx.bad(Code::Value, word, text).help("it is not used");
+            }
+        }
+    }
+
+    fn missing(&self, cx: &mut Context, block: &str, what: &str) {
+        cx.error(Code::Missing, self.span, &self.name, format!("{block} '{}' has no '{what}'", self.name))
+            .help("it is not used");
+    }
+}
+
+/// A weight in its range; Ok(None): a number out of it.
+fn number(arg: &Arg, most: i32) -> Result<Option<i32>, std::num::ParseIntError> {
+    let n = arg.str().parse::<i64>()?;
+    Ok(i32::try_from(n).ok().filter(|n| (-most..=most).contains(n)))
+}
+
+/// A vrrp_script as it was read.
+pub struct ScriptDraft {
+    head: Head,
+    program: Option<(Vec<Box<str>>, Span)>,
+    user: Option<(Box<str>, Option<Box<str>>)>,
+    /// A user that there is not: said, and the script is not used.
+    bad_user: bool,
+    interval: Duration,
+    timeout: Option<Duration>,
+    rise: u32,
+    fall: u32,
+    init_fail: bool,
 }
 
 impl ScriptDraft {
     pub fn new(cx: &Context, name: Arg) -> ScriptDraft {
         ScriptDraft {
-            name: name.str().as_ref().into(),
-            span: name.span(),
-            path: cx.path(),
-            seen: Seen::default(),
+            head: Head::new(cx, name, 0),
             program: None,
-            user: false,
+            user: None,
+            bad_user: false,
+            interval: Duration::from_secs(1),
+            timeout: None,
+            rise: 1,
+            fall: 1,
+            init_fail: false,
         }
     }
 
     pub fn entry(&mut self, cx: &mut Context, node: Node) {
-        // The common rules say what is wrong with each line.
-        if let Some(keyword) = cx.known(node, Block::Script, &mut self.seen) {
-            cx.unread(node, keyword);
+        let Some(keyword) = cx.known(node, Block::Script, &mut self.head.seen) else { return };
+        match keyword.word {
+            "script" => self.script(cx, node),
+            "interval" => self.interval = period(cx, node).unwrap_or(self.interval),
+            "timeout" => self.timeout = period(cx, node).or(self.timeout),
+            "weight" => self.head.weigh(cx, node, Kind::Script.most()),
+            "rise" => self.rise = cx.int_u32(node, keyword).unwrap_or(1),
+            "fall" => self.fall = cx.int_u32(node, keyword).unwrap_or(1),
+            "user" => self.user(cx, node),
+            "init_fail" => self.init_fail = true,
+            _ => cx.unread(node, keyword),
         }
+    }
+
+    fn script(&mut self, cx: &mut Context, node: Node) {
         let Some(arg) = node.arg(0) else { return };
-        match node.word().str().as_ref() {
-            "script" => {
-                let words = script::split(&arg.str());
-                self.program = words.first().filter(|w| !w.is_empty()).map(|w| (w.clone(), arg.span()));
+        let words = script::split(&arg.str());
+        if words.first().is_none_or(|w| w.is_empty()) {
+            cx.bad(Code::Script, arg, "the command is empty".into()).help("write the program's full path");
+            return;
+        }
+        if let Some(extra) = node.arg(1) {
+            let word = extra.str();
+            cx.warn(Code::Extra, extra.span(), &word, format!("'{word}' does not belong to the command"))
+                .help("put a command with arguments into double quotes; it is not used");
+        }
+        self.program = Some((words, arg.span()));
+    }
+
+    fn user(&mut self, cx: &mut Context, node: Node) {
+        let Some(arg) = node.arg(0) else { return };
+        let name = arg.str();
+        self.bad_user = cx.host.user.is_some_and(|known| !known(&name));
+        if self.bad_user {
+            cx.bad(Code::Script, arg, format!("there is no user '{name}'")).help("the script is not used");
+        }
+        self.user = Some((name.as_ref().into(), node.arg(1).map(|g| g.str().as_ref().into())));
+    }
+
+    /// None: it cannot be used, which is said.
+    fn finish(&self, cx: &mut Context, global: &GlobalDraft, no_user: bool) -> Option<VrrpScript> {
+        let head = &self.head;
+        let Some((words, span)) = &self.program else {
+            if !head.seen.has(Block::Script, &["script"]) {
+                head.missing(cx, "vrrp_script", "script");
             }
-            "user" => {
-                self.user = true;
-                let name = arg.str();
-                if cx.host.user.is_some_and(|known| !known(&name)) {
-                    cx.bad(Code::Script, arg, format!("there is no user '{name}'")).help("the script is not used");
+            return None;
+        };
+        if self.bad_user {
+            return None;
+        }
+        if no_user && self.user.is_none() {
+            cx.error(Code::Script, head.span, &head.name, format!("vrrp_script '{}' has no user", head.name))
+                .help("with enable_script_security write script_user in global_defs");
+            return None;
+        }
+        let words = opened(words).unwrap_or_else(|| words.clone());
+        let program = words.first()?;
+        match cx.host.script.map(|look| look(program)) {
+            Some(ScriptFile::Fine) => cx.scripts = true,
+            Some(ScriptFile::Missing | ScriptFile::NotExecutable) => {
+                cx.error(Code::Script, *span, program, format!("'{program}' is not there, or is not executable"))
+                    .help("the script is not run, and what tracks it goes on without it");
+                return None;
+            }
+            None => {}
+        }
+        let (user, group) = self.user.clone().map_or((None, None), |(user, group)| (Some(user), group));
+        let mut script = Script { words, user, group };
+        script::default_user(Some(&mut script), &global.script_user);
+        Some(VrrpScript {
+            name: head.name.clone(),
+            script,
+            interval: self.interval,
+            timeout: self.timeout.unwrap_or(self.interval),
+            weight: head.weight,
+            reverse: head.reverse,
+            rise: self.rise,
+            fall: self.fall,
+            init_fail: self.init_fail,
+        })
+    }
+}
+
+/// `</path` only asks whether the file can be opened.
+fn opened(words: &[Box<str>]) -> Option<Vec<Box<str>>> {
+    let [word] = words else { return None };
+    let path = word.strip_prefix('<')?;
+    Some(["/bin/sh", "-c", "< \"$0\"", path].map(Box::from).to_vec())
+}
+
+/// Seconds in whole milliseconds; 0 is taken for 1 s.
+fn period(cx: &mut Context, node: Node) -> Option<Duration> {
+    let arg = node.arg(0)?;
+    let time = cx.dec(node, node.keyword()?)?;
+    if time.is_zero() {
+        cx.bad(Code::Range, arg, format!("'{}' is more than 0 s", node.word().str())).help("1 s is used");
+        return Some(Duration::from_secs(1));
+    }
+    let millis = Duration::from_millis(((time.as_micros() + 500) / 1000).clamp(1, u64::MAX.into()) as u64);
+    if millis != time {
+        cx.warn(Code::Rounded, arg.span(), &arg.str(), format!("'{}' is finer than a millisecond", arg.str()))
+            .help("it is rounded");
+    }
+    Some(millis)
+}
+
+/// A track_file as it was read.
+pub struct FileDraft {
+    head: Head,
+    path: Option<Box<str>>,
+    init: Option<FileInit>,
+}
+
+impl FileDraft {
+    pub fn new(cx: &Context, name: Arg) -> FileDraft {
+        FileDraft { head: Head::new(cx, name, 1), path: None, init: None }
+    }
+
+    pub fn entry(&mut self, cx: &mut Context, node: Node) {
+        let Some(keyword) = cx.known(node, Block::TrackFile, &mut self.head.seen) else { return };
+        match keyword.word {
+            "file" => self.path = node.arg(0).map(|a| a.str().as_ref().into()).or(self.path.take()),
+            "weight" => self.head.weigh(cx, node, Kind::File.most()),
+            "init_file" => self.init(cx, node),
+            _ => cx.unread(node, keyword),
+        }
+    }
+
+    /// `init_file [VALUE] [overwrite]`
+    fn init(&mut self, cx: &mut Context, node: Node) {
+        let mut init = FileInit { value: 0, overwrite: false };
+        for arg in node.args() {
+            let word = arg.str();
+            match word.parse::<i32>() {
+                _ if word == "overwrite" => init.overwrite = true,
+                Ok(n) => init.value = n,
+                Err(_) => {
+                    let text = format!("'init_file' takes a whole number and 'overwrite', not '{word}'");
+                    cx.bad(Code::Value, arg, text).help("it is not used");
                 }
             }
-            _ => {}
+        }
+        self.init = Some(init);
+    }
+
+    fn finish(&self, cx: &mut Context) -> Option<TrackFile> {
+        let head = &self.head;
+        let Some(path) = self.path.clone().filter(|p| !p.is_empty()) else {
+            head.missing(cx, "track_file", "file");
+            return None;
+        };
+        let (name, weight, reverse) = (head.name.clone(), head.weight, head.reverse);
+        Some(TrackFile { name, path, weight, reverse, init: self.init })
+    }
+}
+
+/// A vrrp_track_process as it was read.
+pub struct ProcessDraft {
+    head: Head,
+    program: Option<Box<str>>,
+    params: Vec<Box<str>>,
+    param_match: Option<ParamMatch>,
+    quorum: u32,
+    quorum_max: Option<(u32, Span)>,
+    terminate_delay: Duration,
+    fork_delay: Duration,
+    full_command: bool,
+}
+
+impl ProcessDraft {
+    pub fn new(cx: &Context, name: Arg) -> ProcessDraft {
+        ProcessDraft {
+            head: Head::new(cx, name, 0),
+            program: None,
+            params: Vec::new(),
+            param_match: None,
+            quorum: 1,
+            quorum_max: None,
+            terminate_delay: Duration::ZERO,
+            fork_delay: Duration::ZERO,
+            full_command: false,
+        }
+    }
+
+    pub fn entry(&mut self, cx: &mut Context, node: Node) {
+        let Some(keyword) = cx.known(node, Block::TrackProcess, &mut self.head.seen) else { return };
+        match keyword.word {
+            "process" => {
+                self.program = node.arg(0).map(|a| a.str().as_ref().into());
+                self.params = node.args().skip(1).map(|a| a.str().as_ref().into()).collect();
+            }
+            "param_match" => self.param_match(cx, node),
+            "weight" => self.head.weigh(cx, node, Kind::Process.most()),
+            "quorum" => self.quorum = cx.int_u32(node, keyword).unwrap_or(self.quorum),
+            "quorum_max" => {
+                if let (Some(n), Some(arg)) = (cx.int_u32(node, keyword), node.arg(0)) {
+                    self.quorum_max = Some((n, arg.span()));
+                }
+            }
+            "delay" => {
+                if let Some(delay) = cx.dec(node, keyword) {
+                    (self.terminate_delay, self.fork_delay) = (delay, delay);
+                }
+            }
+            "terminate_delay" => self.terminate_delay = cx.dec(node, keyword).unwrap_or(self.terminate_delay),
+            "fork_delay" => self.fork_delay = cx.dec(node, keyword).unwrap_or(self.fork_delay),
+            "full_command" => self.full_command = true,
+            _ => cx.unread(node, keyword),
+        }
+    }
+
+    fn param_match(&mut self, cx: &mut Context, node: Node) {
+        let Some(arg) = node.arg(0) else {
+            self.param_match = Some(ParamMatch::Exact);
+            return;
+        };
+        match arg.str().as_ref() {
+            "initial" => self.param_match = Some(ParamMatch::Initial),
+            "partial" => self.param_match = Some(ParamMatch::Partial),
+            other => cx
+                .bad(Code::Value, arg, format!("'param_match' is initial or partial, not '{other}'"))
+                .help("the parameters have to be the same"),
+        }
+    }
+
+    fn finish(&self, cx: &mut Context) -> TrackProcess {
+        let head = &self.head;
+        let mut quorum_max = self.quorum_max.map(|(n, _)| n);
+        // 0 stands for: it must not run at all.
+        if let Some((most, span)) = self.quorum_max.filter(|(n, _)| *n > 0 && *n < self.quorum) {
+            let text = format!("'quorum_max' is less than the quorum of {}", self.quorum);
+            cx.error(Code::Conflict, span, &most.to_string(), text).help("it is not used");
+            quorum_max = None;
+        }
+        // No parameters and no word about them: any will do.
+        let exact = (!self.params.is_empty()).then_some(ParamMatch::Exact);
+        TrackProcess {
+            name: head.name.clone(),
+            program: self.program.clone().unwrap_or_else(|| head.name.clone()),
+            params: self.params.clone(),
+            param_match: self.param_match.or(exact),
+            weight: head.weight,
+            reverse: head.reverse,
+            quorum: if quorum_max == Some(0) { 0 } else { self.quorum },
+            quorum_max,
+            terminate_delay: self.terminate_delay,
+            fork_delay: self.fork_delay,
+            full_command: self.full_command,
         }
     }
 }
 
-/// Once the file is read: what is tracked must be there.
-pub fn settle(cx: &mut Context, global: &GlobalDraft, scripts: &[ScriptDraft]) {
+/// All definitions as they were read.
+#[derive(Default)]
+pub struct Drafts {
+    pub scripts: Vec<ScriptDraft>,
+    pub files: Vec<FileDraft>,
+    pub processes: Vec<ProcessDraft>,
+}
+
+/// Once the file is read, before the instances: what can be tracked.
+pub fn settle(cx: &mut Context, global: &GlobalDraft, drafts: &Drafts, config: &mut Config) {
     // With script security a script needs a user: its own, script_user, or one of this name.
     let no_user = global.script_security
         && global.script_user.is_none()
         && cx.host.user.is_some_and(|known| !known("keepalived_script"));
-    let tracked = std::mem::take(&mut cx.tracked);
-    for draft in scripts {
-        cx.return_to(&draft.path);
-        let Some((program, span)) = &draft.program else {
-            cx.error(Code::Missing, draft.span, &draft.name, format!("vrrp_script '{}' has no 'script'", draft.name))
-                .help("it is not used");
-            continue;
-        };
-        if no_user && !draft.user {
-            cx.error(Code::Script, draft.span, &draft.name, format!("vrrp_script '{}' has no user", draft.name))
-                .help("with enable_script_security write script_user in global_defs");
-            continue;
-        }
-        let is_tracked = tracked.iter().any(|t| t.name == draft.name);
-        match cx.host.script.map(|look| look(program)) {
-            Some(ScriptFile::Fine) if is_tracked => cx.scripts = true,
-            Some(ScriptFile::Missing | ScriptFile::NotExecutable) if is_tracked => {
-                cx.error(Code::Script, *span, program, format!("'{program}' is not there, or is not executable"))
-                    .help("the script is not run");
-            }
-            _ => {}
-        }
+    for draft in &drafts.scripts {
+        cx.return_to(&draft.head.path);
+        let script = draft.finish(cx, global, no_user);
+        cx.defined.scripts.insert(draft.head.name.clone(), script.is_some().then_some(config.scripts.len()));
+        config.scripts.extend(script);
     }
-    for line in &tracked {
-        if !scripts.iter().any(|s| s.name == line.name) {
-            cx.return_to(&line.path);
-            let close = super::diagnostic::closest(&line.name, scripts.iter().map(|s| s.name.as_ref()));
-            let help = close.map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
-            cx.error(Code::Reference, line.span, &line.name, format!("there is no vrrp_script '{}'", line.name))
-                .help(format!("{help}it is not used"));
-        }
+    for draft in &drafts.files {
+        cx.return_to(&draft.head.path);
+        let file = draft.finish(cx);
+        cx.defined.files.insert(draft.head.name.clone(), file.is_some().then_some(config.files.len()));
+        config.files.extend(file);
+    }
+    for draft in &drafts.processes {
+        cx.return_to(&draft.head.path);
+        cx.defined.processes.insert(draft.head.name.clone(), Some(config.processes.len()));
+        config.processes.push(draft.finish(cx));
     }
     cx.return_to("");
+}
+
+/// At the very end: a word about all scripts together.
+pub fn conclude(cx: &mut Context, global: &GlobalDraft) {
     if cx.scripts && !global.script_security {
         cx.say(Level::Warning, Code::Script, Span::NOWHERE, "", "scripts run without enable_script_security".into(), 6)
             .help("write enable_script_security in global_defs, so that nobody but root can change what runs as root");
     }
+}
+
+// ---- lines -------------------------------------------------------------------------------------------------------
+
+/// A line of track_interface and its like: `NAME [weight N [reverse|noreverse]]`.
+struct Line {
+    kind: Kind,
+    name: Box<str>,
+    span: Span,
+    weight: Option<(i32, Span)>,
+    reverse: bool,
+}
+
+/// All such lines of one instance or group.
+#[derive(Default)]
+pub struct Lines {
+    path: Box<str>,
+    all: Vec<Line>,
+}
+
+impl Lines {
+    pub fn read(&mut self, cx: &mut Context, node: Node, keyword: &'static str) {
+        let Some(kind) = Kind::of(keyword) else { return };
+        self.path = cx.path();
+        for line in super::vrrp::list(cx, node) {
+            let word = line.word();
+            let name = word.str();
+            if kind == Kind::Interface && cx.interface(word).is_none() {
+                continue;
+            }
+            let (weight, reverse) = options(cx, line, kind, keyword);
+            if let Some(first) = self.all.iter().find(|l| l.kind == kind && l.name.as_ref() == name) {
+                cx.bad(Code::Duplicate, word, format!("'{name}' is tracked twice"))
+                    .see(first.span, "the first one")
+                    .help("the first one counts");
+                continue;
+            }
+            self.all.push(Line { kind, name: name.as_ref().into(), span: word.span(), weight, reverse });
+        }
+    }
+}
+
+fn options(cx: &mut Context, line: Node, kind: Kind, keyword: &str) -> (Option<(i32, Span)>, bool) {
+    let (mut weight, mut reverse, mut given) = (None, false, false);
+    let mut args = line.args();
+    while let Some(arg) = args.next() {
+        match arg.str().as_ref() {
+            "weight" if !given => {
+                given = true;
+                weight = line_weight(cx, arg, args.next(), kind);
+            }
+            "reverse" if given => reverse = true,
+            "noreverse" if given => reverse = false,
+            "reverse" | "noreverse" => {
+                let text = format!("'{}' stands behind a weight", arg.str());
+                cx.bad(Code::Value, arg, text).help("it is not used; write 'weight' and a number before it");
+            }
+            other => cx
+                .bad(Code::Value, arg, format!("a line of '{keyword}' has no option '{other}'"))
+                .help("it is not used"),
+        }
+    }
+    (weight, reverse)
+}
+
+fn line_weight(cx: &mut Context, word: Arg, value: Option<Arg>, kind: Kind) -> Option<(i32, Span)> {
+    let most = kind.most();
+    let without = match kind {
+        Kind::Interface => "no weight is used: the instance is in FAULT while the link is down".into(),
+        _ => format!("the weight of its {} is used", kind.block()),
+    };
+    let Some(arg) = value else {
+        cx.bad(Code::Argument, word, "'weight' has no number".into()).help(without);
+        return None;
+    };
+    match number(&arg, most) {
+        Ok(Some(n)) => Some((n, arg.span())),
+        // What is one too much is cut, as keepalived does.
+        _ if matches!(arg.str().as_ref(), "254" | "-254") => {
+            let n = if arg.str().starts_with('-') { -most } else { most };
+            cx.bad(Code::Range, arg, format!("a weight is a whole number from -{most} to {most}"))
+                .help(format!("{n} is used"));
+            Some((n, arg.span()))
+        }
+        _ => {
+            cx.bad(Code::Range, arg, format!("a weight is a whole number from -{most} to {most}")).help(without);
+            None
+        }
+    }
+}
+
+/// A line with its target found and its weight known, and where that weight stands.
+struct Found {
+    kind: Kind,
+    name: Box<str>,
+    target: usize,
+    weight: i32,
+    reverse: bool,
+    at: Span,
+}
+
+impl Found {
+    /// The least and the most that it can add to the priority.
+    fn range(&self) -> (i32, i32) {
+        match self.kind {
+            // Times what stands in the file.
+            Kind::File if self.weight != 0 => (-254, 253),
+            _ => (self.weight.min(0), self.weight.max(0)),
+        }
+    }
+}
+
+/// Who tracks: what decides about its lines.
+struct Holder<'a> {
+    /// Its own interface, which is watched anyway.
+    own: Option<&'a IfName>,
+    owner: bool,
+    /// A sync group whose members ignore weights; the flag: this is the group itself.
+    weightless: Option<bool>,
+}
+
+impl Lines {
+    fn find(self, cx: &mut Context, config: &Config, holder: &Holder) -> Vec<Found> {
+        cx.return_to(&self.path);
+        let mut all = Vec::new();
+        for line in self.all {
+            let Some(mut found) = line.find(cx, config) else { continue };
+            if found.kind == Kind::Interface && holder.own.is_some_and(|own| own.as_str() == found.name.as_ref()) {
+                let text = format!("'{}' is the instance's own interface", found.name);
+                cx.say(Level::Warning, Code::Conflict, line.span, &found.name, text, 5)
+                    .help("it is watched anyway; the line is not used");
+                continue;
+            }
+            if found.weight != 0 && holder.owner {
+                let text = format!("the weight of '{}' changes nothing: priority 255 stays", found.name);
+                cx.say(Level::Warning, Code::Conflict, found.at, &found.name, text, 5)
+                    .help("the line is not used; with weight 0 it means FAULT");
+                continue;
+            }
+            if let (true, Some(group)) = (found.weight != 0, holder.weightless) {
+                // keepalived does not say it of processes, nor of the group's own lines.
+                let status = if group || found.kind == Kind::Process { 0 } else { 5 };
+                let text = format!("the weight of '{}' is not used in a sync group", found.name);
+                cx.say(Level::Warning, Code::Conflict, found.at, &found.name, text, status).help(
+                    "it is taken as weight 0: FAULT; write sync_group_tracking_weight into the group to use weights",
+                );
+                found.weight = 0;
+            }
+            all.push(found);
+        }
+        all
+    }
+}
+
+impl Line {
+    fn find(&self, cx: &mut Context, config: &Config) -> Option<Found> {
+        let target = match cx.defined.of(self.kind).map(|names| names.get(&self.name).copied()) {
+            None => 0,
+            Some(Some(target)) => target?,
+            Some(None) => {
+                let names = cx.defined.of(self.kind).into_iter().flat_map(|names| names.keys());
+                let close = closest(&self.name, names.map(|n| n.as_ref()));
+                let help = close.map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
+                let text = format!("there is no {} '{}'", self.kind.block(), self.name);
+                cx.error(Code::Reference, self.span, &self.name, text).help(format!("{help}it is not used"));
+                return None;
+            }
+        };
+        let (weight, reverse) = match self.kind {
+            Kind::Interface => (0, false),
+            Kind::Script => config.scripts.get(target).map(|s| (s.weight, s.reverse))?,
+            Kind::File => config.files.get(target).map(|f| (f.weight, f.reverse))?,
+            Kind::Process => config.processes.get(target).map(|p| (p.weight, p.reverse))?,
+        };
+        let (weight, reverse, at) = match self.weight {
+            Some((own, at)) => (own, self.reverse, at),
+            None => (weight, reverse, self.span),
+        };
+        Some(Found { kind: self.kind, name: self.name.clone(), target, weight, reverse, at })
+    }
+}
+
+/// Once instances and groups are there: their lines, in the same order.
+pub fn resolve(cx: &mut Context, config: &mut Config, instances: Vec<Lines>, groups: Vec<Lines>) {
+    let mut of_groups = Vec::new();
+    for (group, lines) in config.groups.iter().zip(groups) {
+        let weightless = (!group.tracking_weight).then_some(true);
+        let path = lines.path.clone();
+        of_groups.push((path, lines.find(cx, config, &Holder { own: None, owner: false, weightless })));
+    }
+    let mut tracks = Vec::new();
+    for (conf, lines) in config.instances.iter().zip(instances) {
+        let group = conf.group.and_then(|g| config.groups.get(g));
+        let holder = Holder {
+            own: (!conf.dont_track_primary).then_some(&conf.interface),
+            owner: conf.priority == PRIORITY_OWNER,
+            weightless: group.filter(|g| !g.tracking_weight).map(|_| false),
+        };
+        let found = lines.find(cx, config, &holder);
+        let shared = conf.group.and_then(|g| of_groups.get(g)).map(|(_, f)| f.as_slice()).unwrap_or_default();
+        for one in &found {
+            let others = found.iter().chain(shared).filter(|f| !std::ptr::eq(*f, one));
+            if !matters(conf.priority, one, others) {
+                useless(cx, one);
+            }
+        }
+        tracks.push(model(found));
+    }
+    for (group, (path, found)) in config.groups.iter().zip(&of_groups) {
+        cx.return_to(path);
+        for one in found {
+            let mut members = group.members.iter().filter_map(|m| config.instances.get(*m));
+            let others = || found.iter().filter(|f| !std::ptr::eq(*f, one));
+            if members.all(|m| m.priority == PRIORITY_OWNER || !matters(m.priority, one, others())) {
+                useless(cx, one);
+            }
+        }
+    }
+    for (conf, tracks) in config.instances.iter_mut().zip(tracks) {
+        conf.track = tracks;
+    }
+    for (group, (_, found)) in config.groups.iter_mut().zip(of_groups) {
+        group.track = model(found);
+    }
+    cx.return_to("");
+}
+
+/// Can it ever change what is left of the sum after it is cut to 1..254?
+fn matters<'a>(priority: u8, one: &Found, others: impl Iterator<Item = &'a Found>) -> bool {
+    let (mut low, mut high) = (i32::from(priority), i32::from(priority));
+    for other in others {
+        let (l, h) = other.range();
+        (low, high) = (low + l, high + h);
+    }
+    match one.kind {
+        Kind::File => true,
+        _ if one.weight > 0 => low < 254,
+        _ if one.weight < 0 => high > 1,
+        _ => true,
+    }
+}
+
+fn useless(cx: &mut Context, one: &Found) {
+    let (what, end) = if one.weight > 0 { ("raise", "254 is the highest") } else { ("lower", "1 is the lowest") };
+    let text = format!("the weight of '{}' can never {what} the priority: {end}", one.name);
+    cx.warn(Code::Conflict, one.at, &one.name, text).help("choose another priority or weight");
+}
+
+fn model(found: Vec<Found>) -> Tracks {
+    let mut tracks = Tracks::default();
+    for one in found {
+        let (weight, reverse) = (one.weight, one.reverse);
+        let track = Track { target: one.target, weight, reverse };
+        match one.kind {
+            Kind::Interface => {
+                if let Ok(name) = one.name.parse() {
+                    tracks.interfaces.push(TrackInterface { name, weight, reverse });
+                }
+            }
+            Kind::Script => tracks.scripts.push(track),
+            Kind::File => tracks.files.push(track),
+            Kind::Process => tracks.processes.push(track),
+        }
+    }
+    tracks
 }

@@ -4,7 +4,7 @@ use super::context::{Context, Seen};
 use super::diagnostic::{Code, Level};
 use super::global::{GarpDraft, GlobalDraft};
 use super::hmac::HmacDraft;
-use super::keywords::{Block, State, Takes};
+use super::keywords::{Block, Keyword, State, Takes};
 use super::lexer::Span;
 use super::model::{
     Auth, Config, Deleted, ExtraGarp, Group, HmacMode, Instance, Ipvlan, Notify, Route, Rule, Script, SyncDaemon, Vip,
@@ -12,7 +12,7 @@ use super::model::{
 };
 use super::protocol::{self, ProtocolDraft};
 use super::script;
-use super::track::Tracked;
+use super::track;
 use super::tree::{Arg, Node};
 use super::vlink;
 use super::words::{self, Place};
@@ -82,7 +82,7 @@ pub struct InstanceDraft {
     garp: GarpDraft,
     notify: Notify,
     smtp_alert: Option<bool>,
-    tracks: Vec<IfName>,
+    track: track::Lines,
     held: Option<Box<str>>,
     protocol: ProtocolDraft,
     strict: Option<bool>,
@@ -156,7 +156,10 @@ impl InstanceDraft {
                     self.mcast_src_ip = cx.ip(node, arg).or(self.mcast_src_ip);
                 }
             }
-            "track_interface" => self.track_interface(cx, node),
+            "track_interface" | "track_script" | "track_file" | "track_process" => {
+                self.track.read(cx, node, keyword.word);
+                guard(&mut self.held, keyword);
+            }
             "dont_track_primary" => self.dont_track_primary = true,
             "notify_master" => notify(cx, node, &mut self.notify.master),
             "notify_backup" => notify(cx, node, &mut self.notify.backup),
@@ -226,7 +229,6 @@ impl InstanceDraft {
             }
             _ => {
                 cx.unread(node, keyword);
-                track_scripts(cx, node);
             }
         }
     }
@@ -266,42 +268,6 @@ impl InstanceDraft {
             }
         }
         cx.leave(mark);
-    }
-
-    fn track_interface(&mut self, cx: &mut Context, node: Node) {
-        for line in list(cx, node) {
-            let Some(name) = cx.interface(line.word()) else { continue };
-            let mut weight = false;
-            let mut at = 0;
-            while let Some(arg) = line.arg(at) {
-                at += 1;
-                match arg.str().as_ref() {
-                    "weight" => {
-                        let number = line.arg(at).map(|a| (a, a.str().parse::<i64>()));
-                        match number {
-                            Some((_, Ok(n))) if (-253..=253).contains(&n) => weight = n != 0,
-                            _ => cx
-                                .bad(Code::Range, arg, "a weight is a whole number from -253 to 253".into())
-                                .help("no weight is used: the instance is in FAULT while the link is down"),
-                        }
-                        at += 1;
-                    }
-                    "reverse" | "noreverse" => {}
-                    other => {
-                        cx.bad(Code::Value, arg, format!("a tracked interface has no option '{other}'"))
-                            .help("it is not used");
-                    }
-                }
-            }
-            if weight {
-                let what = format!("a weight for interface '{name}' is not in this version");
-                cx.warn(Code::Safeguard, line.word().span(), name.as_str(), what.clone())
-                    .help("the instance is kept out of MASTER");
-                hold(&mut self.held, what);
-            } else if !self.tracks.contains(&name) {
-                self.tracks.push(name);
-            }
-        }
     }
 
     fn vip(&mut self, cx: &mut Context, line: Node, mut excluded: bool) {
@@ -363,7 +329,7 @@ fn set<T>(to: &mut Option<T>, value: Option<T>) {
 }
 
 /// The lines of a block of values.
-pub fn list<'t>(cx: &mut Context, node: Node<'t>) -> super::tree::Children<'t> {
+pub(super) fn list<'t>(cx: &mut Context, node: Node<'t>) -> super::tree::Children<'t> {
     if let (Some(arg), true) = (node.arg(0), node.body()) {
         let text = format!("'{}' takes its values in the block, not before it", node.word().str());
         cx.bad(Code::Extra, arg, text).help("it is not used");
@@ -371,11 +337,10 @@ pub fn list<'t>(cx: &mut Context, node: Node<'t>) -> super::tree::Children<'t> {
     node.children()
 }
 
-fn track_scripts(cx: &mut Context, node: Node) {
-    if node.word().str() == "track_script" {
-        let lines = node.children().map(|line| Tracked::new(cx, line.word()));
-        let lines: Vec<Tracked> = lines.collect();
-        cx.tracked.extend(lines);
+/// What is asked for and not there must not be overlooked.
+fn guard(held: &mut Option<Box<str>>, keyword: &Keyword) {
+    if let State::Guard(_) = keyword.state {
+        hold(held, format!("'{}' is not in this version", keyword.word));
     }
 }
 
@@ -428,6 +393,8 @@ pub struct GroupDraft {
     smtp_alert: Option<bool>,
     notify_priority_changes: Option<bool>,
     held: Option<Box<str>>,
+    track: track::Lines,
+    tracking_weight: bool,
 }
 
 impl GroupDraft {
@@ -454,10 +421,14 @@ impl GroupDraft {
             "notify_stop" => notify(cx, node, &mut self.notify.stop),
             "notify" => notify(cx, node, &mut self.notify.any),
             "smtp_alert" => self.smtp_alert = cx.flag(node).or(self.smtp_alert),
+            "track_interface" | "track_script" | "track_file" | "track_process" => {
+                self.track.read(cx, node, keyword.word);
+                guard(&mut self.held, keyword);
+            }
+            "sync_group_tracking_weight" => self.tracking_weight = true,
             "notify_priority_changes" => self.notify_priority_changes = cx.flag(node).or(self.notify_priority_changes),
             word => {
                 cx.unread(node, keyword);
-                track_scripts(cx, node);
                 if let State::Guard(_) | State::Refused(_) = keyword.state {
                     hold(&mut self.held, format!("'{word}' of its group is not in this version"));
                 }
@@ -481,6 +452,7 @@ pub fn settle(
     let mut names: HashMap<Box<str>, usize> = HashMap::new();
     let mut taken = HashMap::new();
     let mut syncs: Vec<(IfName, Span, usize, Box<str>)> = Vec::new();
+    let (mut tracks, mut group_tracks) = (Vec::new(), Vec::new());
     let mut across = Across::default();
     for mut draft in drafts {
         cx.return_to(&draft.path);
@@ -503,6 +475,7 @@ pub fn settle(
             syncs.push((interface, span, number, draft.path.clone()));
         }
         names.insert(draft.name.clone(), number);
+        tracks.push(std::mem::take(&mut draft.track));
         let mut instance = draft.finish(cx, global, garp, mcast, interface, vrid);
         match taken.entry(instance.identity()) {
             Entry::Vacant(place) => drop(place.insert((instance.name.clone(), vrid_span))),
@@ -519,10 +492,14 @@ pub fn settle(
         config.instances.push(instance);
     }
     let mut grouped = HashMap::new();
-    for draft in groups {
+    for mut draft in groups {
         cx.return_to(&draft.path);
+        let lines = std::mem::take(&mut draft.track);
+        let before = config.groups.len();
         draft.finish(cx, &names, &mut grouped, global, config);
+        group_tracks.extend((config.groups.len() > before).then_some(lines));
     }
+    track::resolve(cx, config, tracks, group_tracks);
     sync_daemon(cx, global, syncs, &names, config);
     cx.return_to("");
     names
@@ -692,7 +669,7 @@ impl InstanceDraft {
             garp: self.garp.over(garp),
             notify,
             smtp_alert: self.smtp_alert.or(global.smtp_alert_vrrp).or(global.smtp_alert).unwrap_or(false),
-            track_interfaces: std::mem::take(&mut self.tracks),
+            track: Default::default(),
             group: None,
             held,
             lower_prio_no_advert: self.lower_prio_no_advert.unwrap_or(global.lower_prio_no_advert),
@@ -937,8 +914,15 @@ impl GroupDraft {
         for script in [&mut notify.master, &mut notify.backup, &mut notify.fault, &mut notify.stop, &mut notify.any] {
             script::default_user(script.as_mut(), &global.script_user);
         }
-        let notify_priority_changes = self.notify_priority_changes.unwrap_or(false);
-        config.groups.push(Group { name: self.name, members, notify, smtp_alert, notify_priority_changes });
+        config.groups.push(Group {
+            name: self.name,
+            members,
+            notify,
+            smtp_alert,
+            notify_priority_changes: self.notify_priority_changes.unwrap_or(false),
+            track: Default::default(),
+            tracking_weight: self.tracking_weight,
+        });
     }
 }
 

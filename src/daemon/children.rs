@@ -1,4 +1,4 @@
-//! Programs that run for us: notify scripts, one after another for each target, and script checks.
+//! Programs that run for us: notify scripts, one after another for each target, script checks, and tracked scripts.
 
 use crate::base::time::Instant;
 use crate::base::verdict::{Reason, Verdict};
@@ -7,13 +7,14 @@ use crate::limits;
 use crate::linux::ipvs;
 use crate::linux::process::{self, Exit};
 use crate::linux::sys::{kill_group, Identity};
-use crate::node::effect::Spawn;
+use crate::node::effect::{Run, Spawn};
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
 /// A script may take this long once another of its target waits behind it.
 const PATIENCE: Duration = Duration::from_secs(60);
+const ITS_END: &str = "the program to end";
 /// Between asking a program to end and ending it.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -22,6 +23,10 @@ pub struct Children {
     /// Scripts that wait, in the order of their events.
     scripts: VecDeque<Spawn>,
     checks: VecDeque<(u32, Box<Misc>)>,
+    /// Tracked scripts that wait for their start.
+    runs: VecDeque<Run>,
+    /// What tracked scripts came to: number, result, and whether the program is gone.
+    pub ran: Vec<(u32, Verdict, bool)>,
     running: Vec<Running>,
     /// Things to say: the loop hands them to the log.
     pub said: Vec<String>,
@@ -41,6 +46,8 @@ enum What {
         id: u32,
         dynamic: bool,
     },
+    /// A tracked script. There is at most one child for each in the configuration.
+    Run(u32),
     /// modprobe, or a check whose verdict nobody wants any more.
     Nobody,
 }
@@ -81,10 +88,29 @@ impl Children {
         }
     }
 
+    pub fn run(&mut self, run: Run) {
+        self.runs.push_back(run);
+    }
+
+    pub fn stop_run(&mut self, id: u32) {
+        self.runs.retain(|waiting| waiting.id != id);
+        for child in &mut self.running {
+            if matches!(child.what, What::Run(of) if of == id) {
+                child.what = What::Nobody;
+                let _ = kill_group(child.pid, libc::SIGKILL);
+            }
+        }
+    }
+
     /// Starts what may start, a few in one turn. True if more could start at once.
     pub fn start(&mut self, now: Instant, out: &mut Vec<(u32, Verdict)>) -> bool {
         for _ in 0..limits::SPAWNS_PER_TURN {
-            if self.running.len() >= limits::CHILDREN {
+            // An election may hang on these: nobody's place is taken by other programs.
+            if let Some(run) = self.runs.pop_front() {
+                self.begin_run(run, now);
+                continue;
+            }
+            if self.is_full() {
                 return false;
             }
             if let Some((id, misc)) = self.checks.pop_front() {
@@ -116,9 +142,23 @@ impl Children {
         self.wants_start()
     }
 
+    fn begin_run(&mut self, run: Run, now: Instant) {
+        match self::run(&run.script, &[]) {
+            Ok(pid) => {
+                let (what, deadline) = (What::Run(run.id), Some(now + run.timeout));
+                self.running.push(Running { pid, what, deadline, started: now, asked: false });
+            }
+            Err(e) => self.ran.push((run.id, not_started(&e), true)),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.running.iter().filter(|c| !matches!(c.what, What::Run(_))).count() >= limits::CHILDREN
+    }
+
     /// True if a child could be started at once.
     pub fn wants_start(&self) -> bool {
-        self.running.len() < limits::CHILDREN && (!self.checks.is_empty() || self.next_script().is_some())
+        !self.runs.is_empty() || !self.is_full() && (!self.checks.is_empty() || self.next_script().is_some())
     }
 
     /// The first whose target's script before it has ended.
@@ -141,7 +181,7 @@ impl Children {
 
     /// Some child ended (SIGCHLD tells no more than that).
     pub fn reap(&mut self, out: &mut Vec<(u32, Verdict)>) {
-        let mut said = Vec::new();
+        let (mut said, mut ran) = (Vec::new(), Vec::new());
         self.running.retain(|child| {
             let Some(exit) = process::reap(child.pid) else { return true };
             match &child.what {
@@ -151,11 +191,13 @@ impl Children {
                     Exit::Signal(n) => said.push(format!("{target}: script was ended by signal {n}")),
                 },
                 What::Check { id, dynamic } => out.push((*id, verdict(exit, *dynamic, child.asked))),
+                What::Run(id) => ran.push((*id, verdict(exit, false, child.asked), true)),
                 What::Nobody => {}
             }
             false
         });
         self.said.append(&mut said);
+        self.ran.append(&mut ran);
     }
 
     pub fn deadline(&self) -> Option<Instant> {
@@ -168,6 +210,10 @@ impl Children {
             if child.deadline.is_some_and(|at| at <= now) {
                 let signal = if child.asked { libc::SIGKILL } else { libc::SIGTERM };
                 let _ = kill_group(child.pid, signal);
+                if let (true, What::Run(id)) = (child.asked, &child.what) {
+                    // It may hang in the kernel, and never end.
+                    self.ran.push((*id, Verdict::Down(Reason::Timeout(ITS_END)), false));
+                }
                 child.deadline = (!child.asked).then_some(now + GRACE);
                 child.asked = true;
             }
@@ -175,7 +221,7 @@ impl Children {
     }
 
     pub fn is_idle(&self) -> bool {
-        self.running.is_empty() && self.checks.is_empty() && self.scripts.is_empty()
+        self.running.is_empty() && self.checks.is_empty() && self.scripts.is_empty() && self.runs.is_empty()
     }
 }
 
@@ -197,7 +243,7 @@ fn not_started(e: &io::Error) -> Verdict {
 
 fn verdict(exit: Exit, dynamic: bool, timed_out: bool) -> Verdict {
     match exit {
-        _ if timed_out => Verdict::Down(Reason::Timeout("the program to end")),
+        _ if timed_out => Verdict::Down(Reason::Timeout(ITS_END)),
         Exit::Status(0) => Verdict::Up,
         Exit::Status(n @ 2..=255) if dynamic => Verdict::Weight((n - 2) as u32),
         Exit::Status(n) => Verdict::Down(Reason::Exit(n)),
@@ -216,6 +262,6 @@ mod tests {
         assert_eq!(verdict(Exit::Status(2), true, false), Verdict::Weight(0));
         assert_eq!(verdict(Exit::Status(255), true, false), Verdict::Weight(253));
         assert_eq!(verdict(Exit::Status(2), false, false), Verdict::Down(Reason::Exit(2)));
-        assert_eq!(verdict(Exit::Signal(9), false, true), Verdict::Down(Reason::Timeout("the program to end")));
+        assert_eq!(verdict(Exit::Signal(9), false, true), Verdict::Down(Reason::Timeout(ITS_END)));
     }
 }

@@ -66,7 +66,9 @@ impl Loading {
     pub fn begin(options: &Options) -> Result<Loading, String> {
         let path = path(options);
         let text = loader::read_file(&path)?;
-        let loader = Loader::new(&path.display().to_string(), text, host(options.config_id.as_deref(), false));
+        // As at the start: a script that cannot be run is not tracked. But an interface may well be away just now.
+        let host = Host { interfaces: None, ..host(options.config_id.as_deref(), true) };
+        let loader = Loader::new(&path.display().to_string(), text, host);
         Ok(Loading { loader: Some(loader), done: false })
     }
 

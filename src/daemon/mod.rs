@@ -6,11 +6,13 @@
 
 pub mod children;
 pub mod conn;
+pub mod files;
 pub mod load;
 pub mod logger;
 pub mod options;
 pub mod owned;
 pub mod pidfile;
+pub mod processes;
 pub mod tls;
 
 use crate::base::addr::{Family, IfName};
@@ -29,12 +31,14 @@ use crate::wire::op::{Key, News, Op, SocketKey};
 use crate::wire::{arp, ip, na};
 use children::Children;
 use conn::Conns;
+use files::Files;
 use load::Loading;
 use logger::Logger;
 use mio::unix::SourceFd;
 use mio::{Interest, Poll, Token};
 use options::Options;
 use owned::Record;
+use processes::Processes;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::IpAddr;
@@ -45,6 +49,7 @@ use std::time::Duration;
 const TIMER: Token = Token(0);
 const SIGNALS: Token = Token(1);
 const NEWS: Token = Token(2);
+const FILES: Token = Token(5);
 const FIRST_CHECK: usize = 16;
 const FIRST_SOCKET: usize = FIRST_CHECK + limits::PROBES;
 
@@ -84,6 +89,8 @@ pub struct Daemon {
     frames: OwnedFd,
     conns: Conns,
     children: Children,
+    files: Files,
+    processes: Processes,
     record: Record,
     logger: &'static Logger,
     loading: Option<Loading>,
@@ -155,6 +162,8 @@ impl Daemon {
             frames: socket::packet()?,
             conns: Conns::new(FIRST_CHECK, Box::new(conn::open)),
             children: Children::default(),
+            files: Files::default(),
+            processes: Processes::default(),
             record,
             logger,
             loading: None,
@@ -176,6 +185,12 @@ impl Daemon {
         daemon.watch(daemon.rtnl.news_fd().as_raw_fd(), NEWS)?;
         let seed = (sys::realtime_micros() as u32) ^ std::process::id();
         daemon.step(Event::Start { seed, owned });
+        let config = daemon.node.config().clone();
+        daemon.follow_files(&config);
+        daemon.processes.follow(&config, now());
+        if let Some(counts) = daemon.processes.all(now()) {
+            daemon.step(Event::Processes(&counts));
+        }
         daemon.dump()?;
         // IPVS was looked for, and its module loaded; programs that root's scripts start have all their rights again.
         if let Err(e) = sys::keep_capabilities(&RIGHTS) {
@@ -255,6 +270,13 @@ impl Daemon {
         for line in std::mem::take(&mut self.children.said) {
             log::warn!("{line}");
         }
+        if let Some(values) = self.files.due(at) {
+            self.tell_files(values);
+            self.watch_files();
+        }
+        if let Some(counts) = self.processes.step(at, limits::PROCESSES_PER_TURN) {
+            self.step(Event::Processes(&counts));
+        }
         if self.trim_at.is_some_and(|trim| trim <= at) {
             self.trim_at = None;
             sys::trim_text();
@@ -273,8 +295,9 @@ impl Daemon {
     fn wake_at(&self) -> Option<Instant> {
         let last = self.stopping.map(|at| at + LAST_SCRIPTS);
         let log = self.logger.wants_flush().map(|soon| now() + soon);
+        let tracked = [self.files.deadline(), self.processes.deadline()];
         let all = [self.node.deadline(), self.conns.deadline(), self.children.deadline(), last, log, self.trim_at];
-        all.into_iter().flatten().min()
+        all.into_iter().chain(tracked).flatten().min()
     }
 
     // ---- events -----------------------------------------------------------------------------------------------
@@ -311,6 +334,8 @@ impl Daemon {
                     self.children.abandon(id);
                 }
                 Effect::Spawn(spawn) => self.children.queue(spawn),
+                Effect::Run(run) => self.children.run(run),
+                Effect::StopRun(id) => self.children.stop_run(id),
                 Effect::Note(note) => self.notes.push(note),
             }
         }
@@ -323,6 +348,11 @@ impl Daemon {
             TIMER => drop(sys::timer_read(self.timer.as_fd())),
             SIGNALS => self.signals(),
             NEWS => self.news(token)?,
+            FILES => {
+                let (values, more) = self.files.ready(now());
+                self.tell_files(values);
+                self.still_ready.extend(more.then_some(token));
+            }
             check if self.conns.owns(check) => {
                 self.conns.ready(self.poll.registry(), check, now(), &mut self.verdicts);
                 self.take_verdicts();
@@ -358,6 +388,7 @@ impl Daemon {
         if self.stopping.is_none() {
             log::info!("Stopping");
             self.stopping = Some(now());
+            (self.files, self.processes) = (Files::default(), Processes::default());
             self.loading = None;
             self.calls.clear();
             self.step(Event::Stop);
@@ -415,9 +446,34 @@ impl Daemon {
         self.still_ready.push_back(token);
     }
 
+    // ---- tracked files ----------------------------------------------------------------------------------------
+
+    /// What they say is known before the configuration that asks for it.
+    fn follow_files(&mut self, config: &Config) {
+        let values = self.files.follow(config, now());
+        self.watch_files();
+        self.tell_files(values);
+    }
+
+    /// The queue is another one each time, and the old one left the poll when it was closed.
+    fn watch_files(&self) {
+        if let Some(Err(e)) = self.files.fd().map(|fd| self.watch(fd.as_raw_fd(), FILES)) {
+            log::warn!(target: "vrrp", "tracked files are not watched: {e}");
+        }
+    }
+
+    fn tell_files(&mut self, values: Vec<files::Value>) {
+        for (path, value) in values {
+            self.step(Event::File { path: &path, value });
+        }
+    }
+
     fn take_verdicts(&mut self) {
         for (id, verdict) in std::mem::take(&mut self.verdicts) {
             self.step(Event::Verdict(id, verdict));
+        }
+        for (id, verdict, ended) in std::mem::take(&mut self.children.ran) {
+            self.step(Event::Ran { id, verdict, ended });
         }
     }
 
@@ -603,6 +659,8 @@ impl Daemon {
                     log::warn!("{e}");
                 }
                 self.record.claim(owned::claims(&config));
+                self.follow_files(&config);
+                self.processes.follow(&config, now());
                 self.step(Event::Reload(Rc::new(config)));
                 log::info!("Reload done");
             }

@@ -3,12 +3,14 @@
 //! Descriptors are OwnedFd from birth and always close-on-exec; structures of the kernel go in and out as byte
 //! slices (`wire` builds and reads them) or live for one call here. Every function may be called with any argument.
 
-use std::ffi::{c_int, c_long, c_void};
+use std::ffi::{c_int, c_long, c_void, CString};
 use std::io::{self, Error};
 use std::mem::{size_of, zeroed};
 use std::ops::RangeInclusive;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::ptr::{from_mut, from_ref, null, null_mut};
 
@@ -280,6 +282,19 @@ fn ready(fd: BorrowedFd<'_>, events: std::ffi::c_short) -> bool {
 pub fn duplicate_inheritable(fd: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     // SAFETY: no pointers.
     owned(unsafe { libc::dup(fd.as_raw_fd()) })
+}
+
+/// A queue of what happens in watched directories; see `wire::inotify`.
+pub fn inotify() -> io::Result<OwnedFd> {
+    // SAFETY: no pointers.
+    owned(unsafe { libc::inotify_init1(libc::IN_NONBLOCK | libc::IN_CLOEXEC) })
+}
+
+/// Watches a directory; the number that its events will bear.
+pub fn inotify_watch(fd: BorrowedFd<'_>, dir: &Path, mask: u32) -> io::Result<i32> {
+    let dir = CString::new(dir.as_os_str().as_bytes())?;
+    // SAFETY: a live string that ends in a zero byte.
+    check(unsafe { libc::inotify_add_watch(fd.as_raw_fd(), dir.as_ptr(), mask | libc::IN_ONLYDIR) })
 }
 
 // ---- signals ----

@@ -6,6 +6,7 @@ use crate::base::addr::Mac;
 use crate::config::model::Script;
 use crate::wire::op::{Op, SocketKey};
 use std::net::IpAddr;
+use std::time::Duration;
 
 #[derive(Clone, PartialEq, Debug)]
 pub enum Effect {
@@ -32,6 +33,10 @@ pub enum Effect {
     Abandon(u32),
     /// Run a program; those of one target one after another.
     Spawn(Spawn),
+    /// Run a tracked script and tell how it ended.
+    Run(Run),
+    /// That run's result is not wanted any more.
+    StopRun(u32),
     Note(Note),
 }
 
@@ -42,4 +47,11 @@ pub struct Spawn {
     pub script: Script,
     /// Appended to the configured words.
     pub args: Vec<Box<str>>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Run {
+    pub id: u32,
+    pub script: Script,
+    pub timeout: Duration,
 }

@@ -22,6 +22,12 @@ pub enum Event<'a> {
     Answer(Op, Outcome),
     /// A check came to its end.
     Verdict(u32, Verdict),
+    /// A run of a tracked script has a result; `ended`: and its program is gone.
+    Ran { id: u32, verdict: Verdict, ended: bool },
+    /// The number in a tracked file. Before the start, and before a reload that brings new files, too.
+    File { path: &'a str, value: i64 },
+    /// How many processes of each vrrp_track_process run.
+    Processes(&'a [u32]),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

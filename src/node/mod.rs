@@ -10,6 +10,7 @@ pub mod links;
 pub mod lvs;
 pub mod note;
 pub mod table;
+pub mod track;
 pub mod vrrp;
 
 use crate::base::addr::{Endpoint, IfName, IpNet};
@@ -36,6 +37,10 @@ pub enum Timer {
     /// Addresses of that instance were taken away too often; it may try again.
     Stolen(usize),
     Check(u32),
+    /// The next run of a tracked script.
+    Script(usize),
+    /// The delay of a tracked process.
+    Process(usize),
     /// Look for IPVS again.
     Ipvs,
 }
@@ -66,6 +71,7 @@ pub struct Node {
     table: Table,
     pub vrrp: vrrp::Vrrp,
     pub lvs: lvs::Lvs,
+    track: track::Tracking,
     timers: Timers<Timer>,
     /// Of the MASTERs, apart from the rest: they may leave a little early, together.
     adverts: Timers<usize>,
@@ -89,6 +95,7 @@ pub struct Ctx<'a> {
     pub conf: &'a Config,
     pub links: &'a Links,
     pub virtual_ips: &'a BTreeSet<IpAddr>,
+    pub track: &'a track::Tracking,
     pub table: &'a mut Table,
     pub timers: &'a mut Timers<Timer>,
     pub adverts: &'a mut Timers<usize>,
@@ -123,6 +130,7 @@ impl Node {
             table: Table::default(),
             vrrp: vrrp::Vrrp::default(),
             lvs: lvs::Lvs::default(),
+            track: track::Tracking::default(),
             timers: Timers::default(),
             adverts: Timers::default(),
             dirty: BTreeSet::new(),
@@ -149,6 +157,8 @@ impl Node {
             Event::Reload(config) => self.reload(now, config, out, &mut calls, &mut told),
             Event::Stop => {
                 self.phase = Phase::Stopping;
+                self.track.stop(out);
+                self.track.file_timers(&mut self.timers);
                 let (vrrp, lvs, mut ctx) = self.split(now, out, &mut calls, &mut told);
                 vrrp.stop(&mut ctx);
                 lvs.stop(&mut ctx);
@@ -164,6 +174,20 @@ impl Node {
             Event::Verdict(id, verdict) => {
                 let (_, lvs, mut ctx) = self.split(now, out, &mut calls, &mut told);
                 lvs.verdict(id, verdict, &mut ctx);
+            }
+            Event::Ran { id, verdict, ended } => {
+                let (changed, note) = self.track.ran(id, verdict, ended, &self.config);
+                told.extend(note.map(Effect::Note));
+                self.trackers_changed(changed, now, out, &mut calls, &mut told);
+            }
+            Event::File { path, value } => {
+                let changed = self.track.file(path, value);
+                self.trackers_changed(changed, now, out, &mut calls, &mut told);
+            }
+            Event::Processes(counts) => {
+                let changed = self.track.processes(counts, now, &self.config);
+                self.track.file_timers(&mut self.timers);
+                self.trackers_changed(changed, now, out, &mut calls, &mut told);
             }
         }
         self.settle(out);
@@ -209,29 +233,68 @@ impl Node {
         calls: &'a mut Vec<Effect>,
         told: &'a mut Vec<Effect>,
     ) -> (&'a mut vrrp::Vrrp, &'a mut lvs::Lvs, Ctx<'a>) {
-        let Node { config, links, table, vrrp, lvs, timers, adverts, dirty, virtual_ips, .. } = self;
+        let Node { config, links, table, vrrp, lvs, track, timers, adverts, dirty, virtual_ips, .. } = self;
         let conf: &Config = config;
-        (vrrp, lvs, Ctx { now, conf, links, virtual_ips, table, timers, adverts, dirty, out, calls, told })
+        (vrrp, lvs, Ctx { now, conf, links, virtual_ips, track, table, timers, adverts, dirty, out, calls, told })
     }
 
     fn due(&mut self, now: Instant, out: &mut Vec<Effect>, calls: &mut Vec<Effect>, told: &mut Vec<Effect>) {
         let (vrrp, lvs, mut ctx) = self.split(now, out, calls, told);
         vrrp.adverts_due(&mut ctx);
+        let mut tracked = Vec::new();
         while let Some(timer) = ctx.timers.pop_due(now) {
             match timer {
                 Timer::Instance(i) => vrrp.due(i, &mut ctx),
                 Timer::Announce(i) => vrrp.announce_due(i, &mut ctx),
                 Timer::Stolen(i) => vrrp.stolen_due(i, &mut ctx),
                 Timer::Check(id) => lvs.due(id, &mut ctx),
+                Timer::Script(_) | Timer::Process(_) => tracked.push(timer),
                 Timer::Ipvs => ctx.out.push(Effect::OpenIpvs),
             }
         }
+        self.trackers_due(&tracked, now, out, calls, told);
         if self.table.retry_at().is_some_and(|at| at <= now) {
             self.table.unpark(now, None);
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
             for key in vrrp.deaf() {
                 vrrp.socket_refused(key, false, &mut ctx);
             }
+        }
+    }
+
+    fn trackers_due(
+        &mut self,
+        due: &[Timer],
+        now: Instant,
+        out: &mut Vec<Effect>,
+        calls: &mut Vec<Effect>,
+        told: &mut Vec<Effect>,
+    ) {
+        let before = told.len();
+        for timer in due {
+            match *timer {
+                Timer::Script(i) => out.extend(self.track.script_due(i, now, &self.config).map(Effect::Run)),
+                Timer::Process(i) => told.extend(self.track.process_due(i, now, &self.config).map(Effect::Note)),
+                _ => {}
+            }
+        }
+        if !due.is_empty() {
+            self.track.file_timers(&mut self.timers);
+            self.trackers_changed(told.len() > before, now, out, calls, told);
+        }
+    }
+
+    fn trackers_changed(
+        &mut self,
+        changed: bool,
+        now: Instant,
+        out: &mut Vec<Effect>,
+        calls: &mut Vec<Effect>,
+        told: &mut Vec<Effect>,
+    ) {
+        if changed {
+            let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
+            vrrp.trackers_changed(&mut ctx);
         }
     }
 
@@ -248,6 +311,9 @@ impl Node {
         if self.phase != Phase::Running {
             return;
         }
+        self.track.forget_timers(&mut self.timers);
+        self.track.reload(&old, now, &self.config, out);
+        self.track.file_timers(&mut self.timers);
         let (vrrp, lvs, mut ctx) = self.split(now, out, calls, told);
         vrrp.reload(&old, &mut ctx);
         lvs.reload(&old, &mut ctx);
@@ -405,6 +471,8 @@ impl Node {
                 // What was left and is not there is done with: later somebody else may put up the same.
                 self.left.retain(|key, _| !matches!(key, OwnedKey::Address { .. } | OwnedKey::Route(_)));
                 let seed = self.seed;
+                self.track.start(now, &self.config);
+                self.track.file_timers(&mut self.timers);
                 let (vrrp, lvs, mut ctx) = self.split(now, out, calls, told);
                 vrrp.start(&mut ctx);
                 lvs.start(seed, &mut ctx);

@@ -41,6 +41,13 @@ pub enum Note {
     Dropped { name: Box<str>, from: Option<IpAddr>, bad: Bad },
     PutBack { name: Box<str>, what: Box<str>, count: u32 },
     Stolen { name: Box<str>, what: Box<str> },
+    Priority { name: Box<str>, from: u8, to: u8 },
+    // Trackers. The name is the tracker's.
+    ScriptGood { name: Box<str> },
+    ScriptBad { name: Box<str>, reason: Reason },
+    ScriptReturns { name: Box<str>, status: i32 },
+    ScriptNotStarted { name: Box<str>, errno: i32 },
+    Processes { name: Box<str>, enough: bool },
     // Kernel.
     Refused { what: Box<str>, errno: i32 },
     Link { name: IfName, up: bool },
@@ -77,6 +84,7 @@ impl Note {
         match self {
             Fault { .. } | Stolen { .. } | ServerDown { .. } | QuorumDown { .. } | IpvsMissing => Level::Error,
             SameAddress { .. } | AddressList { .. } | Dropped { .. } | PutBack { .. } | Refused { .. } => Level::Warn,
+            ScriptBad { .. } | ScriptNotStarted { .. } | Processes { enough: false, .. } => Level::Warn,
             LinkGone { .. } | Leftover { .. } | CheckFailed { .. } => Level::Warn,
             _ => Level::Info,
         }
@@ -161,6 +169,19 @@ impl fmt::Display for Note {
             Stolen { name, what } => {
                 write!(f, "({name}) {what} is removed by somebody else again and again: find out by whom")
             }
+            Priority { name, from, to } => write!(f, "({name}) Changing effective priority from {from} to {to}"),
+            ScriptGood { name } => write!(f, "VRRP_Script({name}) succeeded"),
+            ScriptBad { name, reason: Reason::Exit(n) } => write!(f, "VRRP_Script({name}) failed (exited with status {n})"),
+            ScriptBad { name, reason: Reason::Signal(n) } => write!(f, "VRRP_Script({name}) failed (due to signal {n})"),
+            ScriptBad { name, reason: Reason::Timeout(_) } => write!(f, "VRRP_Script({name}) timed_out"),
+            ScriptBad { name, reason } => write!(f, "VRRP_Script({name}) failed ({reason})"),
+            ScriptReturns { name, status } => write!(f, "Script `{name}` now returning {status}"),
+            ScriptNotStarted { name, errno } => {
+                let why = std::io::Error::from_raw_os_error(*errno);
+                write!(f, "VRRP_Script({name}) could not be started: {why}; what it said last counts")
+            }
+            Processes { name, enough: true } => write!(f, "Quorum gained for tracked process {name}"),
+            Processes { name, enough: false } => write!(f, "Quorum lost for tracked process {name}"),
             Refused { what, errno } => {
                 write!(f, "kernel refused {what}: {}; tried again later", std::io::Error::from_raw_os_error(*errno))
             }

@@ -36,6 +36,8 @@ pub struct Plan {
     pub reloads: bool,
     pub new_index: bool,
     pub servers_fail: bool,
+    /// A script that all instances track, by this weight; 0 is FAULT.
+    pub tracks: Option<i32>,
 }
 
 impl Plan {
@@ -79,6 +81,7 @@ impl Plan {
             reloads: rng.one_in(3),
             new_index: rng.one_in(4),
             servers_fail: rng.one_in(2),
+            tracks: rng.one_in(2).then(|| if rng.one_in(2) { 0 } else { -60 }),
         }
     }
 }
@@ -117,6 +120,18 @@ fn unicast(plan: &Plan, router: usize, interface: &str) -> Option<Unicast> {
 pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
     let priority = if plan.equal_priorities { 100 } else { 150 - 25 * router as u8 };
     let vip_line = Vip::new;
+    let tracked: Vec<Track> = plan.tracks.iter().map(|w| Track { target: 0, weight: *w, reverse: false }).collect();
+    let script = VrrpScript {
+        name: "chk".into(),
+        script: Script { words: vec!["/bin/chk".into()], user: None, group: None },
+        interval: Duration::from_secs(1),
+        timeout: Duration::from_secs(2),
+        weight: 0,
+        reverse: false,
+        rise: 2,
+        fall: 2,
+        init_fail: false,
+    };
     let instance = |name: &str, interface: &str, vrid: u8, vips: Vec<Vip>| Instance {
         want_master: router == 0 && !plan.nopreempt,
         priority,
@@ -133,6 +148,7 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         },
         vips: if plan.six { Vec::new() } else { vips.clone() },
         excluded: if plan.six { vips } else { Vec::new() },
+        track: Tracks { scripts: tracked.clone(), ..Tracks::default() },
         group: plan.grouped.then_some(0),
         ..Instance::new(name, interface.parse().unwrap(), vrid)
     };
@@ -196,6 +212,8 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         members,
         notify: Notify::default(),
         smtp_alert: false,
+        track: Tracks::default(),
+        tracking_weight: true,
         notify_priority_changes: false,
     };
     Config {
@@ -205,7 +223,7 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
             instance("VI_GATEWAY", "eth1", 52, vec![vip_line(vip(1))]),
         ],
         groups: if plan.grouped { vec![group] } else { vec![] },
-        server_groups: vec![],
+        scripts: plan.tracks.map(|_| script).into_iter().collect(),
         services: vec![service],
         sync_daemon: Some(SyncDaemon { interface: "eth0".parse().unwrap(), instance: Some(0), id: 51 }),
         ..Config::default()

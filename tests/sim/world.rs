@@ -35,6 +35,8 @@ pub struct World {
     todo: VecDeque<Event<'static>>,
     /// Last octets of the real servers that do not answer.
     pub dead_servers: Vec<u8>,
+    /// Routers whose tracked script fails.
+    pub sick: Vec<usize>,
     /// Who the hosts of a segment believe to hold an address.
     pub arp: [BTreeMap<IpAddr, usize>; 2],
     pub faults_on: bool,
@@ -75,6 +77,8 @@ pub struct Router {
     foreign: BTreeMap<Key, u32>,
     last_news: BTreeMap<Option<Key>, Instant>,
     probes: BTreeMap<u32, u64>,
+    /// The run of the tracked script that is under way.
+    run: Option<(u32, u64)>,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +86,7 @@ enum What {
     Frame { to: usize, segment: usize, bytes: Vec<u8> },
     News { to: usize, epoch: u64, index: u64 },
     Verdict { to: usize, id: u32, seq: u64 },
+    Ran { to: usize, id: u32, seq: u64 },
 }
 
 impl World {
@@ -96,6 +101,7 @@ impl World {
             foreign: BTreeMap::new(),
             last_news: BTreeMap::new(),
             probes: BTreeMap::new(),
+            run: None,
         };
         let seq = rng.below(1000);
         World {
@@ -109,6 +115,7 @@ impl World {
             mail: BTreeMap::new(),
             todo: VecDeque::new(),
             dead_servers: Vec::new(),
+            sick: Vec::new(),
             arp: Default::default(),
             faults_on: true,
             trace,
@@ -144,6 +151,7 @@ impl World {
             self.say(r, || "is killed".into());
             self.forget_news(r);
             self.routers[r].probes.clear();
+            self.routers[r].run = None;
             self.routers[r].kernel.close_sockets();
         }
     }
@@ -164,6 +172,7 @@ impl World {
         self.routers[r].node = None;
         self.forget_news(r);
         self.routers[r].probes.clear();
+        self.routers[r].run = None;
         self.routers[r].kernel.close_sockets();
     }
 
@@ -293,6 +302,14 @@ impl World {
                 let verdict = if dead { Verdict::Down(Reason::Connect(111)) } else { Verdict::Up };
                 self.step(to, Event::Verdict(id, verdict));
             }
+            What::Ran { to, id, seq } => {
+                if self.routers[to].run == Some((id, seq)) {
+                    self.routers[to].run = None;
+                    let sick = self.sick.contains(&to);
+                    let verdict = if sick { Verdict::Down(Reason::Exit(1)) } else { Verdict::Up };
+                    self.step(to, Event::Ran { id, verdict, ended: true });
+                }
+            }
         }
     }
 
@@ -324,6 +341,7 @@ impl World {
         for effect in effects {
             let this = match &effect {
                 Effect::Send { .. } | Effect::Probe { .. } | Effect::Abandon(_) | Effect::OpenIpvs => 0,
+                Effect::Run(_) | Effect::StopRun(_) => 0,
                 Effect::Kernel(_) => 1,
                 Effect::Announce { .. } => 2,
                 Effect::Spawn(_) | Effect::Note(_) => 3,
@@ -381,6 +399,17 @@ impl World {
             }
             Effect::Abandon(id) => {
                 assert!(self.routers[r].probes.remove(&id).is_some(), "check {id} does not run");
+            }
+            Effect::Run(run) => {
+                self.seq += 1;
+                let seq = self.seq;
+                let before = self.routers[r].run.replace((run.id, seq));
+                assert!(before.is_none(), "the tracked script runs twice");
+                let takes = self.rng.between(100, 1_500_000);
+                self.later(takes, What::Ran { to: r, id: run.id, seq });
+            }
+            Effect::StopRun(id) => {
+                assert!(self.routers[r].run.take().is_some_and(|(of, _)| of == id), "run {id} is not under way");
             }
             Effect::Spawn(_) => {}
             Effect::Note(note) => self.say(r, || format!("says: {note}")),
@@ -499,8 +528,8 @@ impl World {
                 Some(node) => {
                     for (i, n) in node.vrrp.instances.iter().enumerate() {
                         text += &format!(
-                            "router {r} instance {i}: {:?} fault {:?} heard {:?} deadline {:?}\n",
-                            n.state, n.fault, n.heard, n.deadline
+                            "router {r} instance {i}: {:?} priority {} fault {:?} heard {:?} deadline {:?}\n",
+                            n.state, n.priority, n.fault, n.heard, n.deadline
                         );
                     }
                 }

@@ -11,7 +11,7 @@ use std::fmt::{Display, Write};
 pub fn write(out: &mut Writer, config: &Config) {
     statics(out, config);
     for i in &config.instances {
-        out.block(format_args!("vrrp_instance {}", quote(&i.name)), |out| instance(out, i));
+        out.block(format_args!("vrrp_instance {}", quote(&i.name)), |out| instance(out, i, config));
     }
     for g in &config.groups {
         out.block(format_args!("vrrp_sync_group {}", quote(&g.name)), |out| group(out, g, config));
@@ -74,6 +74,8 @@ fn members(out: &mut Writer, members: &[usize], config: &Config) {
 
 fn group(out: &mut Writer, g: &Group, config: &Config) {
     members(out, &g.members, config);
+    super::track::lists(out, config, &g.track);
+    out.flag("sync_group_tracking_weight", g.tracking_weight);
     notify(out, &g.notify);
     out.switch("smtp_alert", g.smtp_alert);
     out.switch("notify_priority_changes", g.notify_priority_changes);
@@ -87,7 +89,7 @@ fn notify(out: &mut Writer, n: &Notify) {
     out.script("notify", &n.any);
 }
 
-fn instance(out: &mut Writer, i: &Instance) {
+fn instance(out: &mut Writer, i: &Instance, config: &Config) {
     out.value("state", if i.want_master { "MASTER" } else { "BACKUP" });
     if !i.interface.as_str().is_empty() {
         out.value("interface", quote(i.interface.as_str()));
@@ -102,6 +104,7 @@ fn instance(out: &mut Writer, i: &Instance) {
     out.option("mcast_src_ip", i.mcast_src_ip);
     out.flag("track_src_ip", i.track_src_ip);
     out.flag("dont_track_primary", i.dont_track_primary);
+    super::track::lists(out, config, &i.track);
     garp(out, &i.garp);
     if let Some(extra) = i.garp_extra_if {
         out.value("garp_extra_if", format_args!("{}{}", if extra.all { "all " } else { "" }, extra.every.as_secs()));

@@ -102,6 +102,10 @@ pub struct Instance {
     pub deadline: Option<Instant>,
     /// A member of a sync group whose deadline has passed: waits for the others.
     pub wants_master: bool,
+    /// The effective one: the configured one and what the trackers make of it. 0: not known yet.
+    pub priority: u8,
+    /// A tracked script has not reported yet; it is waited for, in silence.
+    pub waits: bool,
     /// Why this instance may not take part, in words.
     pub fault: Option<Box<str>>,
     pub ifindex: Option<u32>,
@@ -158,6 +162,8 @@ impl Default for Instance {
             state: State::Init,
             deadline: None,
             wants_master: false,
+            priority: 0,
+            waits: false,
             fault: None,
             ifindex: None,
             source: None,
@@ -208,7 +214,7 @@ impl Instance {
             self.counters.zero_rcvd = self.counters.zero_rcvd.wrapping_add(1);
         }
         let theirs = advert.priority;
-        let ours = conf.priority;
+        let ours = self.priority;
         match self.state {
             State::Init | State::Fault => Reaction::Ignored,
             State::Backup if theirs == PRIORITY_STOP => {

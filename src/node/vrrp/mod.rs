@@ -7,6 +7,7 @@ pub mod packet;
 use super::effect::{Effect, Spawn};
 use super::links::Links;
 use super::note::{BackupWhy, Note};
+use super::track;
 use super::{Ctx, Owner, Timer};
 use crate::base::addr::{Family, IfName, IpNet};
 use crate::base::time::Instant;
@@ -52,6 +53,9 @@ impl Vrrp {
         let mut told = BTreeSet::new();
         for &i in new {
             let Some(g) = ctx.conf.instances.get(i).and_then(|c| c.group).filter(|g| told.insert(*g)) else { continue };
+            if self.waits(i, ctx.conf) && self.fault_of_group(i, ctx.conf).is_none() {
+                continue;
+            }
             if ctx.conf.groups.get(g).is_some_and(|g| g.members.iter().all(|m| new.contains(m))) {
                 let state = if self.fault_of_group(i, ctx.conf).is_some() { "FAULT" } else { "BACKUP" };
                 self.tell_group(i, state, ctx);
@@ -63,6 +67,7 @@ impl Vrrp {
             }
             match self.fault_of_group(i, ctx.conf) {
                 Some(why) => self.enter_fault(i, why, ctx),
+                None if self.waits(i, ctx.conf) => drop(ctx.dirty.insert(Owner::Instance(i))),
                 None => self.enter_backup(i, BackupWhy::Start, ctx),
             }
         }
@@ -96,7 +101,7 @@ impl Vrrp {
                     send(&mut gone, was, PRIORITY_STOP, ctx);
                     ctx.told.push(Effect::Note(Note::SentZero { name: was.name.clone() }));
                 }
-                notify(&was.name, "INSTANCE", "FAULT", was.priority, None, was.notify.any.as_ref(), ctx);
+                notify(&was.name, "INSTANCE", "FAULT", gone.priority, None, was.notify.any.as_ref(), ctx);
                 ctx.table.claim(&mut gone.claims, Vec::new());
             }
         }
@@ -105,7 +110,8 @@ impl Vrrp {
             let Some(conf) = ctx.conf.instances.get(i) else { continue };
             let Some(n) = self.instances.get_mut(i) else { continue };
             if n.state == State::Backup {
-                let (then, now) = (n.master_down(was, was.priority), n.master_down(conf, conf.priority));
+                let p = n.priority;
+                let (then, now) = (n.master_down(was, p), n.master_down(conf, p));
                 n.deadline = n.deadline.map(|at| (at + now) - then);
             }
             if n.state == State::Master && conf.vips != was.vips {
@@ -116,6 +122,7 @@ impl Vrrp {
             self.locate(i, ctx);
         }
         self.begin(&new, ctx);
+        self.begin_freed(ctx);
         for i in 0..self.instances.len() {
             self.obey_faults(i, ctx);
             // A group that was put together of a MASTER and a BACKUP.
@@ -142,7 +149,7 @@ impl Vrrp {
                 &conf.name,
                 "INSTANCE",
                 "STOP",
-                conf.priority,
+                n.priority,
                 conf.notify.stop.as_ref(),
                 conf.notify.any.as_ref(),
                 ctx,
@@ -165,14 +172,42 @@ impl Vrrp {
         }
         for i in 0..self.instances.len() {
             let Some(conf) = ctx.conf.instances.get(i) else { continue };
-            if names.iter().any(|n| watches(conf, n)) {
+            if names.iter().any(|n| watches(conf, n) || track::watches(i, n, ctx.conf)) {
                 self.locate(i, ctx);
                 ctx.dirty.insert(Owner::Instance(i));
             }
         }
         self.index(ctx);
+        self.obey_all(ctx);
+    }
+
+    /// What some instances track is another now.
+    pub fn trackers_changed(&mut self, ctx: &mut Ctx) {
+        if !self.running {
+            return;
+        }
+        for i in 0..self.instances.len() {
+            if track::tracks_of(i, ctx.conf).any(|t| *t != model::Tracks::default()) {
+                self.locate(i, ctx);
+            }
+        }
+        self.obey_all(ctx);
+    }
+
+    fn obey_all(&mut self, ctx: &mut Ctx) {
+        self.begin_freed(ctx);
         for i in 0..self.instances.len() {
             self.obey_faults(i, ctx);
+        }
+    }
+
+    /// Those that waited for a script and need not any more.
+    fn begin_freed(&mut self, ctx: &mut Ctx) {
+        let init = |i: &usize| self.instances.get(*i).is_some_and(|n| n.state == State::Init);
+        let free = |i: &usize| self.fault_of_group(*i, ctx.conf).is_some() || !self.waits(*i, ctx.conf);
+        let freed: Vec<usize> = (0..self.instances.len()).filter(init).filter(free).collect();
+        if !freed.is_empty() {
+            self.begin(&freed, ctx);
         }
     }
 
@@ -276,7 +311,7 @@ impl Vrrp {
             }
         }
         let name = || conf.name.clone();
-        let (theirs, ours) = (advert.priority, conf.priority);
+        let (theirs, ours) = (advert.priority, n.priority);
         match n.hear(conf, ctx.now, from, advert) {
             Reaction::Accepted => {
                 self.refile(i, ctx);
@@ -367,7 +402,7 @@ impl Vrrp {
             // The others have masters yet, or their turn comes a little later.
             let skew = |m: &usize| {
                 let (n, conf) = (self.instances.get(*m)?, ctx.conf.instances.get(*m)?);
-                Some(n.skew(conf, conf.priority))
+                Some(n.skew(conf, n.priority))
             };
             let smallest = group.members.iter().filter_map(skew).min();
             if let Some(n) = self.instances.get_mut(i) {
@@ -392,7 +427,7 @@ impl Vrrp {
             // The phase is kept: an early or late one does not move those after it.
             let next = at + conf.advert_int;
             n.deadline = Some(if next > ctx.now { next } else { ctx.now + conf.advert_int });
-            send(n, conf, conf.priority, ctx);
+            send(n, conf, n.priority, ctx);
             ctx.adverts.file(i, n.deadline);
         }
     }
@@ -421,7 +456,7 @@ impl Vrrp {
         n.counters.become_master = n.counters.become_master.wrapping_add(1);
         n.sequence.leap();
         n.deadline = Some(ctx.now + conf.advert_int);
-        send(n, conf, conf.priority, ctx);
+        send(n, conf, n.priority, ctx);
         let rounds = n.announce.start(ctx.now, &conf.garp);
         self.changed(i, Note::Master { name: conf.name.clone() }, "MASTER", ctx);
         self.announce(i, rounds, ctx);
@@ -436,7 +471,7 @@ impl Vrrp {
             n.learned = None;
         }
         let at_once = fresh && instance::acts_at_once(conf);
-        let wait = if at_once { Duration::ZERO } else { n.master_down(conf, conf.priority) };
+        let wait = if at_once { Duration::ZERO } else { n.master_down(conf, n.priority) };
         n.deadline = Some(ctx.now + wait);
         n.state = State::Backup;
         n.announce.stop();
@@ -469,7 +504,7 @@ impl Vrrp {
     }
 
     fn changed(&mut self, i: usize, note: Note, state: &'static str, ctx: &mut Ctx) {
-        let Some(conf) = ctx.conf.instances.get(i) else { return };
+        let (Some(n), Some(conf)) = (self.instances.get(i), ctx.conf.instances.get(i)) else { return };
         ctx.dirty.insert(Owner::Instance(i));
         ctx.told.push(Effect::Note(note));
         let script = match state {
@@ -477,7 +512,7 @@ impl Vrrp {
             "BACKUP" => &conf.notify.backup,
             _ => &conf.notify.fault,
         };
-        notify(&conf.name, "INSTANCE", state, conf.priority, script.as_ref(), conf.notify.any.as_ref(), ctx);
+        notify(&conf.name, "INSTANCE", state, n.priority, script.as_ref(), conf.notify.any.as_ref(), ctx);
         self.refile(i, ctx);
     }
 
@@ -503,7 +538,31 @@ impl Vrrp {
         };
         n.source = source(conf, ctx);
         n.last_source = n.source.or(n.last_source);
-        n.fault = fault(n, conf, ctx.links, &self.deaf);
+        let sum = ctx.track.sum(i, ctx.conf, ctx.links);
+        n.fault = fault(n, conf, ctx.links, &self.deaf).or(sum.fault);
+        n.waits = sum.waits;
+        self.set_priority(i, track::effective(conf.priority, sum.weight), ctx);
+    }
+
+    /// What the trackers make of the priority; a running master-down timer moves with it.
+    fn set_priority(&mut self, i: usize, priority: u8, ctx: &mut Ctx) {
+        let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
+        let before = if n.priority == 0 { conf.priority } else { n.priority };
+        n.priority = priority;
+        if before == priority {
+            return;
+        }
+        ctx.told.push(Effect::Note(Note::Priority { name: conf.name.clone(), from: before, to: priority }));
+        if n.state == State::Backup {
+            let (then, now) = (n.master_down(conf, before), n.master_down(conf, priority));
+            n.deadline = n.deadline.map(|at| (at + now) - then);
+            self.refile(i, ctx);
+        }
+    }
+
+    /// Does the instance, or a member of its group, wait for the first result of a script?
+    fn waits(&self, i: usize, conf: &Config) -> bool {
+        self.fellows(i, conf).iter().any(|m| self.instances.get(*m).is_some_and(|n| n.waits))
     }
 
     fn fault_of_group(&self, i: usize, conf: &Config) -> Option<Box<str>> {
@@ -532,7 +591,7 @@ impl Vrrp {
                 }
                 self.tell_group(i, "FAULT", ctx);
             }
-            (State::Fault, None) => {
+            (State::Fault, None) if !self.waits(i, ctx.conf) => {
                 self.enter_backup(i, BackupWhy::FaultGone, ctx);
                 self.announce_source(i, ctx);
                 for m in self.fellows(i, ctx.conf) {
@@ -571,7 +630,7 @@ impl Vrrp {
     /// An advert out of turn; the next regular one follows an interval later.
     fn advertise(&mut self, i: usize, ctx: &mut Ctx) {
         let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
-        send(n, conf, conf.priority, ctx);
+        send(n, conf, n.priority, ctx);
         n.deadline = Some(ctx.now + conf.advert_int);
         ctx.adverts.file(i, n.deadline);
     }
@@ -651,7 +710,7 @@ fn watches(conf: &model::Instance, name: &IfName) -> bool {
     let routes = conf.routes.iter().any(|r| r.dev.as_ref() == Some(name));
     // The source address of unicast may be on any interface.
     let source = conf.wire.unicast.is_some() && conf.wire.unicast_src_ip.or(conf.mcast_src_ip).is_some();
-    source || conf.interface == *name || vips || routes || conf.track_interfaces.contains(name)
+    source || conf.interface == *name || vips || routes
 }
 
 fn has_interface(conf: &model::Instance) -> bool {
@@ -706,7 +765,7 @@ fn fault(n: &Instance, conf: &model::Instance, links: &Links, deaf: &BTreeSet<So
     let own = (!conf.dont_track_primary && has_interface(conf)).then_some(&conf.interface);
     let vips = conf.vips.iter().chain(&conf.excluded).filter_map(|v| v.dev.as_ref());
     let routes = conf.routes.iter().filter_map(|r| r.dev.as_ref());
-    let watched = own.into_iter().chain(vips).chain(routes).chain(&conf.track_interfaces);
+    let watched = own.into_iter().chain(vips).chain(routes);
     if let Some(why) = watched.filter(|name| own.is_some() || **name != conf.interface).find_map(down) {
         return Some(why);
     }
