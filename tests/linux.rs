@@ -5,11 +5,12 @@ use holdfast::linux::ipvs::Ipvs;
 use holdfast::linux::netlink::{NewsEnd, Rtnl};
 use holdfast::linux::process::{self, Exit};
 use holdfast::linux::{socket, sys, Done};
+use holdfast::wire::ip::Head;
 use holdfast::wire::op::{
     AddressKey, AddressValue, DestValue, Forward, Key, Link, News, Op, Protocol, RouteKey, RouteValue, Scheduler,
     ServiceKey, ServiceValue, SocketKey, SyncRole, Value,
 };
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -178,7 +179,7 @@ fn each_operation_gets_its_own_answer() {
         address(4_000_000, net("10.0.0.9/32")),
         address(va, second.net),
         address(va, second.net),
-        Op::Add(Key::Socket(SocketKey { ifindex: va, protocol: 112, group: [224, 0, 0, 18].into() }), Value::Socket),
+        Op::Add(Key::Socket(SocketKey { ifindex: va, protocol: 112, address: [224, 0, 0, 18].into() }), Value::Socket),
         address(va, six.net),
     ];
     let done = apply(&mut rtnl, &ops);
@@ -310,11 +311,11 @@ fn adverts_cross_a_veth() {
     wait_for_link(&mut rtnl, "va", true);
     let all = dump(&mut rtnl);
     let open = |dev: &str| {
-        let key = SocketKey { ifindex: link(&all, dev).ifindex, protocol: 112, group: [224, 0, 0, 18].into() };
-        (socket::vrrp(&key, &name(dev)).unwrap(), key)
+        let key = SocketKey { ifindex: link(&all, dev).ifindex, protocol: 112, address: [224, 0, 0, 18].into() };
+        (socket::vrrp(&key, Some(&name(dev))).unwrap(), key)
     };
     let ((a, _), (b, key_b), (d, _)) = (open("va"), open("vb"), open("vd"));
-    let group = Ipv4Addr::new(224, 0, 0, 18);
+    let group = IpAddr::from([224, 0, 0, 18]);
     let packets: Vec<Vec<u8>> = (0..150u8)
         .map(|i| {
             // IPv4, no options, TTL 255, protocol 112; the kernel fills in length, id and checksum.
@@ -323,19 +324,19 @@ fn adverts_cross_a_veth() {
             p
         })
         .collect();
-    let batch: Vec<(Ipv4Addr, &[u8])> = packets.iter().map(|p| (group, p.as_slice())).collect();
+    let batch: Vec<(IpAddr, &[u8])> = packets.iter().map(|p| (group, p.as_slice())).collect();
     let (sent, fault) = socket::send_batch(a.as_fd(), &batch);
     assert!(fault.is_none(), "{fault:?}");
     assert_eq!(sent, 150);
     std::thread::sleep(Duration::from_millis(50));
     let mut buf = [0; 2048];
     for (i, p) in packets.iter().enumerate() {
-        let len = socket::recv(b.as_fd(), &mut buf).unwrap_or_else(|e| panic!("packet {i}: {e}"));
+        let len = socket::recv(b.as_fd(), Family::V4, &mut buf).unwrap_or_else(|e| panic!("packet {i}: {e}"));
         assert_eq!(len, 24);
         assert_eq!((buf[8], buf[9], &buf[12..16], &buf[20..24]), (255, 112, &[10, 0, 1, 99][..], &p[20..]));
     }
     let nothing = |fd: &std::os::fd::OwnedFd| {
-        let e = socket::recv(fd.as_fd(), &mut [0; 64]).unwrap_err();
+        let e = socket::recv(fd.as_fd(), Family::V4, &mut [0; 64]).unwrap_err();
         assert_eq!(e.kind(), std::io::ErrorKind::WouldBlock);
     };
     nothing(&b);
@@ -343,16 +344,23 @@ fn adverts_cross_a_veth() {
     nothing(&a);
     nothing(&d);
     // One that cannot be sent does not hold up the others.
-    let mixed = [batch[0], (Ipv4Addr::new(192, 0, 2, 1), &[0u8; 3][..]), batch[1]];
+    let mixed = [batch[0], (IpAddr::from([192, 0, 2, 1]), &[0u8; 3][..]), batch[1]];
     let (sent, fault) = socket::send_batch(a.as_fd(), &mixed);
     assert_eq!((sent, fault.map(|e| e.raw_os_error().is_some())), (2, Some(true)));
     std::thread::sleep(Duration::from_millis(20));
     for p in &packets[..2] {
-        assert_eq!(socket::recv(b.as_fd(), &mut buf).map(|n| buf[20..n].to_vec()).unwrap(), p[20..]);
+        assert_eq!(socket::recv(b.as_fd(), Family::V4, &mut buf).map(|n| buf[20..n].to_vec()).unwrap(), p[20..]);
     }
-    // What comes in on another interface is not for this socket, although its address is this host's.
+    // A packet to this host itself is for the socket of that address, and only on its interface.
     let frames = socket::packet().unwrap();
     let (va, vb) = (link(&all, "va"), link(&all, "vb"));
+    let own = |dev: &str, last: u8| {
+        let ifindex = if dev.is_empty() { 0 } else { link(&all, dev).ifindex };
+        let key = SocketKey { ifindex, protocol: 112, address: [10, 0, 1, last].into() };
+        socket::vrrp(&key, (!dev.is_empty()).then(|| name(dev)).as_ref())
+    };
+    let (here, anywhere, elsewhere) = (own("vb", 1).unwrap(), own("", 1).unwrap(), own("vd", 1).unwrap());
+    assert_eq!(own("vb", 77).unwrap_err().raw_os_error(), Some(libc::EADDRNOTAVAIL));
     let mut head = [0x45, 0, 0, 24, 0, 0, 0, 0, 255, 112, 0, 0, 10, 0, 1, 99, 10, 0, 1, 1];
     let sum: u32 = head.chunks(2).map(|c| u32::from(c[0]) << 8 | u32::from(c[1])).sum();
     let sum = !((sum & 0xffff) + (sum >> 16)) as u16;
@@ -360,9 +368,16 @@ fn adverts_cross_a_veth() {
     let frame = [&vb.mac.0[..], &va.mac.0, &[8, 0], &head, &[0x21, 9, 9, 9]].concat();
     socket::send_frame(frames.as_fd(), va.ifindex, &frame).unwrap();
     std::thread::sleep(Duration::from_millis(20));
-    assert_eq!(socket::recv(b.as_fd(), &mut buf).map(|n| buf[20..n].to_vec()).unwrap(), [0x21, 9, 9, 9]);
+    for fd in [&here, &anywhere] {
+        assert_eq!(
+            socket::recv(fd.as_fd(), Family::V4, &mut buf).map(|n| buf[20..n].to_vec()).unwrap(),
+            [0x21, 9, 9, 9]
+        );
+        nothing(fd);
+    }
     nothing(&b);
     nothing(&d);
+    nothing(&elsewhere);
     // ARP goes out on an interface by its number: a socket that hears only what comes in has it, on the other end.
     let protocol = i32::from(0x0806u16.to_be());
     let ears = sys::socket(libc::AF_PACKET, libc::SOCK_RAW, protocol).unwrap();
@@ -375,10 +390,51 @@ fn adverts_cross_a_veth() {
     // sockaddr_ll: the interface at 4.
     assert_eq!(from[4..8], vb.ifindex.to_ne_bytes());
     nothing(&frames);
-    assert!(socket::vrrp(&SocketKey { ifindex: 999, ..key_b }, &name("nosuch")).is_err());
+    assert!(socket::vrrp(&SocketKey { ifindex: 999, ..key_b }, Some(&name("nosuch"))).is_err());
 }
 
 /// `ipvsadm -Sn`, sorted; newer ones say the tunnel type, older ones do not.
+#[test]
+fn adverts_cross_a_veth_over_ipv6() {
+    if !alone() {
+        return;
+    }
+    ip("link add va type veth peer name vb");
+    let mut rtnl = Rtnl::open().unwrap();
+    for (dev, last) in [("va", "a"), ("vb", "b")] {
+        ip(&format!("link set {dev} up"));
+        ip(&format!("-6 addr add fe80::{last}/64 dev {dev} nodad"));
+    }
+    wait_for_link(&mut rtnl, "va", true);
+    let all = dump(&mut rtnl);
+    let open = |dev: &str, address: &str| {
+        let address = address.parse().unwrap();
+        socket::vrrp(&SocketKey { ifindex: link(&all, dev).ifindex, protocol: 112, address }, Some(&name(dev))).unwrap()
+    };
+    let (a, b, b_own) = (open("va", "ff02::12"), open("vb", "ff02::12"), open("vb", "fe80::b"));
+    let packet = |dst: &str, ttl: u8| {
+        let (src, dst) = ("fe80::a".parse().unwrap(), dst.parse().unwrap());
+        let mut w = holdfast::base::bytes::Writer::new();
+        Head { src, dst, ttl, protocol: 112 }.emit(1, 8, &mut w);
+        w.put(&[0x31, 7, 100, 0, 0, 100, 0x12, 0x34]);
+        (dst, w.bytes)
+    };
+    let packets = [packet("ff02::12", 255), packet("fe80::b", 64)];
+    let batch: Vec<(IpAddr, &[u8])> = packets.iter().map(|(to, bytes)| (*to, bytes.as_slice())).collect();
+    let (sent, fault) = socket::send_batch(a.as_fd(), &batch);
+    assert_eq!((sent, fault.map(|e| e.to_string())), (2, None));
+    std::thread::sleep(Duration::from_millis(50));
+    let mut buf = [0; 2048];
+    for (fd, (_, sent)) in [&b, &b_own].into_iter().zip(&packets) {
+        let got = socket::recv(fd.as_fd(), Family::V6, &mut buf).map(|n| buf[..n].to_vec()).unwrap();
+        assert_eq!(Head::parse(&got), Head::parse(sent));
+    }
+    for fd in [&a, &b, &b_own] {
+        let e = socket::recv(fd.as_fd(), Family::V6, &mut buf).unwrap_err();
+        assert_eq!(e.kind(), std::io::ErrorKind::WouldBlock);
+    }
+}
+
 fn ipvsadm() -> Vec<String> {
     let out = Command::new("ipvsadm").args(["-S", "-n"]).output().expect("ipvsadm");
     let mut lines: Vec<String> = String::from_utf8_lossy(&out.stdout)

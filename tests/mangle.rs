@@ -1,7 +1,9 @@
 //! Configurations with bytes flipped, cut, spliced and repeated: whatever comes, a load ends, and does not panic.
 
+use holdfast::base::addr::Family;
 use holdfast::config::dump::dump;
 use holdfast::config::loader::{load, Host, ScriptFile};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// xorshift64*: the same rounds each time.
@@ -93,7 +95,16 @@ fn check(config: &holdfast::config::model::Config) {
     for i in &config.instances {
         assert!(i.vrid > 0 && i.priority > 0);
         assert!(i.advert_int >= Duration::from_millis(10) && i.down_timer_adverts > 0);
-        assert!(i.vips.len() <= 255);
+        assert!(i.vips.len() <= 255 && i.vips.iter().all(|v| v.net.family() == i.wire.family));
+        assert!(match i.wire.version {
+            2 => i.advert_int.subsec_nanos() == 0 && i.advert_int <= Duration::from_secs(255),
+            v =>
+                v == 3 && i.advert_int <= Duration::from_millis(40_950) && i.auth == holdfast::config::model::Auth::None,
+        });
+        let other = |ip: &IpAddr| Family::of(ip) != i.wire.family;
+        let peers = i.wire.unicast.iter().flat_map(|u| &u.peers).map(|p| p.ip);
+        assert!(!peers.chain([i.wire.group]).chain(i.wire.unicast_src_ip).any(|ip| other(&ip)));
+        assert!(!i.interface.as_str().is_empty() || i.vips.iter().chain(&i.excluded).all(|v| v.dev.is_some()));
         assert!(i.group.is_none_or(|g| g < config.groups.len()));
         assert!(i.garp.repeat > 0 && i.garp.refresh_repeat > 0);
     }

@@ -6,14 +6,17 @@ use holdfast::base::time::Instant;
 use holdfast::base::verdict::{Reason, Verdict};
 use holdfast::config::loader::{load, Host};
 use holdfast::node::effect::Effect;
-use holdfast::node::event::Event;
+use holdfast::node::event::{Event, Outcome};
 use holdfast::node::vrrp::instance::State;
 use holdfast::node::Node;
+use holdfast::wire::ah;
+use holdfast::wire::ip::Head;
 use holdfast::wire::ipv4::Ipv4;
 use holdfast::wire::op::{AddressKey, AddressValue, Key, Link, News, Op};
 use holdfast::wire::vrrp;
 use std::net::Ipv4Addr;
 use std::rc::Rc;
+use std::time::Duration;
 
 const SECOND: u64 = 1_000_000;
 const OTHER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
@@ -28,7 +31,7 @@ struct Desk {
 }
 
 impl Desk {
-    /// One interface, eth0 with 10.0.0.1/24.
+    /// One interface, eth0 with 10.0.0.1/24 and fe80::1/64.
     fn new(text: &str) -> Desk {
         let host = Host { hostname: "desk".into(), config_id: "desk".into(), ..Host::default() };
         let loaded = load("test.conf", text.as_bytes().to_vec(), host);
@@ -40,10 +43,12 @@ impl Desk {
         desk.step(Event::Start { seed: 1, owned: Vec::new() });
         let name: IfName = "eth0".parse().unwrap();
         let link = Link { ifindex: 2, name, up: true, mac: Mac([2, 0, 0, 0, 0, 1]), mtu: 1500, no_arp: false };
-        let net: IpNet = "10.0.0.1/24".parse().unwrap();
-        let address =
-            News::Address { key: AddressKey { ifindex: 2, net }, value: AddressValue::default(), primary: true };
-        for news in [News::DumpBegin, News::Link(link), address, News::DumpDone] {
+        let address = |net: &str| {
+            let key = AddressKey { ifindex: 2, net: net.parse::<IpNet>().unwrap() };
+            News::Address { key, value: AddressValue::default(), primary: true }
+        };
+        let (v4, v6) = (address("10.0.0.1/24"), address("fe80::1/64"));
+        for news in [News::DumpBegin, News::Link(link), v4, v6, News::DumpDone] {
             desk.step(Event::Kernel(news));
         }
         desk
@@ -90,8 +95,13 @@ impl Desk {
 fn advert(from: Ipv4Addr, vrid: u8, priority: u8, pass: Option<&[u8; 8]>) -> Vec<u8> {
     let mut w = Writer::new();
     let vip = Ipv4Addr::new(10, 0, 0, 100);
-    Ipv4 { id: 1, ttl: 255, protocol: 112, src: from, dst: Ipv4Addr::new(224, 0, 0, 18) }.emit(20, &mut w);
-    vrrp::emit(vrid, priority, 1, pass, std::iter::once(vip), &mut w);
+    let dst = Ipv4Addr::new(224, 0, 0, 18);
+    Ipv4 { id: 1, ttl: 255, protocol: 112, src: from, dst }.emit(20, &mut w);
+    let auth = pass.map_or(vrrp::Auth::None, |pass| vrrp::Auth::Pass(*pass));
+    let ends = vrrp::Ends { src: from.into(), dst: dst.into() };
+    let interval = Duration::from_secs(1);
+    let advert = vrrp::Outgoing { version: 2, vrid, priority, interval, auth, rule: vrrp::Rule::Plain, ends };
+    advert.emit(std::iter::once(vip.into()), &mut w);
     w.bytes
 }
 
@@ -289,8 +299,13 @@ fn foreign_and_broken_packets_change_nothing() {
         }
         // Bytes that only the kernel looks at may change in a good packet, and two changes may even out in the sum.
         let harmless = Ipv4::parse(&bytes).is_ok_and(|(ip, payload)| {
-            let valid = |a: vrrp::Advert| a.vrid == 51 && a.interval == 1 && a.auth == vrrp::Auth::Pass(*b"example\0");
-            ip.ttl == 255 && ip.protocol == 112 && vrrp::Advert::parse(payload).is_ok_and(valid)
+            let second = Duration::from_secs(1);
+            let valid =
+                |a: vrrp::Advert| a.vrid == 51 && a.interval == second && a.auth == vrrp::Auth::Pass(*b"example\0");
+            let ends = vrrp::Ends { src: ip.src.into(), dst: ip.dst.into() };
+            let group = Ipv4Addr::new(224, 0, 0, 18);
+            let parsed = vrrp::Advert::parse(payload, 2, ends, &[vrrp::Rule::Plain]);
+            ip.ttl == 255 && ip.protocol == 112 && ip.dst == group && parsed.is_ok_and(valid)
         });
         if harmless {
             valid += 1;
@@ -334,6 +349,218 @@ fn a_router_given_twice_survives_reloads() {
     }
     d.step(Event::Stop);
     assert!(d.node.is_stopped() && d.node.table().is_empty_handed());
+}
+
+// ---- the forms of adverts --------------------------------------------------------------------------------------
+
+/// An advert of version 3 for router 51.
+fn advert3(src: &str, dst: &str, ttl: u8, priority: u8, centiseconds: u64, rule: vrrp::Rule) -> Vec<u8> {
+    let ends = vrrp::Ends { src: src.parse().unwrap(), dst: dst.parse().unwrap() };
+    let interval = Duration::from_millis(10 * centiseconds);
+    let auth = vrrp::Auth::None;
+    let advert = vrrp::Outgoing { version: 3, vrid: 51, priority, interval, auth, rule, ends };
+    let mut w = Writer::new();
+    Head { src: ends.src, dst: ends.dst, ttl, protocol: 112 }.emit(1, advert.size(0), &mut w);
+    advert.emit(std::iter::empty(), &mut w);
+    w.bytes
+}
+
+fn heads(effects: &[Effect]) -> Vec<Head> {
+    let head = |e: &Effect| match e {
+        Effect::Send { bytes, .. } => Head::parse(bytes).map(|(head, _)| head),
+        _ => None,
+    };
+    effects.iter().filter_map(head).collect()
+}
+
+fn sockets(d: &Desk) -> Vec<String> {
+    let wanted = d.node.table().wanted().filter(|(k, _)| matches!(k, Key::Socket(_)));
+    wanted.map(|(k, _)| k.to_string()).collect()
+}
+
+#[test]
+fn unicast_goes_to_each_peer_and_to_nobody_else() {
+    let mut d = Desk::new(&instance(
+        "version 3\n check_unicast_src\n unicast_ttl 9\n unicast_peer {\n 10.0.0.2\n 10.9.0.3 min_ttl 60 max_ttl 64\n }",
+    ));
+    assert_eq!(sockets(&d), ["socket for protocol 112 on interface 2, address 10.0.0.1"]);
+    let all = heads(&d.pass(4.0));
+    let to: Vec<String> = all.iter().map(|h| format!("{} {}", h.dst, h.ttl)).collect();
+    assert_eq!(to, ["10.0.0.2 9", "10.9.0.3 9"]);
+    assert!(all.iter().all(|h| h.src.to_string() == "10.0.0.1"));
+    // Who is no peer, and who comes from too near or too far, is not heard; nor is the group.
+    let pseudo = vrrp::Rule::Pseudo;
+    for bytes in [
+        advert3("10.0.0.4", "10.0.0.1", 255, 200, 100, pseudo),
+        advert3("10.9.0.3", "10.0.0.1", 59, 200, 100, pseudo),
+        advert3("10.9.0.3", "10.0.0.1", 65, 200, 100, pseudo),
+        advert3("10.0.0.2", "224.0.0.18", 255, 200, 100, pseudo),
+    ] {
+        d.step(Event::Packet { ifindex: 2, bytes: &bytes });
+        assert_eq!(d.state(), State::Master, "{bytes:02x?}");
+    }
+    let (stranger, ttl) = (vrrp::Bad::Stranger.index(), vrrp::Bad::PeerTtl(0).index());
+    let dropped = d.node.vrrp.instances[0].counters.dropped;
+    assert_eq!((dropped[stranger], dropped[ttl]), (1, 2));
+    let bytes = advert3("10.9.0.3", "10.0.0.1", 60, 200, 100, pseudo);
+    d.step(Event::Packet { ifindex: 2, bytes: &bytes });
+    assert_eq!(d.state(), State::Backup);
+    assert_eq!(heads(&d.step(Event::Stop)), []);
+}
+
+#[test]
+fn an_old_unicast_peer_is_answered_in_its_own_way() {
+    for (more, old_is_heard) in [("", true), ("old_unicast_checksum never", false)] {
+        let mut d = Desk::new(&instance(&format!("version 3\n unicast_peer {{\n 10.0.0.2\n }}\n {more}")));
+        d.pass(4.0);
+        let bytes = advert3("10.0.0.2", "10.0.0.1", 255, 50, 100, vrrp::Rule::PseudoGroup);
+        let effects = d.step(Event::Packet { ifindex: 2, bytes: &bytes });
+        let sent = effects.iter().find_map(|e| match e {
+            Effect::Send { bytes, .. } => Some(bytes.clone()),
+            _ => None,
+        });
+        assert_eq!(sent.is_some(), old_is_heard);
+        if let Some(sent) = sent {
+            let (head, payload) = Head::parse(&sent).unwrap();
+            let ends = vrrp::Ends { src: head.src, dst: head.dst };
+            assert!(vrrp::Advert::parse(payload, 3, ends, &[vrrp::Rule::PseudoGroup]).is_ok());
+        }
+    }
+}
+
+#[test]
+fn without_an_interface_the_source_address_is_enough() {
+    let text =
+        "vrrp_instance VI_1 {\n virtual_router_id 51\n unicast_src_ip 10.0.0.1\n unicast_peer {\n 10.0.0.2\n }\n\
+                virtual_ipaddress {\n 10.0.0.100 dev eth0\n }\n}\n";
+    let mut d = Desk::new(text);
+    assert_eq!(sockets(&d), ["socket for protocol 112 on interface 0, address 10.0.0.1"]);
+    let effects = d.pass(4.0);
+    assert_eq!(operations(&effects), ["add address 10.0.0.100/32 on interface 2"]);
+    // What the kernel refuses is tried again.
+    let key = d.node.table().wanted().map(|(k, _)| *k).find(|k| matches!(k, Key::Socket(_))).unwrap();
+    d.step(Event::Answer(Op::Add(key, holdfast::wire::op::Value::Socket), Outcome::Refused(99)));
+    assert_eq!(d.state(), State::Fault);
+    d.pass(5.1);
+    assert_eq!(d.state(), State::Backup);
+    // Without that address it waits until the address is there, on whatever interface.
+    let mut d = Desk::new(&text.replace("10.0.0.1\n", "10.0.0.44\n"));
+    assert_eq!((d.state(), sockets(&d).len()), (State::Fault, 0));
+    d.pass(20.0);
+    assert_eq!(d.state(), State::Fault);
+    let key = AddressKey { ifindex: 2, net: "10.0.0.44/32".parse().unwrap() };
+    d.step(Event::Kernel(News::Address { key, value: AddressValue::default(), primary: true }));
+    assert_eq!((d.state(), sockets(&d).len()), (State::Backup, 1));
+}
+
+#[test]
+fn unicast_without_peers_is_a_fault_if_it_is_to_be() {
+    let mut d = Desk::new(&instance("unicast_peer {\n }"));
+    assert!(priorities(&d.pass(4.0)).is_empty());
+    assert_eq!(d.state(), State::Master);
+    let d = Desk::new(&instance("unicast_fault_no_peer\n unicast_peer {\n }"));
+    assert_eq!(d.state(), State::Fault);
+}
+
+#[test]
+fn version_3_goes_by_the_masters_interval() {
+    let mut d = Desk::new(&instance("version 3").replace("advert_int 1", "advert_int 0.05"));
+    // 150 ms and a skew of 156/256 of 50 ms.
+    d.pass(0.180_4);
+    assert_eq!(d.state(), State::Backup);
+    d.pass(0.000_1);
+    assert_eq!(d.state(), State::Master);
+    assert_eq!(priorities(&d.pass(0.5)).len(), 10);
+    let slow = advert3("10.0.0.2", "224.0.0.18", 255, 200, 200, vrrp::Rule::Pseudo);
+    d.step(Event::Packet { ifindex: 2, bytes: &slow });
+    assert_eq!(d.state(), State::Backup);
+    // 6 s and a skew of 156/256 of 2 s.
+    d.pass(7.218);
+    assert_eq!(d.state(), State::Backup);
+    d.pass(0.001);
+    assert_eq!(d.state(), State::Master);
+    // As MASTER it goes by its own again, and no time at all is no interval.
+    let never = advert3("10.0.0.2", "224.0.0.18", 255, 200, 0, vrrp::Rule::Pseudo);
+    d.step(Event::Packet { ifindex: 2, bytes: &never });
+    assert_eq!(d.state(), State::Master);
+}
+
+#[test]
+fn version_3_without_a_pseudo_header() {
+    let plain = advert3("10.0.0.2", "224.0.0.18", 255, 200, 100, vrrp::Rule::Plain);
+    let mut d = Desk::new(&instance("version 3"));
+    d.pass(4.0);
+    let effects = d.step(Event::Packet { ifindex: 2, bytes: &plain });
+    let text: Vec<String> =
+        effects.iter().map(|e| if let Effect::Note(n) = e { n.to_string() } else { String::new() }).collect();
+    assert!(text.len() == 1 && text[0].contains("v3_checksum_as_v2"), "{text:?}");
+    let mut d = Desk::new(&instance("version 3\n v3_checksum_as_v2"));
+    d.pass(4.0);
+    d.step(Event::Packet { ifindex: 2, bytes: &plain });
+    assert_eq!(d.state(), State::Backup);
+}
+
+/// keepalived's packet number 1 of router 51, priority 150, for 10.0.0.100 and .101, key 12345678, from 10.0.0.1.
+const SEALED: &str = "45c0004400010000ff33d0b20a000001e0000012700400000a000001000000014d139135f5e81c108ab08a6d\
+                      21339602020132000a0000640a0000650000000000000000";
+
+#[test]
+fn sealed_adverts_count_once() {
+    let bytes: Vec<u8> =
+        (0..SEALED.len() / 2).map(|i| u8::from_str_radix(&SEALED[2 * i..2 * i + 2], 16).unwrap()).collect();
+    let auth = |key: &str| format!("mcast_src_ip 10.0.0.7\n authentication {{\n auth_type AH\n auth_pass {key}\n }}");
+    let mut d = Desk::new(&instance(&auth("12345678")));
+    assert_eq!(sockets(&d), ["socket for protocol 51 on interface 2, group 224.0.0.18"]);
+    d.pass(4.0);
+    d.step(Event::Packet { ifindex: 2, bytes: &bytes });
+    assert_eq!(d.state(), State::Backup);
+    d.pass(4.0);
+    assert_eq!(d.state(), State::Master);
+    d.step(Event::Packet { ifindex: 2, bytes: &bytes });
+    assert_eq!(d.state(), State::Master, "somebody sends it again");
+    assert_eq!(d.node.vrrp.instances[0].counters.dropped[vrrp::Bad::Sequence(0).index()], 1);
+    let numbers: Vec<u32> = d
+        .pass(3.0)
+        .iter()
+        .filter_map(|e| match e {
+            Effect::Send { bytes, .. } => ah::open(b"12345678", bytes).ok().map(|o| o.sequence),
+            _ => None,
+        })
+        .collect();
+    assert!(numbers.len() == 3 && numbers[0] > 1 && numbers.windows(2).all(|n| n[0] < n[1]), "{numbers:?}");
+    let mut d = Desk::new(&instance(&auth("12345679")));
+    d.pass(4.0);
+    d.step(Event::Packet { ifindex: 2, bytes: &bytes });
+    assert_eq!(d.state(), State::Master, "another key");
+}
+
+#[test]
+fn ipv6_speaks_from_its_link_local_address() {
+    let text = "vrrp_instance VI_6 {\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {\n fe80::51\n fd00::1/64\n }\n\
+                virtual_ipaddress_excluded {\n 10.0.0.200\n }\n}\n";
+    let mut d = Desk::new(&(text.to_string() + &instance("")));
+    assert_eq!(
+        sockets(&d),
+        [
+            "socket for protocol 112 on interface 2, group 224.0.0.18",
+            "socket for protocol 112 on interface 2, group ff02::12"
+        ]
+    );
+    let effects = d.pass(4.0);
+    let six: Vec<Head> = heads(&effects).into_iter().filter(|h| h.dst.is_ipv6()).collect();
+    let (src, dst) = ("fe80::1".parse().unwrap(), "ff02::12".parse().unwrap());
+    assert_eq!(six, [Head { src, dst, ttl: 255, protocol: 112 }]);
+    let added = operations(&effects);
+    for address in ["fe80::51/128", "fd00::1/64", "10.0.0.200/32", "10.0.0.100/32"] {
+        assert!(added.contains(&format!("add address {address} on interface 2")), "{address}: {added:?}");
+    }
+    let told = effects.iter().filter(|e| matches!(e, Effect::Announce { ip, .. } if ip.is_ipv6())).count();
+    assert_eq!(told, 10, "two addresses, five rounds");
+    // The same VRID of the other family is another router.
+    let better = advert3("fe80::2", "ff02::12", 255, 200, 100, vrrp::Rule::Pseudo);
+    d.step(Event::Packet { ifindex: 2, bytes: &better });
+    let states: Vec<State> = d.node.vrrp.instances.iter().map(|n| n.state).collect();
+    assert_eq!(states, [State::Backup, State::Master]);
 }
 
 // ---- trackers --------------------------------------------------------------------------------------------------

@@ -289,7 +289,7 @@ fn take_over(w: &mut World, plan: &Plan) {
     let [master] = w.masters(0)[..] else { panic!("no single master") };
     let last = w.now;
     w.crash(master);
-    let limit = Instant(w.now.0 + (plan.advert_int * 5 + plan.preempt_delay) * SECOND);
+    let limit = Instant(w.now.0 + plan.advert_ms * 5_000 + plan.preempt_delay * SECOND);
     while w.masters(0).is_empty() && w.now < limit {
         w.run_until(Instant(w.now.0 + 1_000));
     }

@@ -41,7 +41,7 @@ pub fn run(name: &str, args: Vec<OsString>) -> u8 {
 
 fn version() -> String {
     let tls = if cfg!(feature = "tls") { "TLS" } else { "no TLS" };
-    format!("holdfast v{} (VRRPv2, IPVS, {tls}; takes keepalived.conf)", env!("CARGO_PKG_VERSION"))
+    format!("holdfast v{} (VRRPv2, VRRPv3, IPVS, {tls}; takes keepalived.conf)", env!("CARGO_PKG_VERSION"))
 }
 
 /// A closed pipe is no reason to panic.

@@ -2,8 +2,8 @@
 //! Secrets are masked.
 
 use super::model::{
-    Auth, Check, CheckKind, Config, Global, Group, Http, Instance, Member, Notify, Route, Script, ServerGroup, Service,
-    Tracks, Tunnel, Url, Vip,
+    Auth, Check, CheckKind, Config, Global, Group, Http, Instance, Member, Notify, OldChecksum, Route, Script,
+    ServerGroup, Service, Tracks, Tunnel, Url, Vip, Wire,
 };
 use crate::base::addr::Family;
 use crate::wire::op::ServiceKey;
@@ -98,6 +98,7 @@ fn global(g: &Global, line: &mut dyn FnMut(&str)) {
         line(&format!(" Email notification = {to}"));
     }
     line(&format!(" VRRP IPv4 multicast group = {}", g.mcast_group4));
+    line(&format!(" VRRP IPv6 multicast group = {}", g.mcast_group6));
 }
 
 fn ssl(g: &Global, line: &mut dyn FnMut(&str)) {
@@ -118,7 +119,9 @@ fn instance(i: &Instance, config: &Config, line: &mut dyn FnMut(&str)) {
         line(&format!("   Kept in FAULT: {reason}"));
     }
     line(&format!("   Want State = {}", if i.want_master { "MASTER" } else { "BACKUP" }));
-    line(&format!("   Running on device = {}", i.interface));
+    if !i.interface.as_str().is_empty() {
+        line(&format!("   Running on device = {}", i.interface));
+    }
     tracks(&i.track, config, line);
     if i.dont_track_primary {
         line("   The device's own state is ignored");
@@ -138,10 +141,18 @@ fn instance(i: &Instance, config: &Config, line: &mut dyn FnMut(&str)) {
     if !i.preempt_delay.is_zero() {
         line(&format!("   Preempt delay = {}", Secs(i.preempt_delay)));
     }
-    if let Auth::Pass(_) = i.auth {
-        line("   Authentication type = SIMPLE_PASSWORD");
-        line(&format!("   Password = {MASK}"));
+    match i.auth {
+        Auth::None => {}
+        Auth::Pass(_) => {
+            line("   Authentication type = SIMPLE_PASSWORD");
+            line(&format!("   Password = {MASK}"));
+        }
+        Auth::Ah(_) => {
+            line("   Authentication type = IPSEC_AH");
+            line(&format!("   Password = {MASK}"));
+        }
     }
+    wire(&i.wire, line);
     if i.smtp_alert {
         line("   Mail alerts active");
     }
@@ -156,6 +167,26 @@ fn instance(i: &Instance, config: &Config, line: &mut dyn FnMut(&str)) {
         route(r, line);
     }
     notify(&i.notify, line);
+}
+
+fn wire(w: &Wire, line: &mut dyn FnMut(&str)) {
+    line(&format!("   VRRP Version = {}", w.version));
+    if let Some(ip) = w.unicast_src_ip {
+        line(&format!("   Using unicast src_ip = {ip}"));
+    }
+    if w.version == 3 && w.checksum_as_v2 {
+        line("   Checksum without pseudo-header");
+    }
+    let Some(u) = &w.unicast else { return line(&format!("   Multicast address = {}", w.group)) };
+    line(&format!("   Unicast TTL = {}, Check unicast src = {}", u.ttl, if u.check_src { "yes" } else { "no" }));
+    for p in &u.peers {
+        line(&format!("   Unicast Peer = {} min_ttl {} max_ttl {}", p.ip, p.min_ttl, p.max_ttl));
+    }
+    match u.old_checksum {
+        OldChecksum::Detect => {}
+        OldChecksum::Always => line("   Old unicast checksum"),
+        OldChecksum::Never => line("   Old unicast checksum = never"),
+    }
 }
 
 fn tracks(t: &Tracks, config: &Config, line: &mut dyn FnMut(&str)) {

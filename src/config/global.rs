@@ -11,7 +11,7 @@ use super::model::{
 use super::script;
 use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -56,6 +56,8 @@ pub struct GlobalDraft {
     pub garp: GarpDraft,
     pub sync: Option<SyncDraft>,
     pub version3: bool,
+    pub check_unicast_src: bool,
+    pub checksum_as_v2: bool,
     pub strict: bool,
     pub smtp_alert: Option<bool>,
     pub smtp_alert_vrrp: Option<bool>,
@@ -180,6 +182,18 @@ impl GlobalDraft {
                     }
                 }
             }
+            "vrrp_mcast_group6" => {
+                if let Some(arg) = node.arg(0) {
+                    match arg.str().parse::<Ipv6Addr>() {
+                        Ok(ip) if ip.is_multicast() => self.global.mcast_group6 = ip,
+                        _ => cx
+                            .bad(Code::Value, arg, format!("'{}' is not an IPv6 multicast address", arg.str()))
+                            .help("ff02::12 is used"),
+                    }
+                }
+            }
+            "vrrp_check_unicast_src" => self.check_unicast_src = true,
+            "v3_checksum_as_v2" => flag(&mut self.checksum_as_v2, cx.flag(node)),
             "vrrp_version" => self.version3 = cx.int(node, keyword).map_or(self.version3, |n| n == 3),
             "vrrp_garp_master_delay" => put(&mut self.garp.delay, cx.int_u32(node, keyword)),
             "vrrp_garp_master_repeat" => put(&mut self.garp.repeat, at_least(cx, node, keyword, 1)),

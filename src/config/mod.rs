@@ -18,6 +18,7 @@ mod lvs;
 pub mod marks;
 pub mod model;
 pub mod peer;
+mod protocol;
 pub mod refused;
 mod route;
 mod rule;

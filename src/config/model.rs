@@ -3,7 +3,7 @@
 
 use crate::base::addr::{Endpoint, Family, IfName, IpNet, Mac};
 use crate::wire::op::{Forward, Scheduler, ServiceKey};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -46,6 +46,7 @@ pub struct Global {
     pub smtp_server: Option<(Box<str>, u16)>,
     pub smtp_connect_timeout: Duration,
     pub mcast_group4: Ipv4Addr,
+    pub mcast_group6: Ipv6Addr,
     /// Gratuitous ARP: defaults for the instances.
     pub garp: Garp,
     /// SSL block: files and passphrase for SSL_GET, as written.
@@ -85,6 +86,7 @@ impl Default for Global {
             smtp_server: None,
             smtp_connect_timeout: Duration::from_secs(30),
             mcast_group4: crate::base::addr::VRRP_GROUP_V4,
+            mcast_group6: crate::base::addr::VRRP_GROUP_V6,
             garp: Garp::default(),
             ssl: None,
             vrrp: VrrpGlobal::default(),
@@ -485,6 +487,7 @@ pub struct Instance {
     pub name: Box<str>,
     /// `state MASTER`: wanted, yet elected all the same.
     pub want_master: bool,
+    /// Empty: there is none (unicast with a source address of its own).
     pub interface: IfName,
     pub vrid: u8,
     /// 1 to 255; 255 owns the addresses.
@@ -494,6 +497,7 @@ pub struct Instance {
     pub nopreempt: bool,
     pub preempt_delay: Duration,
     pub mcast_src_ip: Option<IpAddr>,
+    pub wire: Wire,
     pub dont_track_primary: bool,
     pub vips: Vec<Vip>,
     /// virtual_ipaddress_excluded: held, but not named in adverts.
@@ -554,6 +558,7 @@ impl Instance {
             nopreempt: false,
             preempt_delay: Duration::ZERO,
             mcast_src_ip: None,
+            wire: Wire::default(),
             dont_track_primary: false,
             vips: Vec::new(),
             excluded: Vec::new(),
@@ -591,6 +596,15 @@ impl Instance {
     }
 }
 
+impl Instance {
+    /// What makes it the same virtual router after a reload, and what no two may share: the interface (unicast without
+    /// one: the source address), VRID, family, and whether it is unicast.
+    pub fn identity(&self) -> (IfName, u8, Family, Option<Option<IpAddr>>) {
+        let unicast = self.wire.unicast.is_some().then_some(self.wire.unicast_src_ip);
+        (self.interface.clone(), self.vrid, self.wire.family, unicast)
+    }
+}
+
 /// VRRPv2 authentication (RFC 2338 5.3.6).
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Auth {
@@ -598,6 +612,65 @@ pub enum Auth {
     None,
     /// Eight bytes, padded with zeros.
     Pass([u8; 8]),
+    /// Their key, over all of a packet.
+    Ah([u8; 8]),
+}
+
+/// What an instance's adverts look like and where they go.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Wire {
+    pub family: Family,
+    /// 2 or 3.
+    pub version: u8,
+    /// vrrp_mcast_group4, vrrp_mcast_group6, mcast_dst_ip; not used when there are peers.
+    pub group: IpAddr,
+    /// unicast_peer; None: multicast.
+    pub unicast: Option<Unicast>,
+    pub unicast_src_ip: Option<IpAddr>,
+    /// v3_checksum_as_v2
+    pub checksum_as_v2: bool,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Wire {
+            family: Family::V4,
+            version: 2,
+            group: crate::base::addr::VRRP_GROUP_V4.into(),
+            unicast: None,
+            unicast_src_ip: None,
+            checksum_as_v2: false,
+        }
+    }
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Unicast {
+    pub peers: Vec<Peer>,
+    pub ttl: u8,
+    /// check_unicast_src: adverts of others than the peers are dropped.
+    pub check_src: bool,
+    /// unicast_fault_no_peer
+    pub fault_no_peer: bool,
+    pub old_checksum: OldChecksum,
+}
+
+/// A line of unicast_peer. The bounds are those of the TTL of what it sends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    pub ip: IpAddr,
+    pub min_ttl: u8,
+    pub max_ttl: u8,
+}
+
+/// old_unicast_checksum: version 3 summed with the multicast group in the pseudo-header.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum OldChecksum {
+    /// When a peer does so.
+    #[default]
+    Detect,
+    Always,
+    Never,
 }
 
 /// One line of virtual_ipaddress, virtual_ipaddress_excluded or static_ipaddress.

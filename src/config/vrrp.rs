@@ -10,6 +10,7 @@ use super::model::{
     Auth, Config, Deleted, ExtraGarp, Group, HmacMode, Instance, Ipvlan, Notify, Route, Rule, Script, SyncDaemon, Vip,
     Vmac,
 };
+use super::protocol::{self, ProtocolDraft};
 use super::script;
 use super::track;
 use super::tree::{Arg, Node};
@@ -17,6 +18,7 @@ use super::vlink;
 use super::words::{self, Place};
 use super::{address, route, rule};
 use crate::base::addr::{Family, IfName};
+use std::collections::hash_map::Entry;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -82,7 +84,7 @@ pub struct InstanceDraft {
     smtp_alert: Option<bool>,
     track: track::Lines,
     held: Option<Box<str>>,
-    version3: Option<bool>,
+    protocol: ProtocolDraft,
     strict: Option<bool>,
     lower_prio_no_advert: Option<bool>,
     higher_prio_send_advert: Option<bool>,
@@ -176,7 +178,7 @@ impl InstanceDraft {
             "notify_master_rx_lower_pri" => notify(cx, node, &mut self.notify_lower),
             "notify_priority_changes" => self.notify_priority_changes = cx.flag(node).or(self.notify_priority_changes),
             "smtp_alert" => self.smtp_alert = cx.flag(node).or(self.smtp_alert),
-            "version" => self.version3 = cx.int(node, keyword).map(|n| n == 3).or(self.version3),
+            word if protocol::WORDS.contains(&word) => self.protocol.entry(cx, node, keyword),
             "accept" => self.accept = Some(true),
             "no_accept" => self.accept = Some(false),
             "strict_mode" => self.strict = cx.flag(node).or(self.strict),
@@ -256,17 +258,7 @@ impl InstanceDraft {
             match keyword.word {
                 "auth_type" => match arg.str().as_ref() {
                     "PASS" => self.auth_type = Some(AuthType::Pass),
-                    "AH" => {
-                        self.auth_type = Some(AuthType::Ah);
-                        cx.warn(
-                            Code::Safeguard,
-                            arg.span(),
-                            "AH",
-                            "authentication by AH is not in this version".into(),
-                        )
-                        .help("the instance is kept out of MASTER");
-                        hold(&mut self.held, "authentication by AH is not in this version".into());
-                    }
+                    "AH" => self.auth_type = Some(AuthType::Ah),
                     other => cx
                         .bad(Code::Value, arg, format!("'auth_type' is PASS or AH, not '{other}'"))
                         .help("the line is not used"),
@@ -299,12 +291,12 @@ impl InstanceDraft {
             return;
         }
         self.known_vips.insert(key, arg.span());
-        if family == Family::V6 {
-            if self.held.is_none() {
-                cx.warn(Code::Safeguard, arg.span(), &arg.str(), "IPv6 addresses are not in this version".into())
-                    .help("the instance is kept out of MASTER");
+        if let (IpAddr::V6(ip), false, true) = (vip.net.addr, excluded, self.vips.is_empty()) {
+            if !ip.is_unicast_link_local() {
+                let text = "the first IPv6 address of a virtual router should be link-local".into();
+                cx.say(Level::Hint, Code::Value, arg.span(), &arg.str(), text, 0)
+                    .help("write one of fe80::/64 first (RFC 9568 5.2.9); it works without");
             }
-            hold(&mut self.held, "IPv6 addresses are not in this version".into());
         }
         if !excluded && self.vips.len() >= crate::limits::ADVERT_ADDRESSES {
             if !std::mem::replace(&mut self.too_many_vips, true) {
@@ -456,14 +448,18 @@ pub fn settle(
 ) -> HashMap<Box<str>, usize> {
     let garp = global.garp.over(config.global.garp);
     config.global.garp = garp;
+    let mcast = [config.global.mcast_group4.into(), config.global.mcast_group6.into()];
     let mut names: HashMap<Box<str>, usize> = HashMap::new();
-    let mut taken: HashMap<(IfName, u8), (Box<str>, Span)> = HashMap::new();
+    let mut taken = HashMap::new();
     let mut syncs: Vec<(IfName, Span, usize, Box<str>)> = Vec::new();
     let (mut tracks, mut group_tracks) = (Vec::new(), Vec::new());
     let mut across = Across::default();
     for mut draft in drafts {
         cx.return_to(&draft.path);
-        let (Some(interface), Some((vrid, vrid_span))) = (draft.interface.take(), draft.vrid) else {
+        // Unicast that knows its source needs none.
+        let none =
+            (draft.protocol.is_unicast() && draft.protocol.source().is_some() && !draft.bad).then(IfName::default);
+        let (Some(interface), Some((vrid, vrid_span))) = (draft.interface.take().or(none), draft.vrid) else {
             let what = if draft.vrid.is_none() { "virtual_router_id" } else { "interface" };
             if !draft.bad && !draft.seen.has(Block::Instance, &[what]) {
                 let text = format!("the instance '{}' has no '{what}'", draft.name);
@@ -473,15 +469,6 @@ pub fn settle(
             names.insert(draft.name, usize::MAX);
             continue;
         };
-        if let Some((other, place)) = taken.get(&(interface.clone(), vrid)) {
-            let text = format!("'{}' and '{other}' both use virtual_router_id {vrid} on {interface}", draft.name);
-            cx.error(Code::Clash, vrid_span, &draft.name, text)
-                .see(*place, "the first one")
-                .help("the second one is kept in FAULT");
-            hold(&mut draft.held, format!("virtual_router_id {vrid} on {interface} belongs to '{other}' already"));
-        } else {
-            taken.insert((interface.clone(), vrid), (draft.name.clone(), vrid_span));
-        }
         across.look(cx, &mut draft, &interface);
         let number = config.instances.len();
         if let Some((interface, span)) = draft.sync.take() {
@@ -489,7 +476,19 @@ pub fn settle(
         }
         names.insert(draft.name.clone(), number);
         tracks.push(std::mem::take(&mut draft.track));
-        let instance = draft.finish(cx, global, &config.global, interface, vrid);
+        let mut instance = draft.finish(cx, global, &config.global, mcast, interface, vrid);
+        match taken.entry(instance.identity()) {
+            Entry::Vacant(place) => drop(place.insert((instance.name.clone(), vrid_span))),
+            Entry::Occupied(other) => {
+                let (name, (other, first), on) = (&instance.name, other.get(), &instance.interface);
+                let text = format!("'{name}' and '{other}' both use virtual_router_id {vrid} on {on}");
+                let said = cx.error(Code::Clash, vrid_span, name, text);
+                said.see(*first, "the first one").help("the second one is kept in FAULT");
+                instance
+                    .held
+                    .get_or_insert(format!("virtual_router_id {vrid} on {on} belongs to '{other}' already").into());
+            }
+        }
         config.instances.push(instance);
     }
     let mut grouped = HashMap::new();
@@ -551,6 +550,7 @@ impl InstanceDraft {
         cx: &mut Context,
         global: &GlobalDraft,
         defaults: &super::model::Global,
+        mcast: [IpAddr; 2],
         interface: IfName,
         vrid: u8,
     ) -> Instance {
@@ -579,45 +579,51 @@ impl InstanceDraft {
                 preempt_delay = Duration::ZERO;
             }
         }
-        let version3 = self.version3.unwrap_or(global.version3);
-        if version3 {
-            cx.warn(
-                Code::Safeguard,
-                self.span,
-                &self.name,
-                format!("'{}' uses VRRP version 3, which is not in this version", self.name),
-            )
-            .help("the instance is kept out of MASTER");
-            hold(&mut held, "VRRP version 3 is not in this version".into());
+        let vips = self.vips.first().map(|v| v.net.family());
+        let wire = std::mem::take(&mut self.protocol).finish(cx, global, mcast, vips);
+        if let Some(ip) = self.mcast_src_ip.filter(|ip| Family::of(ip) != wire.family) {
+            let span = self.at("mcast_src_ip").unwrap_or(self.span);
+            let text = format!("{ip} is not of the instance's address family");
+            cx.error(Code::Conflict, span, &ip.to_string(), text).help("it is not used");
+            self.mcast_src_ip = None;
         }
         let strict = self.strict.unwrap_or(global.strict);
         if strict {
             hold(&mut held, "the strict rules are not in this version".into());
         }
-        let advert_int = match self.advert_int {
-            None => Duration::from_secs(1),
-            Some((d, _)) if version3 || d.subsec_nanos() == 0 => d,
-            Some((d, span)) => {
-                let whole = Duration::from_secs(((d.as_millis() as u64 + 500) / 1000).clamp(1, 255));
-                let text = format!("version 2 sends adverts each whole number of seconds, not {}", d.as_secs_f64());
-                cx.error(Code::Rounded, span, "advert_int", text).help(format!("{} is used", whole.as_secs()));
-                whole
-            }
-        };
+        let advert_int = protocol::interval(cx, self.advert_int, wire.version);
         let mut auth = Auth::None;
+        let old = wire.version == 2 && wire.family == Family::V4;
         match (self.auth_span, self.auth_type, self.auth_pass) {
-            (None, ..) | (_, Some(AuthType::Ah), _) => {}
+            (None, ..) => {}
+            (Some(span), Some(_), _) if !old => {
+                // keepalived says nothing of version 2 over IPv6.
+                let (level, status) = if wire.version == 2 { (Level::Warning, 0) } else { (Level::Error, 5) };
+                let text = "only version 2 over IPv4 knows authentication".into();
+                cx.say(level, Code::Conflict, span, "authentication", text, status)
+                    .help("adverts are not authenticated");
+            }
+            (Some(_), Some(AuthType::Ah), Some(key)) => auth = Auth::Ah(key),
             (Some(_), Some(AuthType::Pass), Some(pass)) => auth = Auth::Pass(pass),
-            (Some(span), Some(AuthType::Pass), None) if !self.auth_seen.has(Block::Auth, &["auth_pass"]) => {
+            (Some(span), Some(_), None) if !self.auth_seen.has(Block::Auth, &["auth_pass"]) => {
                 cx.error(Code::Missing, span, "auth_pass", "'authentication' has no 'auth_pass'".into())
                     .help("adverts are not authenticated");
             }
-            (Some(_), Some(AuthType::Pass), None) => {}
+            (Some(_), Some(_), None) => {}
             (Some(span), None, _) => {
                 // keepalived says nothing and does not authenticate.
                 cx.warn(Code::Missing, span, "auth_type", "'authentication' has no 'auth_type'".into())
                     .help("adverts are not authenticated; write auth_type PASS");
             }
+        }
+        if interface.as_str().is_empty() {
+            let lost: Vec<_> = self.vips.iter().chain(&self.excluded).filter(|v| v.dev.is_none()).collect();
+            for vip in &lost {
+                let text = format!("{} has no 'dev', and its instance no 'interface'", vip.net);
+                cx.error(Code::Missing, self.span, &vip.net.to_string(), text).help("it is not used");
+            }
+            self.vips.retain(|v| v.dev.is_some());
+            self.excluded.retain(|v| v.dev.is_some());
         }
         if !self.tried_vips && !self.no_vips {
             cx.say(
@@ -655,6 +661,7 @@ impl InstanceDraft {
             nopreempt,
             preempt_delay,
             mcast_src_ip: self.mcast_src_ip,
+            wire,
             dont_track_primary: self.dont_track_primary,
             vips: std::mem::take(&mut self.vips),
             excluded: std::mem::take(&mut self.excluded),
@@ -690,7 +697,7 @@ impl InstanceDraft {
             kernel_rx_buf_size: self.kernel_rx_buf_size,
         };
         if strict {
-            self.strict_rules(cx, version3, &mut instance);
+            self.strict_rules(cx, &mut instance);
         }
         instance
     }
@@ -742,7 +749,7 @@ impl InstanceDraft {
     }
 
     /// What a strict instance may not have is said, and put right.
-    fn strict_rules(&mut self, cx: &mut Context, version3: bool, instance: &mut Instance) {
+    fn strict_rules(&mut self, cx: &mut Context, instance: &mut Instance) {
         let owner = instance.priority == 255;
         let name = self.span;
         let mut say = |word: &str, span: Option<Span>, text: &str, used: &str| {
@@ -778,7 +785,7 @@ impl InstanceDraft {
             say("down_timer_adverts", self.at("down_timer_adverts"), "'down_timer_adverts' is 3", "3 is used");
             instance.down_timer_adverts = 3;
         }
-        if !owner && !version3 && self.accept == Some(true) {
+        if !owner && instance.wire.version == 2 && self.accept == Some(true) {
             say("accept", self.at("accept"), "version 2 accepts traffic only as the owner", "the line is not used");
             instance.accept = false;
         }

@@ -15,7 +15,7 @@ pub mod pidfile;
 pub mod processes;
 pub mod tls;
 
-use crate::base::addr::IfName;
+use crate::base::addr::{Family, IfName};
 use crate::base::time::Instant;
 use crate::base::verdict::Verdict;
 use crate::config::model::{CheckKind, Config};
@@ -27,8 +27,8 @@ use crate::node::effect::Effect;
 use crate::node::event::{Event, Outcome};
 use crate::node::note::{Half, Level, Note};
 use crate::node::Node;
-use crate::wire::arp;
 use crate::wire::op::{Key, News, Op, SocketKey};
+use crate::wire::{arp, ip, na};
 use children::Children;
 use conn::Conns;
 use files::Files;
@@ -41,8 +41,8 @@ use owned::Record;
 use processes::Processes;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::net::IpAddr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -431,7 +431,7 @@ impl Daemon {
         let mut buf = [0u8; 2048];
         for _ in 0..limits::PACKETS_PER_TURN {
             let Some((fd, _)) = self.sockets.get(&key) else { return };
-            match socket::recv(fd.as_fd(), &mut buf) {
+            match socket::recv(fd.as_fd(), Family::of(&key.address), &mut buf) {
                 Ok(len) => {
                     let bytes = buf.get(..len).unwrap_or_default();
                     self.step(Event::Packet { ifindex: key.ifindex, bytes });
@@ -490,8 +490,8 @@ impl Daemon {
             let same = rest.iter().take_while(|(k, _)| k == key).count();
             let (run, others) = rest.split_at(same);
             if let Some((fd, _)) = self.sockets.get(key) {
-                let to = |bytes: &[u8]| Effect::destination(bytes).unwrap_or(Ipv4Addr::UNSPECIFIED);
-                let batch: Vec<(Ipv4Addr, &[u8])> = run.iter().map(|(_, b)| (to(b), b.as_slice())).collect();
+                let batch: Vec<(IpAddr, &[u8])> =
+                    run.iter().filter_map(|(_, b)| Some((ip::destination(b)?, b.as_slice()))).collect();
                 let (_, fault) = socket::send_batch(fd.as_fd(), &batch);
                 // A link that is down says so by its own news.
                 if let Some(e) = fault.filter(|e| !matches!(e.raw_os_error(), Some(libc::ENETDOWN | libc::ENETUNREACH)))
@@ -569,7 +569,10 @@ impl Daemon {
             return Done::WasThere;
         }
         let errno = |e: io::Error| Done::Refused(e.raw_os_error().unwrap_or(libc::EIO));
-        let Some(name) = self.node.interface_name(key.ifindex) else { return Done::Refused(libc::ENODEV) };
+        let name = self.node.interface_name(key.ifindex);
+        if name.is_none() && key.ifindex > 0 {
+            return Done::Refused(libc::ENODEV);
+        }
         let fd = match socket::vrrp(&key, name) {
             Ok(fd) => fd,
             Err(e) => return errno(e),
@@ -585,12 +588,20 @@ impl Daemon {
     }
 
     fn announce(&mut self, call: Effect) {
-        if let Effect::Announce { ifindex, mac, ip: IpAddr::V4(ip) } = call {
-            let fd: BorrowedFd = self.frames.as_fd();
-            if let Err(e) = socket::send_frame(fd, ifindex, &arp::gratuitous(mac, ip)) {
-                log::debug!(target: "vrrp", "gratuitous ARP for {ip} not sent on interface {ifindex}: {e}");
-            }
+        let Effect::Announce { ifindex, mac, ip } = call else { return };
+        let frame = match ip {
+            IpAddr::V4(ip) => arp::gratuitous(mac, ip).to_vec(),
+            IpAddr::V6(ip) => na::unsolicited(mac, ip, self.forwards_v6(ifindex)),
+        };
+        if let Err(e) = socket::send_frame(self.frames.as_fd(), ifindex, &frame) {
+            log::debug!(target: "vrrp", "{ip} not announced on interface {ifindex}: {e}");
         }
+    }
+
+    fn forwards_v6(&self, ifindex: u32) -> bool {
+        let Some(name) = self.node.interface_name(ifindex) else { return false };
+        let path = format!("/proc/sys/net/ipv6/conf/{name}/forwarding");
+        std::fs::read(path).is_ok_and(|text| text.first().is_some_and(|b| *b != b'0'))
     }
 
     fn open_ipvs(&mut self) {

@@ -244,8 +244,16 @@ impl Record {
 /// with one of these would fight over it.
 pub fn claims(config: &Config) -> Vec<String> {
     let namespace = fs::metadata("/proc/self/ns/net").map_or(0, |about| about.ino());
-    let routers =
-        config.instances.iter().map(|i| format!("= {namespace} virtual router {} on {}", i.vrid, i.interface));
+    let routers = config.instances.iter().map(|i| {
+        let (interface, vrid, family, unicast) = i.identity();
+        let over = if family == Family::V6 { " over IPv6" } else { "" };
+        let from = match unicast {
+            None => String::new(),
+            Some(None) => " by unicast".into(),
+            Some(Some(ip)) => format!(" by unicast from {ip}"),
+        };
+        format!("= {namespace} virtual router {vrid} on {interface}{over}{from}")
+    });
     let served = config.services.iter().filter(|s| s.is_served());
     let services = served.map(|s| format!("= {namespace} virtual server {}", s.key));
     routers.chain(services).collect()

@@ -2,9 +2,10 @@
 //! neighbour advertisements.
 
 use super::sys;
-use crate::base::addr::{Endpoint, IfName};
-use crate::base::bytes::Writer;
+use crate::base::addr::{Endpoint, Family, IfName};
+use crate::base::bytes::{Reader, Writer};
 use crate::wire::op::SocketKey;
+use crate::wire::{ip, vrrp};
 use std::io::{self, Error};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,31 +14,68 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 const PRIORITY: i32 = 6;
 /// A thousand routers on one link may all send at once; the usual 208 KiB hold about 250 of their packets.
 const RECEIVE_BUFFER: i32 = 2 << 20;
+/// Not in libc for every target; the same number on all.
+const IPV6_MULTICAST_ALL: i32 = 29;
 const ON: [u8; 4] = 1i32.to_ne_bytes();
 const OFF: [u8; 4] = 0i32.to_ne_bytes();
 
-/// Hears and sends on this one interface, a member of the key's group there. Packets go out as given, with their IP
-/// header; what is received begins with one too.
-pub fn vrrp(key: &SocketKey, ifname: &IfName) -> io::Result<OwnedFd> {
-    let IpAddr::V4(group) = key.group else {
-        return Err(Error::from_raw_os_error(libc::EAFNOSUPPORT));
+/// Hears what comes to the key's address, a group that is joined or one of ours, and sends; on one interface if the key
+/// has one. Packets go out as given, with their IP header; what is received (see `recv`) begins with one too.
+pub fn vrrp(key: &SocketKey, ifname: Option<&IfName>) -> io::Result<OwnedFd> {
+    let family = match key.address {
+        IpAddr::V4(_) => libc::AF_INET,
+        IpAddr::V6(_) => libc::AF_INET6,
     };
-    let fd = sys::socket(libc::AF_INET, libc::SOCK_RAW, i32::from(key.protocol))?;
-    let ip = |name, value: &[u8]| sys::set_option(fd.as_fd(), libc::IPPROTO_IP, name, value);
+    let fd = sys::socket(family, libc::SOCK_RAW, i32::from(key.protocol))?;
     let sock = |name, value: &[u8]| sys::set_option(fd.as_fd(), libc::SOL_SOCKET, name, value);
     // First of all: until this is set, packets of every interface come in.
-    sock(libc::SO_BINDTODEVICE, ifname.as_str().as_bytes())?;
-    ip(libc::IP_HDRINCL, &ON)?;
-    let member = membership(group, key.ifindex);
-    ip(libc::IP_MULTICAST_IF, &member)?;
-    ip(libc::IP_MULTICAST_LOOP, &OFF)?;
-    // Only the group joined here, not those that other sockets joined.
-    ip(libc::IP_MULTICAST_ALL, &OFF)?;
-    ip(libc::IP_ADD_MEMBERSHIP, &member)?;
+    if let Some(name) = ifname {
+        sock(libc::SO_BINDTODEVICE, name.as_str().as_bytes())?;
+    }
+    match key.address {
+        IpAddr::V4(address) => v4(fd.as_fd(), address, key.ifindex)?,
+        IpAddr::V6(address) => v6(fd.as_fd(), address, key.ifindex)?,
+    }
+    // What goes to other addresses is for other sockets.
+    sys::bind(fd.as_fd(), sockaddr_scoped(key.address, key.ifindex).as_ref())?;
     sock(libc::SO_PRIORITY, &PRIORITY.to_ne_bytes())?;
     let size = RECEIVE_BUFFER.to_ne_bytes();
     sock(libc::SO_RCVBUFFORCE, &size).or_else(|_| sock(libc::SO_RCVBUF, &size))?;
     Ok(fd)
+}
+
+fn v4(fd: BorrowedFd<'_>, address: Ipv4Addr, ifindex: u32) -> io::Result<()> {
+    let ip = |name, value: &[u8]| sys::set_option(fd, libc::IPPROTO_IP, name, value);
+    ip(libc::IP_HDRINCL, &ON)?;
+    // Only the group joined here, not those that other sockets joined.
+    ip(libc::IP_MULTICAST_ALL, &OFF)?;
+    if address.is_multicast() {
+        let member = membership(address, ifindex);
+        ip(libc::IP_MULTICAST_IF, &member)?;
+        ip(libc::IP_MULTICAST_LOOP, &OFF)?;
+        ip(libc::IP_ADD_MEMBERSHIP, &member)?;
+    }
+    Ok(())
+}
+
+fn v6(fd: BorrowedFd<'_>, address: Ipv6Addr, ifindex: u32) -> io::Result<()> {
+    let ip = |name, value: &[u8]| sys::set_option(fd, libc::IPPROTO_IPV6, name, value);
+    ip(libc::IPV6_HDRINCL, &ON)?;
+    // A raw socket does not get the IPv6 header: this is told beside the packet.
+    ip(libc::IPV6_RECVPKTINFO, &ON)?;
+    ip(libc::IPV6_RECVHOPLIMIT, &ON)?;
+    // As with IPv4. Kernels before 4.20 cannot.
+    let _ = ip(IPV6_MULTICAST_ALL, &OFF);
+    if address.is_multicast() {
+        ip(libc::IPV6_MULTICAST_IF, &ifindex.to_ne_bytes())?;
+        ip(libc::IPV6_MULTICAST_LOOP, &OFF)?;
+        // ipv6_mreq: group, interface number.
+        let mut member = Writer::new();
+        member.put(&address.octets());
+        member.u32_ne(ifindex);
+        ip(libc::IPV6_ADD_MEMBERSHIP, &member.bytes)?;
+    }
+    Ok(())
 }
 
 /// ip_mreqn: group, local address, interface number.
@@ -50,15 +88,61 @@ fn membership(group: Ipv4Addr, ifindex: u32) -> Vec<u8> {
 }
 
 /// One packet, from its IP header on. WouldBlock when none waits.
-pub fn recv(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
-    sys::receive(fd, buf)
+pub fn recv(fd: BorrowedFd<'_>, family: Family, buf: &mut [u8]) -> io::Result<usize> {
+    match family {
+        Family::V4 => sys::receive(fd, buf),
+        Family::V6 => recv_v6(fd, buf),
+    }
+}
+
+/// Makes the header anew of what the kernel tells beside the packet.
+fn recv_v6(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    let Some((header, message)) = buf.split_at_mut_checked(ip::V6_HEADER_LEN) else {
+        return Err(Error::from_raw_os_error(libc::EINVAL));
+    };
+    let (mut name, mut control) = ([0; 28], [0; 128]);
+    let (got, told) = sys::receive_with(fd, message, &mut name, &mut control)?;
+    // sockaddr_in6: the address at 8.
+    let src: [u8; 16] = name.get(8..24).and_then(|b| b.try_into().ok()).unwrap_or_default();
+    let (mut dst, mut hops) = ([0; 16], 0);
+    for (kind, value) in control_messages(control.get(..told).unwrap_or_default()) {
+        match kind {
+            // in6_pktinfo: the address, then the interface.
+            libc::IPV6_PKTINFO => dst = value.get(..16).and_then(|b| b.try_into().ok()).unwrap_or_default(),
+            libc::IPV6_HOPLIMIT => hops = Reader::new(value).i32_ne().and_then(|n| u8::try_from(n).ok()).unwrap_or(0),
+            _ => {}
+        }
+    }
+    let mut w = Writer::new();
+    let head = ip::Head { src: src.into(), dst: dst.into(), ttl: hops, protocol: vrrp::PROTOCOL };
+    head.emit(0, got.len, &mut w);
+    header.copy_from_slice(w.bytes.get(..ip::V6_HEADER_LEN).unwrap_or(&[0; ip::V6_HEADER_LEN]));
+    Ok(ip::V6_HEADER_LEN + got.len)
+}
+
+/// The IPv6 ones among cmsghdr (length usize, level i32, kind i32, value; aligned to usize).
+fn control_messages(bytes: &[u8]) -> Vec<(i32, &[u8])> {
+    const WORD: usize = size_of::<usize>();
+    let mut found = Vec::new();
+    let mut rest = bytes;
+    loop {
+        let mut r = Reader::new(rest);
+        let Some(len) = r.array::<WORD>().map(usize::from_ne_bytes) else { break };
+        let (Some(level), Some(kind)) = (r.i32_ne(), r.i32_ne()) else { break };
+        let Some(value) = rest.get(WORD + 8..len) else { break };
+        if level == libc::IPPROTO_IPV6 {
+            found.push((kind, value));
+        }
+        rest = rest.get(len.next_multiple_of(WORD)..).unwrap_or_default();
+    }
+    found
 }
 
 /// Sends each packet (with its IP header) to its destination, in few system calls. A packet that is refused does not
-/// hold up the others; a full queue does. How many went out, and the first fault.
-pub fn send_batch(fd: BorrowedFd<'_>, packets: &[(Ipv4Addr, &[u8])]) -> (usize, Option<Error>) {
+/// hold up the others; a full queue does. How many went out, and the first fault. All are of one family.
+pub fn send_batch(fd: BorrowedFd<'_>, packets: &[(IpAddr, &[u8])]) -> (usize, Option<Error>) {
     let (mut sent, mut fault) = (0, None);
-    let batch: Vec<([u8; 16], &[u8])> = packets.iter().map(|(to, bytes)| (sockaddr_in(*to), *bytes)).collect();
+    let batch: Vec<(SockAddr, &[u8])> = packets.iter().map(|(to, bytes)| (sockaddr_scoped(*to, 0), *bytes)).collect();
     let mut rest = batch.as_slice();
     while !rest.is_empty() {
         let skip = match sys::send_many(fd, rest) {
@@ -80,11 +164,40 @@ pub fn send_batch(fd: BorrowedFd<'_>, packets: &[(Ipv4Addr, &[u8])]) -> (usize, 
     (sent, fault)
 }
 
-/// sockaddr_in: family u16 (host order), port u16, address, eight zeros.
-fn sockaddr_in(to: Ipv4Addr) -> [u8; 16] {
-    let [f0, f1] = u16::try_from(libc::AF_INET).unwrap_or(0).to_ne_bytes();
-    let [a, b, c, d] = to.octets();
-    [f0, f1, 0, 0, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0]
+/// sockaddr_in or sockaddr_in6, without the heap: a thousand adverts may leave in one turn.
+struct SockAddr {
+    bytes: [u8; 28],
+    len: usize,
+}
+
+impl AsRef<[u8]> for SockAddr {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// Port 0. Link-local IPv6 addresses need their interface, unless the socket is bound to one.
+fn sockaddr_scoped(ip: IpAddr, ifindex: u32) -> SockAddr {
+    let family = if ip.is_ipv4() { libc::AF_INET } else { libc::AF_INET6 };
+    let mut bytes = [0; 28];
+    let mut put = |at: usize, from: &[u8]| {
+        if let Some(to) = bytes.get_mut(at..at + from.len()) {
+            to.copy_from_slice(from);
+        }
+    };
+    put(0, &u16::try_from(family).unwrap_or(0).to_ne_bytes());
+    let len = match ip {
+        IpAddr::V4(ip) => {
+            put(4, &ip.octets());
+            16
+        }
+        IpAddr::V6(ip) => {
+            put(8, &ip.octets());
+            put(24, &ifindex.to_ne_bytes());
+            28
+        }
+    };
+    SockAddr { bytes, len }
 }
 
 /// Where a connection of a check comes from.

@@ -94,6 +94,16 @@ pub struct Received {
 
 /// One datagram with its sender (a sockaddr as bytes). Does not wait.
 pub fn receive_from(fd: BorrowedFd<'_>, buf: &mut [u8], name: &mut [u8]) -> io::Result<Received> {
+    receive_with(fd, buf, name, &mut []).map(|(received, _)| received)
+}
+
+/// The same with what the kernel tells beside it (control messages); how many bytes of that were filled in.
+pub fn receive_with(
+    fd: BorrowedFd<'_>,
+    buf: &mut [u8],
+    name: &mut [u8],
+    control: &mut [u8],
+) -> io::Result<(Received, usize)> {
     let mut part = libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: buf.len() };
     // SAFETY: all zeros is a valid msghdr (null pointers, no lengths).
     let mut head: libc::msghdr = unsafe { zeroed() };
@@ -101,13 +111,17 @@ pub fn receive_from(fd: BorrowedFd<'_>, buf: &mut [u8], name: &mut [u8]) -> io::
     head.msg_namelen = bytes_len(name);
     head.msg_iov = from_mut(&mut part);
     head.msg_iovlen = 1;
-    // SAFETY: `head` points at `part` and `name`, `part` at `buf`; all live through the call, with their true lengths.
+    head.msg_control = control.as_mut_ptr().cast();
+    head.msg_controllen = control.len() as _;
+    // SAFETY: `head` points at `part`, `name` and `control`, `part` at `buf`; all live through the call, with their true
+    // lengths.
     let len = retry(|| unsafe { libc::recvmsg(fd.as_raw_fd(), from_mut(&mut head), libc::MSG_DONTWAIT) })?;
-    Ok(Received {
+    let received = Received {
         len: usize::try_from(len).unwrap_or(0).min(buf.len()),
         name_len: usize::try_from(head.msg_namelen).unwrap_or(0).min(name.len()),
         truncated: head.msg_flags & libc::MSG_TRUNC != 0,
-    })
+    };
+    Ok((received, (head.msg_controllen as usize).min(control.len())))
 }
 
 /// One datagram. Does not wait.
@@ -140,7 +154,7 @@ pub fn send_to(fd: BorrowedFd<'_>, bytes: &[u8], address: &[u8]) -> io::Result<u
 pub const SEND_MANY: usize = 64;
 
 /// Sends the first `SEND_MANY` datagrams, each to its sockaddr; returns how many went out before one failed. Does not wait.
-pub fn send_many(fd: BorrowedFd<'_>, batch: &[([u8; 16], &[u8])]) -> io::Result<usize> {
+pub fn send_many<A: AsRef<[u8]>>(fd: BorrowedFd<'_>, batch: &[(A, &[u8])]) -> io::Result<usize> {
     let count = batch.len().min(SEND_MANY);
     // SAFETY: all zeros is a valid iovec and mmsghdr.
     let mut parts: [libc::iovec; SEND_MANY] = unsafe { zeroed() };
@@ -149,6 +163,7 @@ pub fn send_many(fd: BorrowedFd<'_>, batch: &[([u8; 16], &[u8])]) -> io::Result<
     for ((part, head), (name, bytes)) in parts.iter_mut().zip(&mut heads).zip(batch) {
         // The kernel only reads through these two pointers; the structures have no const ones.
         *part = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
+        let name = name.as_ref();
         head.msg_hdr.msg_name = name.as_ptr().cast_mut().cast();
         head.msg_hdr.msg_namelen = bytes_len(name);
         head.msg_hdr.msg_iov = from_mut(part);

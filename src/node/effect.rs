@@ -5,7 +5,7 @@ use super::note::Note;
 use crate::base::addr::Mac;
 use crate::config::model::Script;
 use crate::wire::op::{Op, SocketKey};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 #[derive(Clone, PartialEq, Debug)]
@@ -16,7 +16,7 @@ pub enum Effect {
         bytes: Vec<u8>,
     },
     Kernel(Op),
-    /// Gratuitous ARP: `ip` is at `mac` on that interface.
+    /// Gratuitous ARP or unsolicited neighbour advertisement: `ip` is at `mac` on that interface.
     Announce {
         ifindex: u32,
         mac: Mac,
@@ -54,11 +54,4 @@ pub struct Run {
     pub id: u32,
     pub script: Script,
     pub timeout: Duration,
-}
-
-impl Effect {
-    /// The destination of a packet made by `Send`: bytes 16 to 19 of its IPv4 header.
-    pub fn destination(bytes: &[u8]) -> Option<Ipv4Addr> {
-        bytes.get(16..20).and_then(|b| <[u8; 4]>::try_from(b).ok()).map(Ipv4Addr::from)
-    }
 }

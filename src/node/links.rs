@@ -3,6 +3,7 @@
 use crate::base::addr::{Family, IfName, IpNet};
 use crate::wire::op::Link;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 #[derive(Default)]
 pub struct Links {
@@ -85,6 +86,11 @@ impl Links {
             all.iter().filter(move |(n, primary)| *primary == want && n.family() == family).map(|(n, _)| *n)
         };
         of(true).chain(of(false))
+    }
+
+    /// Is that an address of this machine, on whatever interface?
+    pub fn has(&self, ip: IpAddr) -> bool {
+        self.by_index.values().flat_map(|k| &k.addresses).any(|(net, _)| net.addr == ip)
     }
 
     /// A dump begins: what it does not name is gone. Addresses are told anew.

@@ -6,7 +6,8 @@ use crate::base::verdict::Reason;
 use crate::wire::op::{Key, ServiceKey};
 use crate::wire::vrrp::Bad;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
+use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Level {
@@ -31,12 +32,13 @@ pub enum Note {
     FaultGone { name: Box<str> },
     GroupSync { name: Box<str>, state: &'static str },
     SentZero { name: Box<str> },
-    HeardZero { name: Box<str>, from: Ipv4Addr },
-    HeardLower { name: Box<str>, from: Ipv4Addr, theirs: u8, ours: u8 },
-    LowerIgnored { name: Box<str>, from: Ipv4Addr, theirs: u8 },
-    SameAddress { name: Box<str>, from: Ipv4Addr },
-    AddressList { name: Box<str>, from: Ipv4Addr },
-    Dropped { name: Box<str>, from: Option<Ipv4Addr>, bad: Bad },
+    HeardZero { name: Box<str>, from: IpAddr },
+    HeardLower { name: Box<str>, from: IpAddr, theirs: u8, ours: u8 },
+    LowerIgnored { name: Box<str>, from: IpAddr, theirs: u8 },
+    SameAddress { name: Box<str>, from: IpAddr },
+    AddressList { name: Box<str>, from: IpAddr },
+    OtherInterval { name: Box<str>, from: IpAddr, theirs: Duration, ours: Duration },
+    Dropped { name: Box<str>, from: Option<IpAddr>, bad: Bad },
     PutBack { name: Box<str>, what: Box<str>, count: u32 },
     Stolen { name: Box<str>, what: Box<str> },
     Priority { name: Box<str>, from: u8, to: u8 },
@@ -67,7 +69,7 @@ pub enum BackupWhy {
     Start,
     /// An advert of a better router.
     Higher {
-        from: Ipv4Addr,
+        from: IpAddr,
         theirs: u8,
         ours: u8,
     },
@@ -148,6 +150,12 @@ impl fmt::Display for Note {
                 f,
                 "({name}) {from} names other virtual addresses than ours: make virtual_ipaddress the same on both routers"
             ),
+            OtherInterval { name, from, theirs, ours } => write!(
+                f,
+                "({name}) {from} sends adverts each {} s, we would each {} s: its interval is used while it is master",
+                theirs.as_secs_f64(),
+                ours.as_secs_f64()
+            ),
             Dropped { name, from: Some(from), bad } => {
                 write!(f, "({name}) packet from {from} dropped: {bad} (more of its kind are counted only)")
             }
@@ -221,13 +229,5 @@ pub fn describe(key: &Key, interface: Option<&IfName>) -> Box<str> {
     match (key, interface) {
         (Key::Address(a), Some(name)) => format!("address {} on {name}", a.net).into(),
         _ => key.to_string().into(),
-    }
-}
-
-/// Who an address belongs to, for texts that take any family.
-pub fn v4(ip: IpAddr) -> Option<Ipv4Addr> {
-    match ip {
-        IpAddr::V4(ip) => Some(ip),
-        IpAddr::V6(_) => None,
     }
 }

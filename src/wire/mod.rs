@@ -1,10 +1,13 @@
 //! Bytes on the LAN and bytes to the kernel, to and from values. Pure: no clock, no socket, no file.
 
+pub mod ah;
 pub mod arp;
 pub mod checksum;
 pub mod inotify;
+pub mod ip;
 pub mod ipv4;
 pub mod ipvs;
+pub mod na;
 pub mod netlink;
 pub mod op;
 pub mod rtnl;

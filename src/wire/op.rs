@@ -17,14 +17,15 @@ pub enum Key {
     Dest(ServiceKey, Endpoint),
 }
 
-/// A raw socket bound to one interface, a member of one multicast group.
+/// A raw socket that hears what comes to one address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SocketKey {
+    /// 0: on any interface (unicast of an instance without one).
     pub ifindex: u32,
-    /// IP protocol number: 112 VRRP (51 AH comes with AH authentication).
+    /// IP protocol number: 112 VRRP, 51 AH.
     pub protocol: u8,
-    /// The multicast group that is joined on that interface.
-    pub group: IpAddr,
+    /// A multicast group, joined on that interface, or (unicast) an address of this machine.
+    pub address: IpAddr,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -208,7 +209,8 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Key::Socket(s) => {
-                write!(f, "socket for protocol {} on interface {}, group {}", s.protocol, s.ifindex, s.group)
+                let what = if s.address.is_multicast() { "group" } else { "address" };
+                write!(f, "socket for protocol {} on interface {}, {what} {}", s.protocol, s.ifindex, s.address)
             }
             Key::Address(a) => write!(f, "address {} on interface {}", a.net, a.ifindex),
             Key::Route(r) => write!(f, "route to {} in table {}", r.dst, r.table),

@@ -46,6 +46,8 @@ const IFA_FLAGS: u16 = 8;
 const IFA_PROTO: u16 = 11;
 const IFA_F_SECONDARY: u32 = 0x01;
 const IFA_F_NODAD: u8 = 0x02;
+const IFA_F_OPTIMISTIC: u32 = 0x04;
+const IFA_F_TENTATIVE: u32 = 0x40;
 
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
@@ -223,8 +225,10 @@ pub fn parse(message: &Message<'_>) -> Option<News> {
         RTM_NEWLINK => link(message.body).map(News::Link),
         RTM_DELLINK => link_gone(message.body),
         RTM_NEWADDR => {
-            let (key, value, primary) = parse_address(message.body)?;
-            Some(News::Address { key, value, primary })
+            let (key, value, flags) = parse_address(message.body)?;
+            // While IPv6 looks for a duplicate nothing can be sent from an address; it is told of again after that.
+            let usable = flags & (IFA_F_TENTATIVE | IFA_F_OPTIMISTIC) != IFA_F_TENTATIVE;
+            usable.then_some(News::Address { key, value, primary: flags & IFA_F_SECONDARY == 0 })
         }
         RTM_DELADDR => parse_address(message.body).map(|(key, ..)| News::AddressGone { key }),
         RTM_NEWROUTE => parse_route(message.body).map(|(key, value)| News::Route { key, value }),
@@ -266,7 +270,7 @@ fn link(body: &[u8]) -> Option<Link> {
 }
 
 /// ifaddrmsg: family, prefix length, flags, scope, index u32.
-fn parse_address(body: &[u8]) -> Option<(AddressKey, AddressValue, bool)> {
+fn parse_address(body: &[u8]) -> Option<(AddressKey, AddressValue, u32)> {
     let mut r = Reader::new(body);
     let (family, len, short_flags, scope) = (r.u8()?, r.u8()?, r.u8()?, r.u8()?);
     let ifindex = r.u32_ne()?;
@@ -285,7 +289,7 @@ fn parse_address(body: &[u8]) -> Option<(AddressKey, AddressValue, bool)> {
     }
     // On a point-to-point link IFA_ADDRESS is the peer's; IPv6 gives IFA_LOCAL only then.
     let net = IpNet::new(local.or(addr)?, len)?;
-    Some((AddressKey { ifindex, net }, value, flags & IFA_F_SECONDARY == 0))
+    Some((AddressKey { ifindex, net }, value, flags))
 }
 
 /// rtmsg: family, destination length, source length, tos, table, protocol, scope, type, flags u32.
@@ -498,6 +502,10 @@ mod tests {
             m.attribute(IFA_ADDRESS, &[10, 0, 0, 2]);
             m.attribute(IFA_LOCAL, &[10, 0, 0, 1]);
             m.u32(IFA_FLAGS, IFA_F_SECONDARY | 0x80);
+        });
+        w.message(RTM_NEWADDR, 0, 0, |m| {
+            m.fixed(&[AF_INET6, 64, IFA_F_TENTATIVE as u8, 0, 7, 7, 7, 7]);
+            m.attribute(IFA_ADDRESS, &[0xfe; 16]);
         });
         w.message(RTM_NEWROUTE, 0, 0, |m| m.fixed(&[AF_INET, 8, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0]));
         w.message(RTM_NEWROUTE, 0, 0, |m| m.fixed(&[AF_INET, 33, 0, 0, 254, PROTOCOL, 0, 1, 0, 0, 0, 0]));

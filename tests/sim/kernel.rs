@@ -43,9 +43,11 @@ impl Kernel {
         let link = Link { ifindex, name, up: true, mac, mtu: 1500, no_arp: false };
         self.links.insert(ifindex, link.clone());
         self.news.push(News::Link(link));
-        let (key, value) = (AddressKey { ifindex, net }, AddressValue::default());
-        self.objects.insert(Key::Address(key), Value::Address(value.clone()));
-        self.news.push(News::Address { key, value, primary: true });
+        for net in [net, crate::setup::link_local(host.into())] {
+            let (key, value) = (AddressKey { ifindex, net }, AddressValue::default());
+            self.objects.insert(Key::Address(key), Value::Address(value.clone()));
+            self.news.push(News::Address { key, value, primary: true });
+        }
     }
 
     pub fn index(&self, name: &str) -> Option<u32> {

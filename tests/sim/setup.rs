@@ -1,10 +1,10 @@
 //! Configurations of the simulated routers: the HOWTO's pair and its relatives, drawn by the seed.
 
 use crate::rng::Rng;
-use holdfast::base::addr::{Endpoint, IpNet};
+use holdfast::base::addr::{Endpoint, Family, IpNet, VRRP_GROUP_V4, VRRP_GROUP_V6};
 use holdfast::config::model::*;
 use holdfast::wire::op::*;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 /// What one seed is about: which faults there are, and what the routers are like.
@@ -15,8 +15,13 @@ pub struct Plan {
     pub nopreempt: bool,
     pub preempt_delay: u64,
     pub equal_priorities: bool,
-    pub advert_int: u64,
-    pub pass: bool,
+    pub advert_ms: u64,
+    /// 2 or 3.
+    pub version: u8,
+    pub unicast: bool,
+    /// Adverts over IPv6; the addresses are IPv4 ones all the same, as excluded ones may be.
+    pub six: bool,
+    pub auth: Auth,
     pub sorry: bool,
     pub loss: Option<u64>,
     pub delay_us: u64,
@@ -39,14 +44,29 @@ impl Plan {
     /// Swarm style: each seed switches whole kinds of faults on or off.
     pub fn draw(rng: &mut Rng) -> Plan {
         let nopreempt = rng.one_in(4);
+        let version = if rng.one_in(3) { 3 } else { 2 };
+        let auth = match rng.below(4) {
+            _ if version == 3 => Auth::None,
+            0 => Auth::Ah(*b"12345678"),
+            1 => Auth::Pass(*b"example\0"),
+            _ => Auth::None,
+        };
         Plan {
             routers: rng.between(2, 3) as usize,
             grouped: !rng.one_in(3),
             nopreempt,
             preempt_delay: if !nopreempt && rng.one_in(4) { rng.between(1, 12) } else { 0 },
             equal_priorities: rng.one_in(6),
-            advert_int: if rng.one_in(4) { 2 } else { 1 },
-            pass: rng.one_in(2),
+            advert_ms: match rng.below(4) {
+                0 if version == 3 => 300,
+                1 if version == 3 => 50,
+                0 => 2000,
+                _ => 1000,
+            },
+            version,
+            unicast: rng.one_in(3),
+            six: version == 3 && rng.one_in(2),
+            auth,
             sorry: rng.one_in(2),
             loss: rng.one_in(2).then(|| rng.between(3, 30)),
             delay_us: if rng.one_in(3) { 80_000 } else { 900 },
@@ -74,8 +94,26 @@ pub fn inside(router: usize) -> IpNet {
     IpNet::new(IpAddr::from([10, 20, 40, 2 + router as u8]), 24).unwrap()
 }
 
+/// The same on both interfaces.
+pub fn link_local(router: usize) -> IpNet {
+    let ip = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 9 + router as u16);
+    IpNet::new(ip.into(), 64).unwrap()
+}
+
 pub fn vip(instance: usize) -> IpNet {
     IpNet::host(if instance == 0 { IpAddr::from([192, 168, 1, 111]) } else { IpAddr::from([10, 20, 40, 1]) })
+}
+
+fn unicast(plan: &Plan, router: usize, interface: &str) -> Option<Unicast> {
+    let address = |r: usize| match interface {
+        _ if plan.six => link_local(r).addr,
+        "eth0" => outside(r).addr,
+        _ => inside(r).addr,
+    };
+    let others = (0..plan.routers).filter(|r| *r != router);
+    let peers = others.map(|r| Peer { ip: address(r), min_ttl: 255, max_ttl: 255 }).collect();
+    let old_checksum = OldChecksum::Detect;
+    plan.unicast.then_some(Unicast { peers, ttl: 255, check_src: true, fault_no_peer: true, old_checksum })
 }
 
 /// `variant` 1 is what a reload brings: one address more, another weight, a server less.
@@ -97,11 +135,19 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
     let instance = |name: &str, interface: &str, vrid: u8, vips: Vec<Vip>| Instance {
         want_master: router == 0 && !plan.nopreempt,
         priority,
-        advert_int: Duration::from_secs(plan.advert_int),
-        auth: if plan.pass { Auth::Pass(*b"example\0") } else { Auth::None },
+        advert_int: Duration::from_millis(plan.advert_ms),
+        auth: plan.auth.clone(),
         nopreempt: plan.nopreempt,
         preempt_delay: Duration::from_secs(plan.preempt_delay),
-        vips,
+        wire: Wire {
+            version: plan.version,
+            unicast: unicast(plan, router, interface),
+            family: if plan.six { Family::V6 } else { Family::V4 },
+            group: if plan.six { VRRP_GROUP_V6.into() } else { VRRP_GROUP_V4.into() },
+            ..Wire::default()
+        },
+        vips: if plan.six { Vec::new() } else { vips.clone() },
+        excluded: if plan.six { vips } else { Vec::new() },
         track: Tracks { scripts: tracked.clone(), ..Tracks::default() },
         group: plan.grouped.then_some(0),
         ..Instance::new(name, interface.parse().unwrap(), vrid)

@@ -10,6 +10,7 @@ use holdfast::node::effect::Effect;
 use holdfast::node::event::Event;
 use holdfast::node::vrrp::instance::State;
 use holdfast::node::Node;
+use holdfast::wire::ip::Head;
 use holdfast::wire::op::*;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
@@ -266,7 +267,8 @@ impl World {
             What::Frame { to, segment, bytes } => {
                 let router = &self.routers[to];
                 let Some(ifindex) = router.kernel.index(SEGMENTS[segment]) else { return };
-                let hears = |k: &Key| matches!(k, Key::Socket(s) if s.ifindex == ifindex);
+                let (head, _) = Head::parse(&bytes).expect("a packet");
+                let hears = |k: &Key| matches!(k, Key::Socket(s) if (s.ifindex, s.protocol, s.address) == (ifindex, head.protocol, head.dst));
                 let up = router.kernel.links.get(&ifindex).is_some_and(|l| l.up);
                 if up && router.node.is_some() && router.kernel.objects.keys().any(hears) {
                     self.step(to, Event::Packet { ifindex, bytes: &bytes });
@@ -416,8 +418,9 @@ impl World {
 
     fn send(&mut self, r: usize, socket: SocketKey, bytes: Vec<u8>) {
         let router = &self.routers[r];
-        let priority = bytes[22];
-        let vrid = bytes[21];
+        let (head, payload) = Head::parse(&bytes).expect("a packet");
+        let message = if head.protocol == 51 { &payload[24..] } else { payload };
+        let (vrid, priority) = (message[1], message[2]);
         let node = router.node.as_ref().unwrap();
         let i = node.config().instances.iter().position(|c| c.vrid == vrid).unwrap();
         let state = node.vrrp.instances[i].state;
@@ -499,7 +502,7 @@ impl World {
             assert!(same || excused(key), "router {r} lacks {key:?}: has {have:?}, wants {value:?}");
         }
         for key in router.kernel.objects.keys() {
-            let own = matches!(key, Key::Address(a) if a.net == setup::outside(r) || a.net == setup::inside(r));
+            let own = matches!(key, Key::Address(a) if [setup::outside(r), setup::inside(r), setup::link_local(r)].contains(&a.net));
             assert!(own || desired.contains_key(key) || excused(key), "router {r} holds {key:?} for nothing");
         }
     }

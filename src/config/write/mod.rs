@@ -3,6 +3,7 @@
 
 mod global;
 mod lvs;
+pub mod protocol;
 mod track;
 mod vrrp;
 

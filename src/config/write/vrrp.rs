@@ -97,6 +97,7 @@ fn instance(out: &mut Writer, i: &Instance, config: &Config) {
     out.value("virtual_router_id", i.vrid);
     out.value("priority", i.priority);
     out.seconds("advert_int", i.advert_int);
+    super::protocol::protocol(out, i);
     link(out, i);
     auth(out, i);
     election(out, i);
@@ -189,11 +190,16 @@ fn ipvlan(v: &Ipvlan) -> String {
 }
 
 fn auth(out: &mut Writer, i: &Instance) {
-    if let Auth::Pass(pass) = &i.auth {
+    let (kind, word) = match &i.auth {
+        Auth::None => ("", None),
+        Auth::Pass(pass) => ("PASS", Some(pass)),
+        Auth::Ah(key) => ("AH", Some(key)),
+    };
+    if let Some(pass) = word {
         let len = pass.iter().rposition(|b| *b != 0).map_or(0, |n| n + 1);
         let text = String::from_utf8_lossy(pass.get(..len).unwrap_or_default());
         out.block("authentication", |out| {
-            out.value("auth_type", "PASS");
+            out.value("auth_type", kind);
             out.secret("auth_pass", &text);
         });
     }

@@ -9,11 +9,13 @@
 //! ```
 
 use super::announce::Announce;
+use super::packet::interval;
 use crate::base::time::Instant;
 use crate::config::model;
+use crate::limits;
 use crate::wire::op::Key;
 use crate::wire::vrrp::{Advert, Bad, PRIORITY_OWNER, PRIORITY_STOP};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,7 +40,7 @@ impl State {
 /// The last advert that counted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Heard {
-    pub from: Ipv4Addr,
+    pub from: IpAddr,
     pub priority: u8,
     pub at: Instant,
 }
@@ -56,6 +58,43 @@ pub struct Counters {
     pub dropped: [u32; Bad::COUNT],
 }
 
+/// The numbers of AH.
+#[derive(Clone, Debug, Default)]
+pub struct Sequence {
+    /// The highest one that anybody used for this router: who speaks next goes on from there, since keepalived takes
+    /// only what rises, whoever sends it.
+    highest: u32,
+    /// The last one of each sender, the last sender first.
+    heard: heapless::Vec<(IpAddr, u32), { limits::AH_SENDERS }>,
+}
+
+impl Sequence {
+    /// A new MASTER: the one before may have sent some that nobody heard (its link was down).
+    pub fn leap(&mut self) {
+        self.highest = self.highest.saturating_add(8);
+    }
+
+    pub fn take(&mut self) -> u32 {
+        self.highest = self.highest.saturating_add(1);
+        self.highest
+    }
+
+    /// Was that number, or a higher one, heard of that sender before?
+    pub fn is_used(&self, from: IpAddr, number: u32) -> bool {
+        self.heard.iter().any(|(who, last)| *who == from && number <= *last)
+    }
+
+    pub fn heard(&mut self, from: IpAddr, number: u32) {
+        self.highest = self.highest.max(number);
+        self.heard.retain(|(who, _)| *who != from);
+        if self.heard.is_full() {
+            self.heard.pop();
+        }
+        // There is room now.
+        let _ = self.heard.insert(0, (from, number));
+    }
+}
+
 #[derive(Debug)]
 pub struct Instance {
     pub state: State,
@@ -70,10 +109,15 @@ pub struct Instance {
     /// Why this instance may not take part, in words.
     pub fault: Option<Box<str>>,
     pub ifindex: Option<u32>,
-    pub source: Option<Ipv4Addr>,
+    pub source: Option<IpAddr>,
     /// The last one there was: the farewell of a router that lost its address still comes from it.
-    pub last_source: Option<Ipv4Addr>,
+    pub last_source: Option<IpAddr>,
     pub heard: Option<Heard>,
+    /// Version 3: the interval of the master that was heard last.
+    pub learned: Option<Duration>,
+    pub sequence: Sequence,
+    /// A unicast peer sums as old ones do.
+    pub old_peer: bool,
     /// When the first of an unbroken run of lower adverts came (preempt_delay).
     pub lower_since: Option<Instant>,
     pub announce: Announce,
@@ -110,6 +154,7 @@ pub const SAID_LIST: u32 = 1 << 16;
 pub const SAID_LOWER: u32 = 1 << 17;
 pub const SAID_TWIN: u32 = 1 << 18;
 pub const SAID_CONTENDER: u32 = 1 << 19;
+pub const SAID_INTERVAL: u32 = 1 << 20;
 
 impl Default for Instance {
     fn default() -> Self {
@@ -124,6 +169,9 @@ impl Default for Instance {
             source: None,
             last_source: None,
             heard: None,
+            learned: None,
+            sequence: Sequence::default(),
+            old_peer: false,
             lower_since: None,
             announce: Announce::default(),
             stolen_until: None,
@@ -149,8 +197,18 @@ impl Instance {
         self.ip_id
     }
 
+    /// Skew_Time, by the master's interval where that is known.
+    pub fn skew(&self, conf: &model::Instance, priority: u8) -> Duration {
+        skew(priority, conf.wire.version, interval(conf, self.learned))
+    }
+
+    /// Master_Down_Interval, by the master's interval where that is known.
+    pub fn master_down(&self, conf: &model::Instance, priority: u8) -> Duration {
+        interval(conf, self.learned) * u32::from(conf.down_timer_adverts) + self.skew(conf, priority)
+    }
+
     /// Takes in a valid advert (section 6.4.2 and 6.4.3). Changes timers and memory, never the state.
-    pub fn hear(&mut self, conf: &model::Instance, now: Instant, from: Ipv4Addr, advert: &Advert) -> Reaction {
+    pub fn hear(&mut self, conf: &model::Instance, now: Instant, from: IpAddr, advert: &Advert) -> Reaction {
         self.counters.advert_rcvd = self.counters.advert_rcvd.wrapping_add(1);
         if advert.priority == PRIORITY_STOP {
             self.counters.zero_rcvd = self.counters.zero_rcvd.wrapping_add(1);
@@ -160,7 +218,7 @@ impl Instance {
         match self.state {
             State::Init | State::Fault => Reaction::Ignored,
             State::Backup if theirs == PRIORITY_STOP => {
-                self.deadline = Some(now + skew(ours));
+                self.deadline = Some(now + self.skew(conf, ours));
                 Reaction::MasterGivesUp
             }
             State::Backup => {
@@ -179,17 +237,19 @@ impl Instance {
                     self.said = 0;
                 }
                 self.heard = Some(Heard { from, priority: theirs, at: now });
+                self.learned = Some(advert.interval);
                 self.wants_master = false;
-                self.deadline = Some(now + master_down(conf, ours));
+                self.deadline = Some(now + self.master_down(conf, ours));
                 Reaction::Accepted
             }
             State::Master if theirs == PRIORITY_STOP => Reaction::AnswerZero,
             State::Master => {
-                let source = self.source.unwrap_or(Ipv4Addr::UNSPECIFIED);
+                let source = self.source.unwrap_or(IpAddr::from([0, 0, 0, 0]));
                 if theirs == ours && from == source {
                     Reaction::Twin
                 } else if theirs > ours || (theirs == ours && from > source) {
                     self.heard = Some(Heard { from, priority: theirs, at: now });
+                    self.learned = Some(advert.interval);
                     Reaction::StepDown
                 } else {
                     Reaction::Contender
@@ -199,14 +259,19 @@ impl Instance {
     }
 }
 
-/// (256 - priority) / 256 seconds, in microseconds (RFC 3768 6.1).
-pub fn skew(priority: u8) -> Duration {
-    Duration::from_micros((256 - u64::from(priority)) * 1_000_000 / 256)
+/// (256 - priority) / 256 seconds, in microseconds (RFC 3768 6.1); in version 3 that share of the interval, which is
+/// whole centiseconds (RFC 9568 6.1).
+pub fn skew(priority: u8, version: u8, interval: Duration) -> Duration {
+    let share = 256 - u64::from(priority);
+    Duration::from_micros(match version {
+        2 => share * 1_000_000 / 256,
+        _ => share * (interval.as_millis() as u64 / 10) * 625 / 16,
+    })
 }
 
-/// Master_Down_Interval: three intervals and the skew (RFC 3768 6.1).
+/// Master_Down_Interval while no master was heard: three intervals and the skew (RFC 3768 6.1).
 pub fn master_down(conf: &model::Instance, priority: u8) -> Duration {
-    conf.advert_int * u32::from(conf.down_timer_adverts) + skew(priority)
+    Instance::default().master_down(conf, priority)
 }
 
 /// An owner that wants it is MASTER at once; everybody else listens first.
@@ -220,9 +285,14 @@ mod tests {
 
     #[test]
     fn skew_in_microseconds() {
-        assert_eq!(skew(150), Duration::from_micros(414_062));
-        assert_eq!(skew(254), Duration::from_micros(7_812));
-        assert_eq!(skew(1), Duration::from_micros(996_093));
+        let second = Duration::from_secs(1);
+        for version in [2, 3] {
+            assert_eq!(skew(150, version, second), Duration::from_micros(414_062));
+            assert_eq!(skew(254, version, second), Duration::from_micros(7_812));
+            assert_eq!(skew(1, version, second), Duration::from_micros(996_093));
+        }
+        assert_eq!(skew(150, 3, second / 2), Duration::from_micros(207_031));
+        assert_eq!(skew(150, 3, second / 100), Duration::from_micros(4_140));
     }
 
     #[test]

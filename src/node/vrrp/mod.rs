@@ -2,6 +2,7 @@
 
 pub mod announce;
 pub mod instance;
+pub mod packet;
 
 use super::effect::{Effect, Spawn};
 use super::links::Links;
@@ -9,23 +10,23 @@ use super::note::{BackupWhy, Note};
 use super::track;
 use super::{Ctx, Owner, Timer};
 use crate::base::addr::{Family, IfName, IpNet};
-use crate::base::bytes::Writer;
 use crate::base::time::Instant;
 use crate::config::model::{self, Config, Script};
 use crate::limits;
-use crate::wire::ipv4::{self, Ipv4};
+use crate::wire::ip::Head;
 use crate::wire::op::{AddressKey, AddressValue, Key, RouteKey, RouteValue, SocketKey, SyncRole, Value};
-use crate::wire::vrrp::{self, Advert, Auth, Bad, PRIORITY_STOP, PROTOCOL};
-use instance::{Instance, Reaction, State, SAID_CONTENDER, SAID_LIST, SAID_LOWER, SAID_TWIN};
+use crate::wire::vrrp::{self, Bad, Rule, PRIORITY_STOP};
+use instance::{Instance, Reaction, State, SAID_CONTENDER, SAID_INTERVAL, SAID_LIST, SAID_LOWER, SAID_TWIN};
+use packet::{send, socket, Checked};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 #[derive(Default)]
 pub struct Vrrp {
     pub instances: Vec<Instance>,
     /// Which instance an advert is for.
-    by_wire: BTreeMap<(u32, u8), usize>,
+    by_wire: BTreeMap<(SocketKey, u8), usize>,
     /// Adverts of routers that are not ours (they may well live on this segment), and packets that are none.
     pub foreign: u32,
     pub garbage: [u32; Bad::COUNT],
@@ -73,19 +74,19 @@ impl Vrrp {
         self.index(ctx);
     }
 
-    /// Compares by VRID and interface: the same ones keep their state, new ones begin, old ones give up.
+    /// Compares by what makes a virtual router (VRID, interface, ..): the same ones keep their state, new ones begin, old ones give up.
     pub fn reload(&mut self, old: &Config, ctx: &mut Ctx) {
         // A queue, since a router that is given twice is in the file twice (the second one is held in FAULT).
-        let mut before: BTreeMap<(IfName, u8), VecDeque<(usize, Instance)>> = BTreeMap::new();
+        let mut before: BTreeMap<_, VecDeque<(usize, Instance)>> = BTreeMap::new();
         for (o, state) in std::mem::take(&mut self.instances).into_iter().enumerate() {
             if let Some(was) = old.instances.get(o) {
-                before.entry((was.interface.clone(), was.vrid)).or_default().push_back((o, state));
+                before.entry(was.identity()).or_default().push_back((o, state));
             }
         }
         let mut new = Vec::new();
         let mut kept = Vec::new();
         for (i, conf) in ctx.conf.instances.iter().enumerate() {
-            let found = before.get_mut(&(conf.interface.clone(), conf.vrid)).and_then(|same| same.pop_front());
+            let found = before.get_mut(&conf.identity()).and_then(|same| same.pop_front());
             let was = found.as_ref().and_then(|(o, _)| old.instances.get(*o));
             match (&found, was) {
                 (Some(_), Some(was)) => kept.push((i, was)),
@@ -110,7 +111,7 @@ impl Vrrp {
             let Some(n) = self.instances.get_mut(i) else { continue };
             if n.state == State::Backup {
                 let p = n.priority;
-                let (then, now) = (instance::master_down(was, p), instance::master_down(conf, p));
+                let (then, now) = (n.master_down(was, p), n.master_down(conf, p));
                 n.deadline = n.deadline.map(|at| (at + now) - then);
             }
             if n.state == State::Master && conf.vips != was.vips {
@@ -213,6 +214,9 @@ impl Vrrp {
     /// A socket could not be made, or may be tried again.
     pub fn socket_refused(&mut self, key: SocketKey, refused: bool, ctx: &mut Ctx) {
         let changed = if refused { self.deaf.insert(key) } else { self.deaf.remove(&key) };
+        if changed && key.ifindex == 0 {
+            self.links_changed(&[IfName::default()], ctx);
+        }
         if let (true, Some(name)) = (changed, ctx.links.name(key.ifindex)) {
             let name = name.clone();
             self.links_changed(&[name], ctx);
@@ -257,25 +261,20 @@ impl Vrrp {
         if !self.running {
             return;
         }
-        let (ip, payload) = match Ipv4::parse(bytes) {
-            Ok(parts) => parts,
-            Err(_) => return self.drop_packet(None, None, Bad::Ip, ctx),
-        };
-        if ip.protocol != PROTOCOL {
-            return;
-        }
-        let Some(i) = vrrp::peek_vrid(payload).and_then(|vrid| self.by_wire.get(&(ifindex, vrid)).copied()) else {
+        let Some((head, payload)) = Head::parse(bytes) else { return self.drop_packet(None, None, Bad::Ip, ctx) };
+        let router = packet::addressee(ifindex, &head, payload);
+        let Some(i) = router.and_then(|router| self.by_wire.get(&router).copied()) else {
             self.foreign = self.foreign.wrapping_add(1);
             return;
         };
-        let Some(conf) = ctx.conf.instances.get(i) else { return };
-        match check(conf, &ip, payload) {
-            Ok(advert) => self.hear(i, ip.src, &advert, ctx),
-            Err(bad) => self.drop_packet(Some(i), Some(ip.src), bad, ctx),
+        let (Some(n), Some(conf)) = (self.instances.get(i), ctx.conf.instances.get(i)) else { return };
+        match packet::check(n, conf, &head, bytes, payload) {
+            Ok(checked) => self.hear(i, head.src, &checked, ctx),
+            Err(bad) => self.drop_packet(Some(i), Some(head.src), bad, ctx),
         }
     }
 
-    fn drop_packet(&mut self, i: Option<usize>, from: Option<Ipv4Addr>, bad: Bad, ctx: &mut Ctx) {
+    fn drop_packet(&mut self, i: Option<usize>, from: Option<IpAddr>, bad: Bad, ctx: &mut Ctx) {
         let found = i.and_then(|i| Some((self.instances.get_mut(i)?, ctx.conf.instances.get(i)?)));
         let Some((n, conf)) = found else {
             if let Some(count) = self.garbage.get_mut(bad.index()) {
@@ -291,11 +290,20 @@ impl Vrrp {
         }
     }
 
-    fn hear(&mut self, i: usize, from: Ipv4Addr, advert: &Advert, ctx: &mut Ctx) {
+    fn hear(&mut self, i: usize, from: IpAddr, checked: &Checked, ctx: &mut Ctx) {
         let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
+        let advert = &checked.advert;
+        if let Some(number) = checked.sequence {
+            n.sequence.heard(from, number);
+        }
+        n.old_peer = advert.rule == Rule::PseudoGroup;
+        if advert.interval != conf.advert_int && n.state == State::Backup && n.say_once(SAID_INTERVAL) {
+            let (theirs, ours) = (advert.interval, conf.advert_int);
+            ctx.told.push(Effect::Note(Note::OtherInterval { name: conf.name.clone(), from, theirs, ours }));
+        }
         let known = n.heard.is_some_and(|h| h.from == from);
         let listed = advert.addresses().len() == conf.vips.len()
-            && advert.addresses().all(|a| conf.vips.iter().any(|v| v.net.addr == IpAddr::V4(a)));
+            && advert.addresses().all(|a| conf.vips.iter().any(|v| v.net.addr == a));
         if n.state != State::Fault && !listed && !(conf.skip_check_adv_addr && known) {
             n.counters.address_list = n.counters.address_list.wrapping_add(1);
             if n.say_once(SAID_LIST) {
@@ -392,8 +400,11 @@ impl Vrrp {
             self.tell_group(i, "MASTER", ctx);
         } else {
             // The others have masters yet, or their turn comes a little later.
-            let smallest =
-                group.members.iter().filter_map(|m| self.instances.get(*m)).map(|n| instance::skew(n.priority)).min();
+            let skew = |m: &usize| {
+                let (n, conf) = (self.instances.get(*m)?, ctx.conf.instances.get(*m)?);
+                Some(n.skew(conf, n.priority))
+            };
+            let smallest = group.members.iter().filter_map(skew).min();
             if let Some(n) = self.instances.get_mut(i) {
                 n.deadline = Some(ctx.now + conf.advert_int + smallest.unwrap_or_default());
             }
@@ -441,8 +452,9 @@ impl Vrrp {
     fn enter_master(&mut self, i: usize, ctx: &mut Ctx) {
         let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
         n.state = State::Master;
-        (n.wants_master, n.lower_since, n.said) = (false, None, 0);
+        (n.wants_master, n.lower_since, n.said, n.learned) = (false, None, 0, None);
         n.counters.become_master = n.counters.become_master.wrapping_add(1);
+        n.sequence.leap();
         n.deadline = Some(ctx.now + conf.advert_int);
         send(n, conf, n.priority, ctx);
         let rounds = n.announce.start(ctx.now, &conf.garp);
@@ -454,8 +466,12 @@ impl Vrrp {
         let Some(conf) = ctx.conf.instances.get(i) else { return };
         self.release(i);
         let Some(n) = self.instances.get_mut(i) else { return };
-        let at_once = matches!(why, BackupWhy::Start | BackupWhy::FaultGone) && instance::acts_at_once(conf);
-        let wait = if at_once { Duration::ZERO } else { instance::master_down(conf, n.priority) };
+        let fresh = matches!(why, BackupWhy::Start | BackupWhy::FaultGone);
+        if fresh {
+            n.learned = None;
+        }
+        let at_once = fresh && instance::acts_at_once(conf);
+        let wait = if at_once { Duration::ZERO } else { n.master_down(conf, n.priority) };
         n.deadline = Some(ctx.now + wait);
         n.state = State::Backup;
         n.announce.stop();
@@ -516,11 +532,14 @@ impl Vrrp {
     /// Finds the instance's interface and source address, and what is wrong with them.
     fn locate(&mut self, i: usize, ctx: &mut Ctx) {
         let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
-        n.ifindex = ctx.links.get(&conf.interface).map(|l| l.ifindex);
+        n.ifindex = match has_interface(conf) {
+            true => ctx.links.get(&conf.interface).map(|l| l.ifindex),
+            false => Some(0),
+        };
         n.source = source(conf, ctx);
         n.last_source = n.source.or(n.last_source);
         let sum = ctx.track.sum(i, ctx.conf, ctx.links);
-        n.fault = fault(n, conf, ctx.links, &self.deaf, ctx.conf).or(sum.fault);
+        n.fault = fault(n, conf, ctx.links, &self.deaf).or(sum.fault);
         n.waits = sum.waits;
         self.set_priority(i, track::effective(conf.priority, sum.weight), ctx);
     }
@@ -535,7 +554,7 @@ impl Vrrp {
         }
         ctx.told.push(Effect::Note(Note::Priority { name: conf.name.clone(), from: before, to: priority }));
         if n.state == State::Backup {
-            let (then, now) = (instance::master_down(conf, before), instance::master_down(conf, priority));
+            let (then, now) = (n.master_down(conf, before), n.master_down(conf, priority));
             n.deadline = n.deadline.map(|at| (at + now) - then);
             self.refile(i, ctx);
         }
@@ -574,6 +593,7 @@ impl Vrrp {
             }
             (State::Fault, None) if !self.waits(i, ctx.conf) => {
                 self.enter_backup(i, BackupWhy::FaultGone, ctx);
+                self.announce_source(i, ctx);
                 for m in self.fellows(i, ctx.conf) {
                     if self.instances.get(m).is_some_and(|n| n.state == State::Fault) {
                         self.enter_backup(m, BackupWhy::FaultGone, ctx);
@@ -593,7 +613,7 @@ impl Vrrp {
 
     fn index(&mut self, ctx: &Ctx) {
         let wires = self.instances.iter().zip(&ctx.conf.instances).enumerate();
-        self.by_wire = wires.filter_map(|(i, (n, conf))| Some(((n.ifindex?, conf.vrid), i))).collect();
+        self.by_wire = wires.filter_map(|(i, (n, conf))| Some(((socket(n, conf)?, conf.vrid), i))).collect();
     }
 
     // ---- output ----------------------------------------------------------------------------------------------
@@ -637,6 +657,15 @@ impl Vrrp {
         }
     }
 
+    /// Unicast goes through tables of neighbours: after a fault they hear where our own address is.
+    fn announce_source(&self, i: usize, ctx: &mut Ctx) {
+        let (Some(n), Some(conf)) = (self.instances.get(i), ctx.conf.instances.get(i)) else { return };
+        let link = ctx.links.get(&conf.interface).filter(|l| conf.wire.unicast.is_some() && !l.no_arp);
+        if let (Some(link), Some(ip)) = (link, n.source) {
+            ctx.calls.push(Effect::Announce { ifindex: link.ifindex, mac: link.mac, ip });
+        }
+    }
+
     /// What the kernel should hold for this instance in its present state.
     pub fn desired(&self, i: usize, config: &Config, links: &Links) -> Vec<(Key, Value)> {
         let (Some(n), Some(conf)) = (self.instances.get(i), config.instances.get(i)) else { return Vec::new() };
@@ -644,8 +673,8 @@ impl Vrrp {
         if !self.running {
             return want;
         }
-        if let Some(ifindex) = n.ifindex {
-            want.push((Key::Socket(socket(ifindex, config)), Value::Socket));
+        if let Some(key) = socket(n, conf) {
+            want.push((Key::Socket(key), Value::Socket));
         }
         if let Some(daemon) = config.sync_daemon.as_ref().filter(|d| d.instance == Some(i)) {
             let role = if n.state == State::Master { SyncRole::Master } else { SyncRole::Backup };
@@ -675,65 +704,33 @@ impl Vrrp {
     }
 }
 
-fn socket(ifindex: u32, config: &Config) -> SocketKey {
-    SocketKey { ifindex, protocol: PROTOCOL, group: IpAddr::V4(config.global.mcast_group4) }
-}
-
-/// The order of the checks is keepalived's, so that a packet with two faults is counted alike.
-fn check<'a>(conf: &model::Instance, ip: &Ipv4, payload: &'a [u8]) -> Result<Advert<'a>, Bad> {
-    if ip.ttl != vrrp::TTL {
-        return Err(Bad::Ttl(ip.ttl));
-    }
-    if ip.src.is_unspecified() || ip.src.is_multicast() || ip.src.is_broadcast() {
-        return Err(Bad::Source(ip.src));
-    }
-    let advert = Advert::parse(payload)?;
-    match (&conf.auth, advert.auth) {
-        (model::Auth::None, Auth::None) => {}
-        (model::Auth::Pass(ours), Auth::Pass(theirs)) if vrrp::same_secret(ours, &theirs) => {}
-        (model::Auth::Pass(_), Auth::Pass(_)) => return Err(Bad::AuthFailure),
-        (_, Auth::None) => return Err(Bad::AuthType(0)),
-        (_, Auth::Pass(_)) => return Err(Bad::AuthType(1)),
-        (_, Auth::Other(kind)) => return Err(Bad::AuthType(kind)),
-    }
-    if Duration::from_secs(advert.interval.into()) != conf.advert_int {
-        return Err(Bad::Interval(advert.interval));
-    }
-    Ok(advert)
-}
-
-fn send(n: &mut Instance, conf: &model::Instance, priority: u8, ctx: &mut Ctx) {
-    let (Some(ifindex), Some(src)) = (n.ifindex, n.last_source) else { return };
-    let counter = if priority == PRIORITY_STOP { &mut n.counters.zero_sent } else { &mut n.counters.advert_sent };
-    *counter = counter.wrapping_add(1);
-    let ip = Ipv4 { id: n.next_ip_id(), ttl: vrrp::TTL, protocol: PROTOCOL, src, dst: ctx.conf.global.mcast_group4 };
-    let addresses = conf.vips.iter().filter_map(|v| super::note::v4(v.net.addr));
-    let count = addresses.clone().count().min(limits::ADVERT_ADDRESSES);
-    let mut w = Writer { bytes: Vec::with_capacity(ipv4::HEADER_LEN + 16 + count * 4) };
-    ip.emit(16 + count * 4, &mut w);
-    let pass = match &conf.auth {
-        model::Auth::Pass(pass) => Some(pass),
-        model::Auth::None => None,
-    };
-    let interval = u8::try_from(conf.advert_int.as_secs()).unwrap_or(u8::MAX);
-    vrrp::emit(conf.vrid, priority, interval, pass, addresses, &mut w);
-    ctx.out.push(Effect::Send { socket: socket(ifindex, ctx.conf), bytes: w.bytes });
-}
-
 /// Is the instance in any way concerned with that interface?
 fn watches(conf: &model::Instance, name: &IfName) -> bool {
     let vips = conf.vips.iter().chain(&conf.excluded).any(|v| v.dev.as_ref() == Some(name));
     let routes = conf.routes.iter().any(|r| r.dev.as_ref() == Some(name));
-    conf.interface == *name || vips || routes
+    // The source address of unicast may be on any interface.
+    let source = conf.wire.unicast.is_some() && conf.wire.unicast_src_ip.or(conf.mcast_src_ip).is_some();
+    source || conf.interface == *name || vips || routes
 }
 
-/// mcast_src_ip, else the first address of the interface that is not a virtual one of ours. An owner's only
-/// address may be the virtual one: then one that was there before us, since ours come and go with the state.
-fn source(conf: &model::Instance, ctx: &Ctx) -> Option<Ipv4Addr> {
-    if let Some(IpAddr::V4(src)) = conf.mcast_src_ip {
-        return Some(src);
+fn has_interface(conf: &model::Instance) -> bool {
+    !conf.interface.as_str().is_empty()
+}
+
+/// unicast_src_ip or mcast_src_ip, else the first address of the interface (IPv6: link-local) that is not a virtual one
+/// of ours. An owner's only address may be the virtual one: then one that was there before us, since ours come and go
+/// with the state.
+fn source(conf: &model::Instance, ctx: &Ctx) -> Option<IpAddr> {
+    let family = conf.wire.family;
+    if let Some(src) = conf.wire.unicast_src_ip.or(conf.mcast_src_ip).filter(|ip| Family::of(ip) == family) {
+        // Unicast is heard on that address, so it has to be there.
+        return (conf.wire.unicast.is_none() || ctx.links.has(src)).then_some(src);
     }
-    let mut addresses = ctx.links.addresses(&conf.interface, Family::V4);
+    let fits = |net: &IpNet| match net.addr {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    let mut addresses = ctx.links.addresses(&conf.interface, family).filter(fits);
     let own = addresses.clone().find(|net| !ctx.virtual_ips.contains(&net.addr));
     let ifindex = ctx.links.get(&conf.interface)?.ifindex;
     let put_up = |net: &IpNet| {
@@ -741,17 +738,11 @@ fn source(conf: &model::Instance, ctx: &Ctx) -> Option<Ipv4Addr> {
         ctx.table.knows(&key) && ctx.table.found(&key).is_none()
     };
     let owner = conf.priority == vrrp::PRIORITY_OWNER;
-    own.or_else(|| addresses.find(|net| owner && !put_up(net))).and_then(|net| super::note::v4(net.addr))
+    own.or_else(|| addresses.find(|net| owner && !put_up(net))).map(|net| net.addr)
 }
 
 /// Why an instance cannot take part, if it cannot.
-fn fault(
-    n: &Instance,
-    conf: &model::Instance,
-    links: &Links,
-    deaf: &BTreeSet<SocketKey>,
-    config: &Config,
-) -> Option<Box<str>> {
+fn fault(n: &Instance, conf: &model::Instance, links: &Links, deaf: &BTreeSet<SocketKey>) -> Option<Box<str>> {
     if let Some(why) = &conf.held {
         return Some(why.clone());
     }
@@ -765,21 +756,34 @@ fn fault(
             Some(_) => None,
         }
     };
-    let Some(link) = links.get(&conf.interface) else { return down(&conf.interface) };
-    let own = (!conf.dont_track_primary).then_some(&conf.interface);
+    if has_interface(conf) && links.get(&conf.interface).is_none() {
+        return down(&conf.interface);
+    }
+    if conf.wire.unicast.as_ref().is_some_and(|u| u.fault_no_peer && u.peers.is_empty()) {
+        return Some("it has no unicast peer".into());
+    }
+    let own = (!conf.dont_track_primary && has_interface(conf)).then_some(&conf.interface);
     let vips = conf.vips.iter().chain(&conf.excluded).filter_map(|v| v.dev.as_ref());
     let routes = conf.routes.iter().filter_map(|r| r.dev.as_ref());
     let watched = own.into_iter().chain(vips).chain(routes);
     if let Some(why) = watched.filter(|name| own.is_some() || **name != conf.interface).find_map(down) {
         return Some(why);
     }
+    if let (None, Some(src), Some(_)) = (n.source, conf.wire.unicast_src_ip.or(conf.mcast_src_ip), &conf.wire.unicast) {
+        return Some(format!("its source address {src} is not on this machine").into());
+    }
     if n.source.is_none() {
-        return Some(format!("interface {} has no IPv4 address to send from", conf.interface).into());
+        let what = match conf.wire.family {
+            Family::V4 => "IPv4",
+            Family::V6 => "link-local IPv6",
+        };
+        return Some(format!("interface {} has no {what} address to send from", conf.interface).into());
     }
-    if deaf.contains(&socket(link.ifindex, config)) {
-        return Some(format!("no VRRP socket on interface {}", conf.interface).into());
-    }
-    None
+    let key = socket(n, conf).filter(|key| deaf.contains(key))?;
+    Some(match conf.wire.unicast {
+        Some(_) => format!("there is no VRRP socket for the source address {}", key.address).into(),
+        None => format!("no VRRP socket on interface {}", conf.interface).into(),
+    })
 }
 
 /// notify_<state> gets no further arguments; notify gets four.

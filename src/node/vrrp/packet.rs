@@ -1,0 +1,196 @@
+//! Adverts as packets: what an instance's look like, to whom they go, and which of those that come in count.
+
+use super::instance::Instance;
+use super::Ctx;
+use crate::base::bytes::Writer;
+use crate::config::model::{self, OldChecksum, Unicast};
+use crate::limits;
+use crate::node::effect::Effect;
+use crate::wire::ah;
+use crate::wire::ip::Head;
+use crate::wire::op::SocketKey;
+use crate::wire::vrrp::{self, Advert, Auth, Bad, Ends, Outgoing, Rule, PRIORITY_STOP};
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+/// The one socket that an instance hears and sends by. Unicast needs a source address to have one.
+pub fn socket(n: &Instance, conf: &model::Instance) -> Option<SocketKey> {
+    let address = match conf.wire.unicast {
+        Some(_) => n.source.or(n.last_source)?,
+        None => conf.wire.group,
+    };
+    Some(SocketKey { ifindex: n.ifindex?, protocol: protocol(conf), address })
+}
+
+fn protocol(conf: &model::Instance) -> u8 {
+    match conf.auth {
+        model::Auth::Ah(_) => ah::PROTOCOL,
+        _ => vrrp::PROTOCOL,
+    }
+}
+
+/// Which socket a packet came by, and for which virtual router it is: both stand in the packet.
+pub fn addressee(ifindex: u32, head: &Head, payload: &[u8]) -> Option<(SocketKey, u8)> {
+    let message = match head.protocol {
+        vrrp::PROTOCOL => payload,
+        ah::PROTOCOL => payload.get(ah::LEN..)?,
+        _ => return None,
+    };
+    let key = SocketKey { ifindex, protocol: head.protocol, address: head.dst };
+    Some((key, vrrp::peek_vrid(message)?))
+}
+
+/// An advert that counts.
+pub struct Checked<'a> {
+    pub advert: Advert<'a>,
+    /// Of AH.
+    pub sequence: Option<u32>,
+}
+
+/// The order of the checks is keepalived's, so that a packet with two faults is counted alike.
+pub fn check<'a>(
+    n: &Instance,
+    conf: &model::Instance,
+    head: &Head,
+    packet: &'a [u8],
+    payload: &'a [u8],
+) -> Result<Checked<'a>, Bad> {
+    if conf.wire.unicast.is_none() && head.ttl != vrrp::TTL {
+        return Err(Bad::Ttl(head.ttl));
+    }
+    if head.src.is_unspecified() || head.src.is_multicast() || head.src == IpAddr::V4(Ipv4Addr::BROADCAST) {
+        return Err(Bad::Source(head.src));
+    }
+    let (message, sequence) = match &conf.auth {
+        model::Auth::Ah(key) => {
+            let opened = ah::open(key, packet).map_err(|fault| match fault {
+                ah::Fault::Malformed => Bad::Short(payload.len()),
+                ah::Fault::Forged => Bad::AuthFailure,
+            })?;
+            (opened.message, Some(opened.sequence))
+        }
+        _ => (payload, None),
+    };
+    let wire = &conf.wire;
+    let ends = Ends { src: head.src, dst: head.dst };
+    let advert = Advert::parse(message, wire.version, ends, accepted(wire))?;
+    authenticate(&conf.auth, advert.auth)?;
+    let sane = match wire.version {
+        2 => advert.interval == conf.advert_int,
+        // It is learned, so it may be any that takes time.
+        _ => !advert.interval.is_zero(),
+    };
+    if !sane {
+        return Err(Bad::Interval(advert.interval));
+    }
+    if let Some(unicast) = &wire.unicast {
+        check_peer(unicast, head)?;
+    }
+    // Last, for it changes what is taken next.
+    match sequence {
+        Some(number) if n.sequence.is_used(head.src, number) => Err(Bad::Sequence(number)),
+        _ => Ok(Checked { advert, sequence }),
+    }
+}
+
+fn accepted(wire: &model::Wire) -> &'static [Rule] {
+    let old = wire.unicast.as_ref().is_some_and(|u| u.old_checksum != OldChecksum::Never);
+    match (wire.version, wire.family) {
+        (_, crate::base::addr::Family::V6) => &[Rule::Pseudo],
+        (2, _) => &[Rule::Plain],
+        _ if wire.checksum_as_v2 => &[Rule::Plain, Rule::Pseudo, Rule::PseudoGroup],
+        _ if old => &[Rule::Pseudo, Rule::PseudoGroup],
+        _ => &[Rule::Pseudo],
+    }
+}
+
+/// How what we send is summed; an old peer is answered in its own way once it was heard.
+fn rule(n: &Instance, wire: &model::Wire) -> Rule {
+    let old = wire.unicast.as_ref().map(|u| u.old_checksum);
+    match (wire.version, wire.family) {
+        (_, crate::base::addr::Family::V6) => Rule::Pseudo,
+        (2, _) => Rule::Plain,
+        _ if wire.checksum_as_v2 => Rule::Plain,
+        _ if old == Some(OldChecksum::Always) => Rule::PseudoGroup,
+        _ if old == Some(OldChecksum::Detect) && n.old_peer => Rule::PseudoGroup,
+        _ => Rule::Pseudo,
+    }
+}
+
+fn authenticate(ours: &model::Auth, theirs: Auth) -> Result<(), Bad> {
+    match (ours, theirs) {
+        (model::Auth::None, Auth::None) | (model::Auth::Ah(_), Auth::Ah) => Ok(()),
+        (model::Auth::Pass(ours), Auth::Pass(theirs)) if vrrp::same_secret(ours, &theirs) => Ok(()),
+        (model::Auth::Pass(_), Auth::Pass(_)) => Err(Bad::AuthFailure),
+        (_, Auth::None) => Err(Bad::AuthType(0)),
+        (_, Auth::Pass(_)) => Err(Bad::AuthType(1)),
+        (_, Auth::Ah) => Err(Bad::AuthType(2)),
+        (_, Auth::Other(kind)) => Err(Bad::AuthType(kind)),
+    }
+}
+
+fn check_peer(unicast: &Unicast, head: &Head) -> Result<(), Bad> {
+    match unicast.peers.iter().find(|p| p.ip == head.src) {
+        Some(peer) if !(peer.min_ttl..=peer.max_ttl).contains(&head.ttl) => Err(Bad::PeerTtl(head.ttl)),
+        None if unicast.check_src => Err(Bad::Stranger),
+        _ => Ok(()),
+    }
+}
+
+/// One advert: to the group, or to each peer.
+pub fn send(n: &mut Instance, conf: &model::Instance, priority: u8, ctx: &mut Ctx) {
+    let Some(src) = n.last_source else { return };
+    let counter = if priority == PRIORITY_STOP { &mut n.counters.zero_sent } else { &mut n.counters.advert_sent };
+    *counter = counter.wrapping_add(1);
+    match &conf.wire.unicast {
+        None => send_to(n, conf, priority, Ends { src, dst: conf.wire.group }, ctx),
+        Some(unicast) => {
+            for peer in &unicast.peers {
+                send_to(n, conf, priority, Ends { src, dst: peer.ip }, ctx);
+            }
+        }
+    }
+}
+
+fn send_to(n: &mut Instance, conf: &model::Instance, priority: u8, ends: Ends, ctx: &mut Ctx) {
+    let Some(socket) = socket(n, conf) else { return };
+    let ttl = conf.wire.unicast.as_ref().map_or(vrrp::TTL, |u| u.ttl);
+    let head = Head { src: ends.src, dst: ends.dst, ttl, protocol: socket.protocol };
+    let advert = Outgoing {
+        version: conf.wire.version,
+        vrid: conf.vrid,
+        priority,
+        interval: conf.advert_int,
+        auth: match conf.auth {
+            model::Auth::None => Auth::None,
+            model::Auth::Pass(pass) => Auth::Pass(pass),
+            model::Auth::Ah(_) => Auth::Ah,
+        },
+        rule: rule(n, &conf.wire),
+        ends,
+    };
+    let addresses = conf.vips.iter().map(|v| v.net.addr);
+    let size = advert.size(addresses.len().min(limits::ADVERT_ADDRESSES));
+    let mut w = Writer { bytes: Vec::with_capacity(head.size() + ah::LEN + size) };
+    match (&conf.auth, ends.src) {
+        (model::Auth::Ah(key), IpAddr::V4(src)) => {
+            head.emit(n.next_ip_id(), ah::LEN + size, &mut w);
+            ah::emit(vrrp::PROTOCOL, src, n.sequence.take(), &mut w);
+            advert.emit(addresses, &mut w);
+            ah::seal(key, &mut w);
+        }
+        _ => {
+            head.emit(n.next_ip_id(), size, &mut w);
+            advert.emit(addresses, &mut w);
+        }
+    }
+    ctx.out.push(Effect::Send { socket, bytes: w.bytes });
+}
+
+/// The interval that counts for the time until a master is dead: version 3 takes the master's own (RFC 9568 6.1).
+pub fn interval(conf: &model::Instance, learned: Option<Duration>) -> Duration {
+    match conf.wire.version {
+        2 => conf.advert_int,
+        _ => learned.unwrap_or(conf.advert_int),
+    }
+}
