@@ -652,7 +652,10 @@ pub fn settle(
     groups: Vec<GroupDraft>,
     config: &mut Config,
 ) {
-    let garp = global.garp.over(config.global.garp);
+    let mut garp = global.garp.over(config.global.garp);
+    // Answers to lower adverts follow the global values, not an instance's own garp_master_delay and repeat.
+    garp.lower_delay.get_or_insert(garp.delay);
+    garp.lower_repeat.get_or_insert(garp.repeat);
     config.global.garp = garp;
     let mut names: HashMap<Box<str>, usize> = HashMap::new();
     let mut taken: HashMap<(IfName, u8), (Box<str>, Span)> = HashMap::new();
@@ -724,6 +727,10 @@ impl InstanceDraft {
                 cx.error(Code::Conflict, span, "preempt_delay", text).help(help);
                 preempt_delay = Duration::ZERO;
             }
+        }
+        if nopreempt {
+            // Nothing is preempted, sooner or later.
+            preempt_delay = Duration::ZERO;
         }
         let version3 = self.version3.unwrap_or(global.version3);
         if version3 {
