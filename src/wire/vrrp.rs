@@ -26,6 +26,8 @@ const AUTH_LEN: usize = 8;
 const TYPE_ADVERT: u8 = 1;
 const AUTH_NONE: u8 = 0;
 const AUTH_PASS: u8 = 1;
+/// The highest type that has a meaning (2: IPsec AH).
+pub const AUTH_KNOWN: u8 = 2;
 
 /// The authentication block of an advert (RFC 2338 5.3.6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

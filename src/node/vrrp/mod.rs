@@ -251,6 +251,9 @@ impl Vrrp {
         if let Some(count) = n.counters.dropped.get_mut(bad.index()) {
             *count = count.wrapping_add(1);
         }
+        if matches!(bad, Bad::AuthType(kind) if kind > vrrp::AUTH_KNOWN) {
+            n.counters.auth_unknown = n.counters.auth_unknown.wrapping_add(1);
+        }
         if n.say_once(1 << bad.index()) {
             ctx.told.push(Effect::Note(Note::Dropped { name: conf.name.clone(), from, bad }));
         }
@@ -457,7 +460,8 @@ impl Vrrp {
     }
 
     fn changed(&mut self, i: usize, note: Note, state: &'static str, ctx: &mut Ctx) {
-        let Some(conf) = ctx.conf.instances.get(i) else { return };
+        let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
+        n.changed = ctx.now;
         ctx.dirty.insert(Owner::Instance(i));
         ctx.told.push(Effect::Note(note));
         let script = match state {
@@ -649,8 +653,10 @@ fn check<'a>(conf: &model::Instance, ip: &Ipv4, payload: &'a [u8]) -> Result<Adv
 
 fn send(n: &mut Instance, conf: &model::Instance, priority: u8, ctx: &mut Ctx) {
     let (Some(ifindex), Some(src)) = (n.ifindex, n.last_source) else { return };
-    let counter = if priority == PRIORITY_STOP { &mut n.counters.zero_sent } else { &mut n.counters.advert_sent };
-    *counter = counter.wrapping_add(1);
+    n.counters.advert_sent = n.counters.advert_sent.wrapping_add(1);
+    if priority == PRIORITY_STOP {
+        n.counters.zero_sent = n.counters.zero_sent.wrapping_add(1);
+    }
     let ip = Ipv4 { id: n.next_ip_id(), ttl: vrrp::TTL, protocol: PROTOCOL, src, dst: ctx.conf.global.mcast_group4 };
     let addresses = conf.vips.iter().filter_map(|v| super::note::v4(v.net.addr));
     let count = addresses.clone().count().min(limits::ADVERT_ADDRESSES);
