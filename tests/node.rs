@@ -460,7 +460,7 @@ fn the_json_dump_is_that_of_keepalived() {
     desk.pass(5.0);
     let master = data(2, " set", "1700000004.609375", "2") + &stats(2, 1);
     assert_eq!(json(&desk, Layout::V1), format!("[{master}]\n"));
-    assert_eq!(json(&desk, Layout::V2), format!("{{\"vrrp\":[{master}]}}\n"));
+    assert_eq!(json(&desk, Layout::V2), format!("{{\"vrrp\":[{master}],\"track_process\":[]}}\n"));
 }
 
 #[test]

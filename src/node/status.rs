@@ -29,6 +29,8 @@ pub fn json(node: &Node, layout: Layout, epoch: u64) -> String {
         Layout::V2 => out.object(|out| {
             out.key("vrrp");
             out.array(|out| instances(out, node, epoch));
+            out.key("track_process");
+            out.array(|_| {});
         }),
     }
     out.text.push('\n');
