@@ -7,6 +7,10 @@ use holdfast::base::verdict::{Reason, Verdict};
 use holdfast::config::loader::{load, Host};
 use holdfast::node::effect::Effect;
 use holdfast::node::event::{Event, Outcome};
+}
+
+use holdfast::node::event::Event;
+use holdfast::node::status::{self, Layout};
 use holdfast::node::vrrp::instance::State;
 use holdfast::node::Node;
 use holdfast::wire::ah;
@@ -916,4 +920,100 @@ fn what_is_held_back_does_nothing() {
     d.probes.clear();
     d.pass(20.0);
     assert!(d.probes.is_empty() && d.node.table().is_empty_handed());
+}
+
+/// Word for word what keepalived 2.2.7 wrote for the same file, but for the password, which later ones mask.
+#[test]
+fn the_json_dump_is_that_of_keepalived() {
+    let more = "state MASTER\n authentication {\n auth_type PASS\n auth_pass 1111\n }\n\
+        notify_master \"/etc/up 'a b' c\"\n notify /etc/any\n smtp_alert\n garp_master_refresh 60\n\
+        virtual_ipaddress_excluded {\n 10.1.0.1/24 brd + label eth0:1\n }\n\
+        virtual_routes {\n 10.2.0.0/16 via 10.0.0.254 dev eth0 metric 5 table 100\n blackhole 10.3.0.0/16\n }\n";
+    let mut desk = Desk::new(&instance(more));
+    let data = |state: u8, set: &str, time: &str, version: &str| {
+        format!(
+            "{{\"data\":{{\"iname\":\"VI_1\",\"dont_track_primary\":0,\"skip_check_adv_addr\":0,\"strict_mode\":0,\
+             \"vmac_ifname\":\"\",\"ifp_ifname\":\"eth0\",\"master_priority\":0,\"last_transition\":{time},\
+             \"garp_delay\":5,\"garp_refresh\":60,\"garp_rep\":5,\"garp_refresh_rep\":1,\"garp_lower_prio_delay\":5,\
+             \"garp_lower_prio_rep\":5,\"lower_prio_no_advert\":0,\"higher_prio_send_advert\":0,\"vrid\":51,\
+             \"base_priority\":100,\"effective_priority\":100,\"vipset\":{},\"promote_secondaries\":false,\
+             \"adver_int\":1,\"master_adver_int\":1,\"accept\":1,\"nopreempt\":false,\"preempt_delay\":0,\
+             \"state\":{state},\"wantstate\":2,\"version\":{version},\"smtp_alert\":true,\"notify_deleted\":false,\
+             \"script_master\":\"'\\/etc\\/up' 'a b' 'c'\",\"script\":\"'\\/etc\\/any'\",\
+             \"vips\":[\"10.0.0.100 dev eth0 scope global{set}\"],\
+             \"evips\":[\"10.1.0.1\\/24 brd 10.1.0.255 dev eth0 scope global label eth0:1{set}\"],\
+             \"vroutes\":[\"prepend 10.2.0.0\\/16 via inet 10.0.0.254 dev eth0 table 100 proto 18 metric 5\",\
+             \"add blackhole 10.3.0.0\\/16 proto 18 no_track\"],\"auth_type\":1,\"auth_data\":\"********\"}},\"stats\":{{",
+            state == 2
+        )
+    };
+    let stats = |sent: u32, master: u32| {
+        format!(
+            "\"advert_rcvd\":0,\"advert_sent\":{sent},\"become_master\":{master},\"release_master\":0,\"packet_len_err\":0,\
+             \"advert_interval_err\":0,\"ip_ttl_err\":0,\"invalid_type_rcvd\":0,\"addr_list_err\":0,\"invalid_authtype\":0,\
+             \"authtype_mismatch\":0,\"auth_failure\":0,\"pri_zero_rcvd\":0,\"pri_zero_sent\":0}}}}"
+        )
+    };
+    let epoch = 1_700_000_000_000_000;
+    let json = |desk: &Desk, layout| status::json(&desk.node, layout, epoch);
+    let backup = data(1, "", "1700000001.000000", "2") + &stats(0, 0);
+    assert_eq!(json(&desk, Layout::V1), format!("[{backup}]\n"));
+    desk.pass(5.0);
+    let master = data(2, " set", "1700000004.609375", "2") + &stats(2, 1);
+    assert_eq!(json(&desk, Layout::V1), format!("[{master}]\n"));
+    assert_eq!(json(&desk, Layout::V2), format!("{{\"vrrp\":[{master}],\"track_process\":[]}}\n"));
+}
+
+#[test]
+fn dropped_packets_are_sorted_as_keepalived_does() {
+    let mut desk = Desk::new(&instance("authentication {\n auth_type PASS\n auth_pass 1111\n }\n"));
+    let kinds = [(0u8, "authtype_mismatch"), (2, "authtype_mismatch"), (3, "invalid_authtype"), (1, "auth_failure")];
+    for (kind, _) in kinds {
+        let mut bytes = advert(OTHER, 51, 120, Some(b"2222\0\0\0\0"));
+        bytes[24] = kind;
+        fix_checksum(&mut bytes);
+        desk.step(Event::Packet { ifindex: 2, bytes: &bytes });
+    }
+    let ttl = |bytes: &mut Vec<u8>| bytes[8] = 254;
+    let mut bytes = advert(OTHER, 51, 120, Some(b"1111\0\0\0\0"));
+    ttl(&mut bytes);
+    desk.step(Event::Packet { ifindex: 2, bytes: &bytes });
+    let json = status::json(&desk.node, Layout::V1, 0);
+    for want in ["\"authtype_mismatch\":2,", "\"invalid_authtype\":1,", "\"auth_failure\":1,", "\"advert_rcvd\":0,"] {
+        assert!(json.contains(want), "{want}: {json}");
+    }
+    assert!(json.contains("\"ip_ttl_err\":1,"), "{json}");
+    let text = status::stats(&desk.node);
+    assert!(text.contains("    Type Mismatch: 2\n    Failure: 1\n"), "{text}");
+    desk.node.clear_counters();
+    assert!(status::stats(&desk.node).contains("    Type Mismatch: 0\n"));
+}
+
+/// Of the VRRP part, which begins behind the IP header.
+fn fix_checksum(bytes: &mut [u8]) {
+    bytes[26] = 0;
+    bytes[27] = 0;
+    let sum = holdfast::wire::checksum::checksum(&bytes[20..]);
+    bytes[26..28].copy_from_slice(&sum.to_be_bytes());
+}
+
+/// The first address of a subnet is the primary one, and a gateway may be reached by the route before it.
+#[test]
+fn addresses_and_routes_come_in_the_order_of_the_file() {
+    let mut desk = Desk::new(
+        "vrrp_instance VI_1 {\n interface eth0\n virtual_router_id 51\n priority 100\n\
+         virtual_ipaddress {\n 10.0.0.9/24\n 10.0.0.8/24\n }\n\
+         virtual_routes {\n 10.9.0.0/16 dev eth0\n 10.8.0.0/16 via 10.9.0.1 dev eth0\n }\n}\n",
+    );
+    let order = |effects: &[Effect]| -> Vec<String> {
+        let texts = operations(effects).join("; ");
+        let mut found: Vec<_> =
+            ["10.0.0.9", "10.0.0.8", "10.9.0.0", "10.8.0.0"].map(|ip| (texts.find(ip), ip.to_string())).to_vec();
+        found.sort();
+        found.into_iter().map(|(_, ip)| ip).collect()
+    };
+    let up = desk.pass(4.0);
+    assert_eq!(order(&up), ["10.0.0.9", "10.0.0.8", "10.9.0.0", "10.8.0.0"]);
+    let down = desk.step(Event::Stop);
+    assert_eq!(order(&down), ["10.8.0.0", "10.9.0.0", "10.0.0.8", "10.0.0.9"]);
 }

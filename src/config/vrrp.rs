@@ -446,7 +446,10 @@ pub fn settle(
     groups: Vec<GroupDraft>,
     config: &mut Config,
 ) -> HashMap<Box<str>, usize> {
-    let garp = global.garp.over(config.global.garp);
+    let mut garp = global.garp.over(config.global.garp);
+    // Answers to lower adverts follow the global values, not an instance's own garp_master_delay and repeat.
+    garp.lower_delay.get_or_insert(garp.delay);
+    garp.lower_repeat.get_or_insert(garp.repeat);
     config.global.garp = garp;
     let mcast = [config.global.mcast_group4.into(), config.global.mcast_group6.into()];
     let mut names: HashMap<Box<str>, usize> = HashMap::new();
@@ -578,6 +581,10 @@ impl InstanceDraft {
                 cx.error(Code::Conflict, span, "preempt_delay", text).help(help);
                 preempt_delay = Duration::ZERO;
             }
+        }
+        if nopreempt {
+            // Nothing is preempted, sooner or later.
+            preempt_delay = Duration::ZERO;
         }
         let vips = self.vips.first().map(|v| v.net.family());
         let wire = std::mem::take(&mut self.protocol).finish(cx, global, mcast, vips);

@@ -6,6 +6,7 @@
 
 pub mod children;
 pub mod conn;
+pub mod dump;
 pub mod files;
 pub mod load;
 pub mod logger;
@@ -26,7 +27,7 @@ use crate::linux::{socket, sys, Done};
 use crate::node::effect::Effect;
 use crate::node::event::{Event, Outcome};
 use crate::node::note::{Half, Level, Note};
-use crate::node::Node;
+use crate::node::{status, Node};
 use crate::wire::op::{Key, News, Op, SocketKey};
 use crate::wire::{arp, ip, na};
 use children::Children;
@@ -374,13 +375,30 @@ impl Daemon {
                 }
                 // A checked server closed the connection that we write to: the write says so itself.
                 libc::SIGPIPE => {}
-                libc::SIGUSR1 | libc::SIGUSR2 => log::warn!("signal {signal}: this version writes no dumps"),
-                // JSON (one number on most machines, the next one on others), and statistics that are cleared.
-                n if n == sys::realtime_signal(2) || n == sys::realtime_signal(3) || n == sys::realtime_signal(-1) => {
-                    log::warn!("signal {n}: this version writes no dumps");
+                libc::SIGUSR1 => self.dump_file(dump::Kind::Data),
+                libc::SIGUSR2 => self.dump_file(dump::Kind::Stats),
+                // One number on most machines, the next one on others.
+                n if n == sys::realtime_signal(2) || n == sys::realtime_signal(3) => self.dump_file(dump::Kind::Json),
+                n if n == sys::realtime_signal(-1) => {
+                    self.dump_file(dump::Kind::Stats);
+                    self.node.clear_counters();
                 }
                 other => log::debug!("signal {other} means nothing here"),
             }
+        }
+    }
+
+    fn dump_file(&self, kind: dump::Kind) {
+        let epoch = sys::realtime_micros().saturating_sub(sys::monotonic_micros());
+        let text = match kind {
+            dump::Kind::Data => status::data(&self.node, epoch),
+            dump::Kind::Stats => status::stats(&self.node),
+            dump::Kind::Json => status::json(&self.node, status::Layout::V1, epoch),
+        };
+        let path = dump::path(kind, None);
+        match dump::write(&path, text.as_bytes()) {
+            Ok(()) => log::info!("{} written", path.display()),
+            Err(e) => log::warn!("{} not written: {e}", path.display()),
         }
     }
 

@@ -9,6 +9,7 @@ pub mod event;
 pub mod links;
 pub mod lvs;
 pub mod note;
+pub mod status;
 pub mod table;
 pub mod track;
 pub mod vrrp;
@@ -210,6 +211,13 @@ impl Node {
 
     pub fn config(&self) -> &Rc<Config> {
         &self.config
+    }
+
+    /// What has happened is counted anew from here.
+    pub fn clear_counters(&mut self) {
+        for instance in &mut self.vrrp.instances {
+            instance.counters = vrrp::instance::Counters::default();
+        }
     }
 
     /// The settings of a check and where its server is, for the shell that carries it out.

@@ -24,6 +24,8 @@ pub struct Table {
 #[derive(Default)]
 struct Slot {
     owners: u16,
+    /// Its place in its owner's list.
+    place: u32,
     want: Option<Value>,
     have: Option<Value>,
     /// What was there before us: comes back when nobody wants the key any more.
@@ -53,12 +55,13 @@ pub enum Change {
 
 impl Table {
     /// An owner says what it wants now; `claims` remembers its keys for the next time.
-    pub fn claim(&mut self, claims: &mut Vec<Key>, mut wanted: Vec<(Key, Value)>) {
-        wanted.sort_by_key(|(key, _)| *key);
-        wanted.dedup_by_key(|(key, _)| *key);
+    pub fn claim(&mut self, claims: &mut Vec<Key>, wanted: Vec<(Key, Value)>) {
+        let mut wanted: Vec<_> = (0u32..).zip(wanted).map(|(place, (key, value))| (key, value, place)).collect();
+        wanted.sort_by_key(|(key, ..)| *key);
+        wanted.dedup_by_key(|(key, ..)| *key);
         let mut old = std::mem::take(claims).into_iter().peekable();
         claims.reserve_exact(wanted.len());
-        for (key, value) in wanted {
+        for (key, value, place) in wanted {
             while let Some(gone) = old.next_if(|k| *k < key) {
                 self.release(gone);
             }
@@ -67,6 +70,7 @@ impl Table {
             if !known {
                 slot.owners += 1;
             }
+            slot.place = place;
             if slot.want.as_ref() != Some(&value) {
                 slot.want = Some(value);
                 self.unsettled.insert(key);
@@ -246,7 +250,8 @@ impl Table {
         if self.unsettled.is_empty() {
             return;
         }
-        let unsettled = std::mem::take(&mut self.unsettled);
+        let mut unsettled: Vec<Key> = std::mem::take(&mut self.unsettled).into_iter().collect();
+        unsettled.sort_by_key(|key| self.rank(key));
         let mut adds = Vec::new();
         for key in unsettled.iter().rev() {
             if is_ipvs(key) && !self.ipvs_ready {
@@ -286,6 +291,18 @@ impl Table {
             }
         }
         out.extend(adds.into_iter().rev());
+    }
+
+    /// Addresses and routes in the order of the file: the first address of a subnet becomes its primary one, and a route's
+    /// gateway may be reached by the route before it. All others by key.
+    fn rank(&self, key: &Key) -> (u8, u32) {
+        let place = || self.slots.get(key).map_or(0, |slot| slot.place);
+        match key {
+            Key::Socket(_) => (0, 0),
+            Key::Address(_) => (1, place()),
+            Key::Route(_) => (2, place()),
+            Key::SyncDaemon(_) | Key::Service(_) | Key::Dest(..) => (3, 0),
+        }
     }
 
     /// Deleting a service deletes its destinations with it.

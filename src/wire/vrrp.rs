@@ -33,6 +33,8 @@ const AUTH_PASS: u8 = 1;
 const AUTH_AH: u8 = 2;
 /// The longest interval that version 3 can say, in centiseconds.
 pub const MOST_CENTISECONDS: u64 = 0xfff;
+/// The highest type that has a meaning (2: IPsec AH).
+pub const AUTH_KNOWN: u8 = 2;
 
 /// The authentication block of an advert (RFC 2338 5.3.6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -54,6 +54,8 @@ pub struct Counters {
     pub zero_rcvd: u32,
     pub zero_sent: u32,
     pub address_list: u32,
+    /// Of the drops for the authentication type: those whose type nobody knows.
+    pub auth_unknown: u32,
     /// By `Bad::index`.
     pub dropped: [u32; Bad::COUNT],
 }
@@ -98,6 +100,8 @@ impl Sequence {
 #[derive(Debug)]
 pub struct Instance {
     pub state: State,
+    /// When this state began.
+    pub changed: Instant,
     /// BACKUP: when the master counts as dead. MASTER: when the next advert is due.
     pub deadline: Option<Instant>,
     /// A member of a sync group whose deadline has passed: waits for the others.
@@ -160,6 +164,7 @@ impl Default for Instance {
     fn default() -> Self {
         Instance {
             state: State::Init,
+            changed: Instant(0),
             deadline: None,
             wants_master: false,
             priority: 0,

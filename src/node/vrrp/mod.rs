@@ -285,6 +285,9 @@ impl Vrrp {
         if let Some(count) = n.counters.dropped.get_mut(bad.index()) {
             *count = count.wrapping_add(1);
         }
+        if matches!(bad, Bad::AuthType(kind) if kind > vrrp::AUTH_KNOWN) {
+            n.counters.auth_unknown = n.counters.auth_unknown.wrapping_add(1);
+        }
         if n.say_once(1 << bad.index()) {
             ctx.told.push(Effect::Note(Note::Dropped { name: conf.name.clone(), from, bad }));
         }
@@ -504,7 +507,8 @@ impl Vrrp {
     }
 
     fn changed(&mut self, i: usize, note: Note, state: &'static str, ctx: &mut Ctx) {
-        let (Some(n), Some(conf)) = (self.instances.get(i), ctx.conf.instances.get(i)) else { return };
+        let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
+        n.changed = ctx.now;
         ctx.dirty.insert(Owner::Instance(i));
         ctx.told.push(Effect::Note(note));
         let script = match state {

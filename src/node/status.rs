@@ -1,0 +1,476 @@
+//! What a node can tell of itself: the JSON dump, in keepalived's form, field for field. Pure: the caller has the clock
+//! and the file.
+//!
+//! Times of transitions are given as time of day: `epoch` is the microseconds of 1970 at the node's instant 0.
+
+use super::vrrp::instance::{Counters, Instance, State};
+use super::Node;
+use crate::base::addr::{Family, IfName, IpNet};
+use crate::base::time::Instant;
+use crate::config::model::{self, Auth, Route, Script, Vip};
+use crate::wire::op::{AddressKey, Key};
+use crate::wire::vrrp::Bad;
+use std::fmt::{Display, Write};
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Version 1 is an array of the instances; version 2 has them beside the tracked processes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Layout {
+    V1,
+    V2,
+}
+
+/// The whole file, its line end included.
+pub fn json(node: &Node, layout: Layout, epoch: u64) -> String {
+    let mut out = Json::default();
+    match layout {
+        Layout::V1 => out.array(|out| instances(out, node, epoch)),
+        Layout::V2 => out.object(|out| {
+            out.key("vrrp");
+            out.array(|out| instances(out, node, epoch));
+            out.key("track_process");
+            out.array(|_| {});
+        }),
+    }
+    out.text.push('\n');
+    out.text
+}
+
+/// The instances for people, in the words of keepalived's data dump, as far as programs look for them there.
+pub fn data(node: &Node, epoch: u64) -> String {
+    let mut text = String::from("------< VRRP Topology >------\n");
+    for (n, conf) in node.vrrp.instances.iter().zip(&node.config.instances) {
+        topology(&mut text, node, n, conf, epoch);
+    }
+    text
+}
+
+fn topology(text: &mut String, node: &Node, n: &Instance, conf: &model::Instance, epoch: u64) {
+    // A String takes all.
+    let _ = writeln!(text, " VRRP Instance = {}", conf.name);
+    let mut line = |word: &str, value: &dyn Display| {
+        let _ = writeln!(text, "   {word} = {value}");
+    };
+    let able = |on: bool| if on { "enabled" } else { "disabled" };
+    line("VRRP Version", &2);
+    if let Some(group) = conf.group.and_then(|g| node.config.groups.get(g)) {
+        line("Sync group", &group.name);
+    }
+    line("State", &n.state.name());
+    if let Some(fault) = &n.fault {
+        line("Fault", fault);
+    }
+    line("Wantstate", &wanted(n, conf).name());
+    line("Last transition", &time_of_day(epoch, n.changed));
+    if let Some(heard) = &n.heard {
+        line("Master router", &heard.from);
+        line("Master priority", &heard.priority);
+    }
+    line("Interface", &conf.interface);
+    if let Some(source) = n.source {
+        line("Using src_ip", &source);
+    }
+    line("Gratuitous ARP delay", &conf.garp.delay.as_secs());
+    line("Gratuitous ARP repeat", &conf.garp.repeat);
+    line("Gratuitous ARP refresh", &conf.garp.refresh.unwrap_or_default().as_secs());
+    line("Gratuitous ARP refresh repeat", &conf.garp.refresh_repeat);
+    line("Gratuitous ARP lower priority delay", &conf.garp.lower_delay.unwrap_or(conf.garp.delay).as_secs());
+    line("Gratuitous ARP lower priority repeat", &conf.garp.lower_repeat.unwrap_or(conf.garp.repeat));
+    line("Down timer adverts", &conf.down_timer_adverts);
+    line("Send advert after receive lower priority advert", &!conf.lower_prio_no_advert);
+    line("Send advert after receive higher priority advert", &conf.higher_prio_send_advert);
+    line("Virtual Router ID", &conf.vrid);
+    line("Priority", &conf.priority);
+    line("Effective priority", &conf.priority);
+    line("Advert interval", &format_args!("{} sec", seconds(conf.advert_int)));
+    line("Accept", &able(true));
+    line("Preempt", &able(!conf.nopreempt));
+    line("Promote_secondaries", &able(false));
+    line("Authentication type", &if conf.auth == Auth::None { "none" } else { "SIMPLE_PASSWORD" });
+    let addresses = |vips: &[Vip]| vips.iter().map(|vip| address(node, conf, vip)).collect::<Vec<_>>();
+    section(text, &format!("Virtual IP ({})", conf.vips.len()), addresses(&conf.vips));
+    section(text, "Virtual IP Excluded ", addresses(&conf.excluded));
+    section(text, "Virtual Routes ", conf.routes.iter().map(route).collect());
+    let tracked = conf.track.interfaces.iter().map(|t| format!("{} weight {}", t.name, t.weight));
+    section(text, "Tracked interfaces ", tracked.collect());
+    let _ = writeln!(text, "   Using smtp notification = {}", if conf.smtp_alert { "yes" } else { "no" });
+    let notify = &conf.notify;
+    let kinds = [
+        ("Backup", &notify.backup),
+        ("Master", &notify.master),
+        ("Fault", &notify.fault),
+        ("Stop", &notify.stop),
+        ("Generic", &notify.any),
+    ];
+    for (kind, script) in kinds.into_iter().filter_map(|(kind, script)| Some((kind, script.as_ref()?))) {
+        let _ = writeln!(text, "   {kind} state transition script = {}", command(script));
+    }
+}
+
+/// Left out when it is empty.
+fn section(text: &mut String, title: &str, lines: Vec<String>) {
+    if !lines.is_empty() {
+        let _ = writeln!(text, "   {title}:");
+    }
+    for line in lines {
+        let _ = writeln!(text, "     {line}");
+    }
+}
+
+fn time_of_day(epoch: u64, at: Instant) -> String {
+    let at = epoch.saturating_add(at.0);
+    format!("{}.{:06}", at / 1_000_000, at % 1_000_000)
+}
+
+/// Counters, one block for each instance.
+pub fn stats(node: &Node) -> String {
+    let mut text = String::new();
+    for (n, conf) in node.vrrp.instances.iter().zip(&node.config.instances) {
+        let c = Count::of(&n.counters);
+        let _ = write!(
+            text,
+            "VRRP Instance: {}\n  Advertisements:\n    Received: {}\n    Sent: {}\n  Became master: {}\n  Released master: \
+             {}\n  Packet Errors:\n    Length: {}\n    TTL: {}\n    Invalid Type: {}\n    Advertisement Interval: {}\n    \
+             Address List: {}\n  Authentication Errors:\n    Invalid Type: {}\n    Type Mismatch: {}\n    Failure: {}\n  \
+             Priority Zero:\n    Received: {}\n    Sent: {}\n",
+            conf.name,
+            n.counters.advert_rcvd,
+            n.counters.advert_sent,
+            n.counters.become_master,
+            n.counters.release_master,
+            c.length,
+            c.ttl,
+            c.kind,
+            c.interval,
+            n.counters.address_list,
+            n.counters.auth_unknown,
+            c.auth_mismatch,
+            c.auth_failure,
+            n.counters.zero_rcvd,
+            n.counters.zero_sent,
+        );
+    }
+    text
+}
+
+/// The drops as keepalived sorts them.
+struct Count {
+    length: u32,
+    interval: u32,
+    ttl: u32,
+    kind: u32,
+    auth_mismatch: u32,
+    auth_failure: u32,
+}
+
+impl Count {
+    fn of(c: &Counters) -> Count {
+        let dropped = |bad: Bad| c.dropped.get(bad.index()).copied().unwrap_or(0);
+        let lengths = [Bad::Ip, Bad::Short(0), Bad::Length { want: 0, got: 0 }];
+        Count {
+            length: lengths.into_iter().map(dropped).fold(0, u32::wrapping_add),
+            interval: dropped(Bad::Interval(Duration::ZERO)),
+            ttl: dropped(Bad::Ttl(0)),
+            kind: dropped(Bad::Type(0)),
+            auth_mismatch: dropped(Bad::AuthType(0)).wrapping_sub(c.auth_unknown),
+            auth_failure: dropped(Bad::AuthFailure),
+        }
+    }
+}
+
+fn instances(out: &mut Json, node: &Node, epoch: u64) {
+    for (n, conf) in node.vrrp.instances.iter().zip(&node.config.instances) {
+        out.object(|out| {
+            out.key("data");
+            out.object(|out| instance(out, node, n, conf, epoch));
+            out.key("stats");
+            out.object(|out| counters(out, &n.counters));
+        });
+    }
+}
+
+fn instance(out: &mut Json, node: &Node, n: &Instance, conf: &model::Instance, epoch: u64) {
+    out.text("iname", &conf.name);
+    out.flag("dont_track_primary", conf.dont_track_primary);
+    out.flag("skip_check_adv_addr", conf.skip_check_adv_addr);
+    out.flag("strict_mode", false);
+    out.text("vmac_ifname", "");
+    out.text("ifp_ifname", conf.interface.as_str());
+    out.value("master_priority", n.heard.map_or(0, |h| h.priority));
+    out.value("last_transition", time_of_day(epoch, n.changed));
+    let garp = &conf.garp;
+    out.value("garp_delay", garp.delay.as_secs());
+    out.value("garp_refresh", garp.refresh.unwrap_or_default().as_secs());
+    out.value("garp_rep", garp.repeat);
+    out.value("garp_refresh_rep", garp.refresh_repeat);
+    out.value("garp_lower_prio_delay", garp.lower_delay.unwrap_or(garp.delay).as_secs());
+    out.value("garp_lower_prio_rep", garp.lower_repeat.unwrap_or(garp.repeat));
+    out.flag("lower_prio_no_advert", conf.lower_prio_no_advert);
+    out.flag("higher_prio_send_advert", conf.higher_prio_send_advert);
+    out.value("vrid", conf.vrid);
+    out.value("base_priority", conf.priority);
+    out.value("effective_priority", conf.priority);
+    out.value("vipset", n.state == State::Master);
+    out.value("promote_secondaries", false);
+    out.value("adver_int", seconds(conf.advert_int));
+    out.value("master_adver_int", seconds(conf.advert_int));
+    out.flag("accept", true);
+    out.value("nopreempt", conf.nopreempt);
+    out.value("preempt_delay", conf.preempt_delay.as_secs());
+    out.value("state", number(n.state));
+    out.value("wantstate", number(wanted(n, conf)));
+    out.value("version", 2);
+    out.value("smtp_alert", conf.smtp_alert);
+    out.value("notify_deleted", false);
+    let notify = &conf.notify;
+    out.script("script_backup", &notify.backup);
+    out.script("script_master", &notify.master);
+    out.script("script_fault", &notify.fault);
+    out.script("script_stop", &notify.stop);
+    out.script("script", &notify.any);
+    let addresses = |vips: &[Vip]| vips.iter().map(|vip| address(node, conf, vip)).collect::<Vec<_>>();
+    out.list("vips", &addresses(&conf.vips));
+    out.list("evips", &addresses(&conf.excluded));
+    out.list("vroutes", &conf.routes.iter().map(route).collect::<Vec<_>>());
+    // Its own interface is watched anyway.
+    let tracked = conf.track.interfaces.iter().filter(|t| t.name != conf.interface);
+    out.list("track_ifp", &tracked.map(|t| t.name.to_string()).collect::<Vec<_>>());
+    match &conf.auth {
+        Auth::None => out.value("auth_type", 0),
+        Auth::Pass(_) => {
+            out.value("auth_type", 1);
+            out.text("auth_data", "********");
+        }
+    }
+}
+
+fn counters(out: &mut Json, counters: &Counters) {
+    let c = Count::of(counters);
+    out.value("advert_rcvd", counters.advert_rcvd);
+    out.value("advert_sent", counters.advert_sent);
+    out.value("become_master", counters.become_master);
+    out.value("release_master", counters.release_master);
+    out.value("packet_len_err", c.length);
+    out.value("advert_interval_err", c.interval);
+    out.value("ip_ttl_err", c.ttl);
+    out.value("invalid_type_rcvd", c.kind);
+    out.value("addr_list_err", counters.address_list);
+    out.value("invalid_authtype", counters.auth_unknown);
+    out.value("authtype_mismatch", c.auth_mismatch);
+    out.value("auth_failure", c.auth_failure);
+    out.value("pri_zero_rcvd", counters.zero_rcvd);
+    out.value("pri_zero_sent", counters.zero_sent);
+}
+
+/// keepalived's numbers.
+fn number(state: State) -> u8 {
+    match state {
+        State::Init => 0,
+        State::Backup => 1,
+        State::Master => 2,
+        State::Fault => 3,
+    }
+}
+
+/// What the instance would be if it were alone.
+fn wanted(n: &Instance, conf: &model::Instance) -> State {
+    let untried = n.heard.is_none() && n.counters.become_master == 0;
+    match n.state {
+        State::Backup if n.wants_master || (conf.want_master && untried) => State::Master,
+        state => state,
+    }
+}
+
+/// `ADDRESS[/LENGTH] [brd B] dev D scope S [label L] ... [set]`
+fn address(node: &Node, conf: &model::Instance, vip: &Vip) -> String {
+    let dev = vip.dev.as_ref().unwrap_or(&conf.interface);
+    let mut text = net(&vip.net);
+    put(&mut text, "brd", vip.broadcast);
+    put(&mut text, "dev", Some(dev));
+    put(&mut text, "scope", Some(scope(vip.scope)));
+    put(&mut text, "label", vip.label.as_ref());
+    if vip.net.family() == Family::V6 {
+        text.push_str(if vip.net.len == Family::V6.max_len() { " deprecated" } else { " preferred_lft forever" });
+    }
+    if is_set(node, dev, vip.net) {
+        text.push_str(" set");
+    }
+    text
+}
+
+fn is_set(node: &Node, dev: &IfName, net: IpNet) -> bool {
+    let key = node.links.get(dev).map(|link| Key::Address(AddressKey { ifindex: link.ifindex, net }));
+    key.is_some_and(|key| node.table.knows(&key) && !node.table.is_parked(&key))
+}
+
+/// `prepend|add [TYPE] DESTINATION [src S] [via FAMILY GATEWAY] [dev D] [table T] proto 18 [scope N] [metric M] [no_track]`
+fn route(route: &Route) -> String {
+    let mut text = String::from(if route.kind == UNICAST { "prepend" } else { "add" });
+    if let Some(kind) = kind(route.kind) {
+        text.push(' ');
+        text.push_str(kind);
+    }
+    text.push(' ');
+    text.push_str(&net(&route.dst));
+    put(&mut text, "src", route.src);
+    let family = |ip: &IpAddr| if ip.is_ipv4() { "inet" } else { "inet6" };
+    put(&mut text, "via", route.via.as_ref().map(|ip| format!("{} {ip}", family(ip))));
+    put(&mut text, "dev", route.dev.as_ref());
+    put(&mut text, "table", (route.table != MAIN_TABLE).then_some(route.table));
+    put(&mut text, "proto", Some(PROTOCOL_KEEPALIVED));
+    put(&mut text, "scope", (route.scope != 0).then_some(route.scope));
+    put(&mut text, "metric", (route.metric != 0).then_some(route.metric));
+    if route.dev.is_none() {
+        text.push_str(" no_track");
+    }
+    text
+}
+
+const UNICAST: u8 = 1;
+const MAIN_TABLE: u32 = 254;
+const PROTOCOL_KEEPALIVED: u8 = 18;
+
+fn kind(kind: u8) -> Option<&'static str> {
+    Some(match kind {
+        2 => "local",
+        3 => "broadcast",
+        4 => "anycast",
+        5 => "multicast",
+        6 => "blackhole",
+        7 => "unreachable",
+        8 => "prohibit",
+        9 => "throw",
+        10 => "nat",
+        _ => return None,
+    })
+}
+
+fn scope(scope: u8) -> String {
+    match scope {
+        0 => "global".into(),
+        200 => "site".into(),
+        253 => "link".into(),
+        254 => "host".into(),
+        255 => "nowhere".into(),
+        n => n.to_string(),
+    }
+}
+
+/// Without the length of a single address.
+fn net(net: &IpNet) -> String {
+    if net.len == net.family().max_len() {
+        return net.addr.to_string();
+    }
+    format!("{}/{}", net.addr, net.len)
+}
+
+fn put(text: &mut String, word: &str, value: Option<impl Display>) {
+    if let Some(value) = value {
+        // A String takes all.
+        let _ = write!(text, " {word} {value}");
+    }
+}
+
+/// Seconds as JSON has them: no decimals that are zero.
+fn seconds(value: Duration) -> String {
+    let text = format!("{}.{:06}", value.as_secs(), value.subsec_micros());
+    text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+/// A command as keepalived tells it: each word in single quotes.
+fn command(script: &Script) -> String {
+    script.words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ")
+}
+
+/// A writer of JSON without blanks, `/` escaped.
+#[derive(Default)]
+struct Json {
+    text: String,
+}
+
+impl Json {
+    fn object(&mut self, inside: impl FnOnce(&mut Json)) {
+        self.separate();
+        self.text.push('{');
+        inside(self);
+        self.text.push('}');
+    }
+
+    fn array(&mut self, inside: impl FnOnce(&mut Json)) {
+        self.separate();
+        self.text.push('[');
+        inside(self);
+        self.text.push(']');
+    }
+
+    fn separate(&mut self) {
+        if !matches!(self.text.as_bytes().last(), None | Some(b'{' | b'[' | b':')) {
+            self.text.push(',');
+        }
+    }
+
+    fn key(&mut self, key: &str) {
+        self.separate();
+        self.string(key);
+        self.text.push(':');
+    }
+
+    fn value(&mut self, key: &str, value: impl Display) {
+        self.key(key);
+        let _ = write!(self.text, "{value}");
+    }
+
+    /// The older flags are numbers.
+    fn flag(&mut self, key: &str, on: bool) {
+        self.value(key, u8::from(on));
+    }
+
+    fn text(&mut self, key: &str, text: &str) {
+        self.key(key);
+        self.string(text);
+    }
+
+    /// Left out when there is none.
+    fn script(&mut self, key: &str, script: &Option<Script>) {
+        if let Some(script) = script {
+            self.text(key, &command(script));
+        }
+    }
+
+    /// Left out when it is empty.
+    fn list(&mut self, key: &str, all: &[String]) {
+        if all.is_empty() {
+            return;
+        }
+        self.key(key);
+        self.array(|out| {
+            for text in all {
+                out.separate();
+                out.string(text);
+            }
+        });
+    }
+
+    fn string(&mut self, text: &str) {
+        self.text.push('"');
+        for c in text.chars() {
+            match c {
+                '"' | '\\' | '/' => {
+                    self.text.push('\\');
+                    self.text.push(c);
+                }
+                '\n' => self.text.push_str("\\n"),
+                '\r' => self.text.push_str("\\r"),
+                '\t' => self.text.push_str("\\t"),
+                '\u{8}' => self.text.push_str("\\b"),
+                '\u{c}' => self.text.push_str("\\f"),
+                c if c < ' ' => {
+                    let _ = write!(self.text, "\\u{:04x}", u32::from(c));
+                }
+                c => self.text.push(c),
+            }
+        }
+        self.text.push('"');
+    }
+}
