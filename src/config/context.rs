@@ -2,7 +2,7 @@
 //! every keyword (known or not, its argument, its range).
 
 use super::diagnostic::{closest, Code, Diagnostic, Diagnostics, Level};
-use super::keywords::{self, Block, Keyword, State, Takes, KEYWORDS};
+use super::keywords::{self, Block, Index, Keyword, State, Takes, KEYWORDS};
 use super::lexer::Span;
 use super::loader::Host;
 use super::track::Tracked;
@@ -10,6 +10,9 @@ use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
 use std::net::IpAddr;
 use std::time::Duration;
+
+/// Rules without a preference get this one and those below.
+const RULE_PREFERENCE: u32 = 16384;
 
 pub struct Context {
     pub found: Diagnostics,
@@ -21,6 +24,10 @@ pub struct Context {
     pub scripts: bool,
     /// Keywords about which one word was said already.
     said: Vec<&'static Keyword>,
+    /// For the words of lines; the reader has its own for statements.
+    options: Index,
+    /// What the next rule without a preference gets.
+    pub preference: u32,
 }
 
 /// A finding that was just made, to add what to do about it.
@@ -79,6 +86,8 @@ impl Context {
             tracked: Vec::new(),
             scripts: false,
             said: Vec::new(),
+            options: Index::new(),
+            preference: RULE_PREFERENCE,
         }
     }
 
@@ -182,6 +191,11 @@ impl Context {
             self.extra(node, keyword, block);
         }
         match keyword.state {
+            // What is not there is off in any case.
+            State::Idle(_) | State::Guard(_) if keyword.takes == Takes::Flag && is_off(node) => {
+                self.repeated(keyword, word, seen);
+                Some(keyword)
+            }
             State::Done | State::Renamed(_) => {
                 self.repeated(keyword, word, seen);
                 Some(keyword)
@@ -241,6 +255,43 @@ impl Context {
                 None
             }
         }
+    }
+
+    /// The row of an option word of a line.
+    pub fn option(&self, block: Block, arg: Arg) -> Option<&'static Keyword> {
+        self.options.find(block, arg.str().as_bytes())
+    }
+
+    /// What there is to say about an option that is known. `what`: "an address". True: it keeps out of MASTER.
+    pub fn option_state(&mut self, keyword: &'static Keyword, arg: Arg, what: &str) -> bool {
+        let name = keyword.word;
+        let (code, text, help) = match keyword.state {
+            State::Idle(without) if !without.is_empty() => {
+                (Code::NotYet, format!("'{name}' of {what} is not in this version"), without)
+            }
+            State::Guard(without) => (Code::Safeguard, format!("'{name}' of {what} is not in this version"), without),
+            State::Refused(refusal) => {
+                let code = if refusal.safeguard { Code::Safeguard } else { Code::Refused };
+                (code, format!("'{name}' of {what} is not used: {}", refusal.why), refusal.without)
+            }
+            State::Renamed(to) => {
+                let text = format!("'{name}' is the old name of '{to}'");
+                self.say(Level::Hint, Code::Renamed, arg.span(), name, text, 5).help(format!("write '{to}'"));
+                return false;
+            }
+            _ => return false,
+        };
+        if self.first_time(keyword) {
+            self.warn(code, arg.span(), name, text).help(help);
+        }
+        code == Code::Safeguard
+    }
+
+    /// About a word that is no option. `used`: what becomes of the line.
+    pub fn no_option(&mut self, block: Block, arg: Arg, what: &str, used: &str) {
+        let word = arg.str();
+        let help = closest(&word, keywords::words(block)).map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
+        self.bad(Code::Value, arg, format!("{what} has no option '{word}'")).help(format!("{help}{used}"));
     }
 
     fn repeated(&mut self, keyword: &'static Keyword, word: Arg, seen: &mut Seen) {
@@ -417,15 +468,20 @@ impl Context {
     }
 }
 
+pub fn is_off(node: Node) -> bool {
+    node.arg(0).is_some_and(|arg| matches!(arg.str().as_ref(), "off" | "false" | "no"))
+}
+
 /// Those where the first one counts and the repeat is an error (said where they are read), and plain switches.
 fn may_repeat(keyword: &Keyword) -> bool {
     matches!(keyword.takes, Takes::No)
+        || matches!((keyword.block, keyword.word), (Block::AuthHmac, "key") | (Block::GarpGroup, "interface"))
         || matches!(keyword.word, "notify" | "quorum_up" | "quorum_down" | "lvs_sync_daemon" | "status_code")
         || keyword.word.starts_with("notify_") && !keyword.word.starts_with("notify_em")
 }
 
 /// What a keyword without its argument should have.
-fn expected(keyword: &Keyword) -> String {
+pub fn expected(keyword: &Keyword) -> String {
     let word = keyword.word;
     match keyword.takes {
         Takes::Int(low, high) => format!("'{word}' and a whole number from {low} to {high}"),

@@ -7,13 +7,14 @@ use super::keywords::Block;
 use super::lexer::Span;
 use super::lvs::{ServiceDraft, Settling};
 use super::model::{Config, Ssl};
+use super::statics::{GarpGroupDraft, Lines as StaticLines, StaticsDraft, TrackGroupDraft};
 use super::track::{self, ScriptDraft};
 use super::tree::{Item, Node, Reader, Tree};
 use super::vrrp::{self, GroupDraft, InstanceDraft};
 use crate::base::addr::IfName;
 use crate::limits;
 use crate::wire::op::ServiceKey;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
@@ -30,6 +31,8 @@ pub struct Host {
     pub script: Option<fn(&str) -> ScriptFile>,
     /// Is there such a user?
     pub user: Option<fn(&str) -> bool>,
+    /// The number of a routing table with that name.
+    pub table: Option<fn(&str) -> Option<u32>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +56,9 @@ enum Current {
     Instance(Box<InstanceDraft>),
     Service(Box<ServiceDraft>),
     Script(Box<ScriptDraft>),
+    TrackGroup(Box<TrackGroupDraft>),
+    GarpGroup(Box<GarpGroupDraft>),
+    Lines(StaticLines),
     /// Not in this version: only looked through.
     Other(Block, Seen),
     /// Not used, which was said.
@@ -79,11 +85,13 @@ pub struct Loader {
     global: GlobalDraft,
     instances: Vec<InstanceDraft>,
     groups: Vec<GroupDraft>,
+    statics: StaticsDraft,
+    track_group_names: Names,
     scripts: Vec<ScriptDraft>,
-    script_names: HashSet<Box<str>>,
+    script_names: Names,
     services: std::collections::VecDeque<ServiceDraft>,
-    names: HashSet<Box<str>>,
-    group_names: HashSet<Box<str>>,
+    names: Names,
+    group_names: Names,
     keys: HashSet<ServiceKey>,
     settling: Option<Settling>,
     config: Config,
@@ -104,11 +112,13 @@ impl Loader {
             global: GlobalDraft::default(),
             instances: Vec::new(),
             groups: Vec::new(),
+            statics: StaticsDraft::default(),
+            track_group_names: Names::new(),
             scripts: Vec::new(),
-            script_names: HashSet::new(),
+            script_names: Names::new(),
             services: Default::default(),
-            names: HashSet::new(),
-            group_names: HashSet::new(),
+            names: Names::new(),
+            group_names: Names::new(),
             keys: HashSet::new(),
             settling: None,
             config: Config::default(),
@@ -141,7 +151,9 @@ impl Loader {
                         self.config.global.router_id = self.cx.host.hostname.clone();
                     }
                     let (instances, groups) = (std::mem::take(&mut self.instances), std::mem::take(&mut self.groups));
-                    vrrp::settle(&mut self.cx, &mut self.global, instances, groups, &mut self.config);
+                    let names = vrrp::settle(&mut self.cx, &mut self.global, instances, groups, &mut self.config);
+                    let statics = std::mem::take(&mut self.statics);
+                    statics.settle(&mut self.cx, &self.global, &names, &mut self.config);
                     self.phase = Phase::Lvs;
                 }
                 Phase::Lvs => self.settle(&mut budget),
@@ -186,7 +198,11 @@ impl Loader {
             Block::Service => {
                 ServiceDraft::new(&mut self.cx, node).map_or(Current::Skipped, |s| Current::Service(Box::new(s)))
             }
-            Block::None | Block::List | Block::Unknown => Current::Skipped,
+            Block::TrackGroup => named(&mut self.cx, node, &mut self.track_group_names)
+                .map_or(Current::Skipped, |name| Current::TrackGroup(Box::new(TrackGroupDraft::new(&self.cx, name)))),
+            Block::GarpGroup => Current::GarpGroup(Box::new(GarpGroupDraft::new(node))),
+            Block::List => StaticLines::of(keyword.word).map_or(Current::Skipped, Current::Lines),
+            Block::None | Block::Unknown => Current::Skipped,
             Block::Script => named(&mut self.cx, node, &mut self.script_names)
                 .map_or(Current::Skipped, |name| Current::Script(Box::new(ScriptDraft::new(&self.cx, name)))),
             block => Current::Other(block, Seen::default()),
@@ -210,6 +226,9 @@ impl Loader {
             Current::Instance(draft) => draft.entry(cx, node),
             Current::Service(draft) => draft.entry(cx, node),
             Current::Script(draft) => draft.entry(cx, node),
+            Current::TrackGroup(draft) => draft.entry(cx, node),
+            Current::GarpGroup(draft) => draft.entry(cx, node),
+            Current::Lines(lines) => self.statics.line(cx, *lines, node),
             Current::Other(block, seen) => {
                 if let Some(keyword) = cx.known(node, *block, seen) {
                     cx.unread(node, keyword);
@@ -229,7 +248,9 @@ impl Loader {
                 self.services.push_back(*draft);
             }
             Current::Script(draft) => self.scripts.push(*draft),
-            Current::Global | Current::Other(..) | Current::Skipped => {}
+            Current::TrackGroup(draft) => self.statics.track_group(*draft),
+            Current::GarpGroup(draft) => self.statics.garp_group(&mut self.cx, *draft),
+            Current::Global | Current::Other(..) | Current::Lines(_) | Current::Skipped => {}
         }
         self.cx.leave(self.mark);
     }
@@ -290,16 +311,21 @@ impl Loader {
     }
 }
 
+/// Names of blocks and where they stand.
+type Names = HashMap<Box<str>, Span>;
+
 /// The name of a block, if it has one that is not taken.
-fn named<'t>(cx: &mut Context, node: Node<'t>, names: &mut HashSet<Box<str>>) -> Option<super::tree::Arg<'t>> {
+fn named<'t>(cx: &mut Context, node: Node<'t>, names: &mut Names) -> Option<super::tree::Arg<'t>> {
     let Some(arg) = node.arg(0) else {
         let word = node.word();
         cx.bad(Code::Argument, word, format!("this '{}' has no name", word.str())).help("the whole block is not used");
         return None;
     };
     let name = arg.str();
-    if !names.insert(name.as_ref().into()) {
+    if let Some(first) = names.insert(name.as_ref().into(), arg.span()) {
+        names.insert(name.as_ref().into(), first);
         cx.bad(Code::Duplicate, arg, format!("there is a {} '{name}' already", node.word().str()))
+            .see(first, "the first one")
             .help("the second one is not used");
         return None;
     }

@@ -1,7 +1,7 @@
 //! What a configuration means: plain data, defaults filled in, names resolved to indices. The engines read this and
 //! nothing else; two configurations can be compared field by field.
 
-use crate::base::addr::{Endpoint, Family, IfName, IpNet};
+use crate::base::addr::{Endpoint, Family, IfName, IpNet, Mac};
 use crate::wire::op::{Forward, Scheduler, ServiceKey};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -14,6 +14,11 @@ pub struct Config {
     pub services: Vec<Service>,
     /// The one connection sync daemon that the kernel can run.
     pub sync_daemon: Option<SyncDaemon>,
+    pub statics: Statics,
+    pub track_groups: Vec<TrackGroup>,
+    pub garp_groups: Vec<GarpGroup>,
+    pub link_delays: Vec<LinkDelay>,
+    pub linkbeat: Vec<Linkbeat>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -134,6 +139,83 @@ pub struct Instance {
     pub higher_prio_send_advert: bool,
     pub skip_check_adv_addr: bool,
     pub down_timer_adverts: u8,
+    pub hmac: Option<Box<Hmac>>,
+    pub rules: Vec<Rule>,
+    /// Traffic to the addresses is answered; no_accept and the strict rules forbid it to all but their owner.
+    pub accept: bool,
+    pub strict: bool,
+    /// FAULT when the source address is gone.
+    pub track_src_ip: bool,
+    pub owner_ignore_adverts: bool,
+    /// timer_expired_backup: step back when a timer comes too late; 0 when no number was given.
+    pub timer_expired_backup: Option<u8>,
+    pub notify_deleted: Deleted,
+    /// notify_master_rx_lower_pri.
+    pub notify_lower: Option<Script>,
+    pub notify_priority_changes: bool,
+    pub garp_extra_if: Option<ExtraGarp>,
+    pub vmac: Option<Box<Vmac>>,
+    /// Adverts leave from the interface below the virtual link.
+    pub vmac_xmit_base: bool,
+    /// use_vmac_addr: addresses on other interfaces get a virtual link there.
+    pub vmac_addr: bool,
+    pub ipvlan: Option<Box<Ipvlan>>,
+    pub vrf: Option<IfName>,
+    pub promote_secondaries: bool,
+    /// 0 to 4.
+    pub debug: u8,
+    pub kernel_rx_buf_size: Option<u32>,
+}
+
+impl Instance {
+    /// One of which nothing else was said.
+    pub fn new(name: &str, interface: IfName, vrid: u8) -> Instance {
+        Instance {
+            name: name.into(),
+            want_master: false,
+            interface,
+            vrid,
+            priority: 100,
+            advert_int: Duration::from_secs(1),
+            auth: Auth::None,
+            nopreempt: false,
+            preempt_delay: Duration::ZERO,
+            mcast_src_ip: None,
+            dont_track_primary: false,
+            vips: Vec::new(),
+            excluded: Vec::new(),
+            routes: Vec::new(),
+            garp: Garp::default(),
+            notify: Notify::default(),
+            smtp_alert: false,
+            track_interfaces: Vec::new(),
+            group: None,
+            held: None,
+            lower_prio_no_advert: false,
+            higher_prio_send_advert: false,
+            skip_check_adv_addr: false,
+            down_timer_adverts: 3,
+            hmac: None,
+            rules: Vec::new(),
+            accept: true,
+            strict: false,
+            track_src_ip: false,
+            owner_ignore_adverts: false,
+            timer_expired_backup: None,
+            notify_deleted: Deleted::Fault,
+            notify_lower: None,
+            notify_priority_changes: false,
+            garp_extra_if: None,
+            vmac: None,
+            vmac_xmit_base: false,
+            vmac_addr: false,
+            ipvlan: None,
+            vrf: None,
+            promote_secondaries: false,
+            debug: 0,
+            kernel_rx_buf_size: None,
+        }
+    }
 }
 
 /// VRRPv2 authentication (RFC 2338 5.3.6).
@@ -145,18 +227,62 @@ pub enum Auth {
     Pass([u8; 8]),
 }
 
-/// One line of virtual_ipaddress.
+/// One line of virtual_ipaddress, virtual_ipaddress_excluded or static_ipaddress.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Vip {
     pub net: IpNet,
-    /// None: the instance's interface.
+    /// None: the instance's interface; default_interface for a static address.
     pub dev: Option<IfName>,
     pub broadcast: Option<Ipv4Addr>,
     pub scope: u8,
     pub label: Option<IfName>,
+    /// The other end of a point-to-point link. `net` is a whole address then.
+    pub peer: Option<IpNet>,
+    /// `-nodad`: IPv6 addresses are added without duplicate address detection unless this asks for it.
+    pub dad: bool,
+    pub home: bool,
+    pub mngtmpaddr: bool,
+    pub noprefixroute: bool,
+    pub autojoin: bool,
+    /// Its interface, and its removal by others, do not matter.
+    pub no_track: bool,
+    /// Seconds, 0 to 2^32-2; None: for ever.
+    pub preferred_lft: Option<u32>,
+    /// On a virtual MAC link of its own. Not for static addresses.
+    pub use_vmac: bool,
+    /// Static addresses only: index into Config::track_groups.
+    pub track_group: Option<usize>,
 }
 
-/// One line of virtual_routes.
+impl Vip {
+    /// An address of which nothing else was said.
+    pub fn new(net: IpNet) -> Vip {
+        Vip {
+            net,
+            dev: None,
+            broadcast: None,
+            scope: 0,
+            label: None,
+            peer: None,
+            dad: false,
+            home: false,
+            mngtmpaddr: false,
+            noprefixroute: false,
+            autojoin: false,
+            no_track: false,
+            preferred_lft: Vip::preferred(net),
+            use_vmac: false,
+            track_group: None,
+        }
+    }
+
+    /// No connection of our own shall begin from an IPv6 address without a network: it is deprecated from the start.
+    pub fn preferred(net: IpNet) -> Option<u32> {
+        (net.family() == Family::V6 && net.len == 128).then_some(0)
+    }
+}
+
+/// One line of virtual_routes or static_routes.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Route {
     pub dst: IpNet,
@@ -167,7 +293,263 @@ pub struct Route {
     pub table: u32,
     pub metric: u32,
     pub scope: u8,
+    /// RTN_*: 1 unicast, 6 blackhole, 7 unreachable, 8 prohibit, 9 throw.
     pub kind: u8,
+    /// The gateway counts as reachable on `dev` whatever its addresses are.
+    pub onlink: bool,
+    pub create: Create,
+    /// More than one way: `via` and `dev` are not given then.
+    pub nexthops: Vec<Nexthop>,
+    /// What few routes have.
+    pub more: Option<Box<RouteMore>>,
+    pub no_track: bool,
+    /// Static routes only: index into Config::track_groups.
+    pub track_group: Option<usize>,
+}
+
+/// How a route is put beside those that are there (flags of RTM_NEWROUTE).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Create {
+    /// NLM_F_CREATE | NLM_F_EXCL
+    Add,
+    /// NLM_F_CREATE
+    #[default]
+    Prepend,
+    /// NLM_F_CREATE | NLM_F_APPEND
+    Append,
+}
+
+/// A leg of a route with several ways (RTA_MULTIPATH).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Nexthop {
+    /// It may be of the other family than the destination (RTA_VIA).
+    pub via: Option<IpAddr>,
+    pub dev: Option<IfName>,
+    /// 1 to 256; the kernel takes one less.
+    pub weight: u16,
+    pub onlink: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RouteMore {
+    /// RTA_SRC, IPv6 only.
+    pub from: Option<IpNet>,
+    pub tos: u8,
+    /// RTPROT_*; None: 18, ours.
+    pub protocol: Option<u8>,
+    /// RTA_EXPIRES in seconds, IPv6 only.
+    pub expires: Option<u32>,
+    /// RTA_FLOW: the source's realm in the upper half.
+    pub realms: Option<u32>,
+    /// RTA_PREF: 0 medium, 1 high, 3 low. IPv6 only.
+    pub pref: Option<u8>,
+    /// RTA_TTL_PROPAGATE.
+    pub ttl_propagate: Option<bool>,
+    /// The table is that of this VRF.
+    pub vrf: Option<IfName>,
+    /// RTA_METRICS in the order of their numbers, each at most once.
+    pub metrics: Vec<Metric>,
+    /// RTAX_CC_ALGO, and whether it is locked.
+    pub congctl: Option<(Box<str>, bool)>,
+}
+
+/// One of RTA_METRICS, in the kernel's unit.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Metric {
+    /// RTAX_*.
+    pub number: u8,
+    pub value: u32,
+    /// Its bit in RTAX_LOCK.
+    pub lock: bool,
+}
+
+/// One line of virtual_rules or static_rules.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rule {
+    pub family: Family,
+    pub preference: u32,
+    pub action: RuleAction,
+    /// FIB_RULE_INVERT.
+    pub not: bool,
+    pub from: Option<IpNet>,
+    pub to: Option<IpNet>,
+    pub iif: Option<IfName>,
+    pub oif: Option<IfName>,
+    pub tos: u8,
+    /// Value and mask.
+    pub fwmark: Option<(u32, u32)>,
+    /// FRA_FLOW: the source's realm in the upper half.
+    pub realms: Option<u32>,
+    pub suppress_prefixlength: Option<u32>,
+    pub suppress_ifgroup: Option<u32>,
+    pub tunnel_id: Option<u64>,
+    pub uidrange: Option<(u32, u32)>,
+    /// RTPROT_*; None: 18, ours.
+    pub protocol: Option<u8>,
+    pub ipproto: Option<u8>,
+    pub sport: Option<(u16, u16)>,
+    pub dport: Option<(u16, u16)>,
+    pub no_track: bool,
+    /// Static rules only: index into Config::track_groups.
+    pub track_group: Option<usize>,
+}
+
+/// FR_ACT_*.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RuleAction {
+    Table(u32),
+    /// The table of the link's own VRF.
+    L3mdev,
+    Goto(u32),
+    Nop,
+    Blackhole,
+    Unreachable,
+    Prohibit,
+}
+
+/// What is there as long as the daemon runs.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Statics {
+    pub addresses: Vec<Vip>,
+    pub routes: Vec<Route>,
+    pub rules: Vec<Rule>,
+}
+
+/// track_group: its instances are indices into Config::instances. What is static and names it is put back with them.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TrackGroup {
+    pub name: Box<str>,
+    pub members: Vec<usize>,
+}
+
+/// garp_group: pauses between gratuitous ARPs and neighbour advertisements on its interfaces together.
+#[derive(Clone, PartialEq, Debug)]
+pub struct GarpGroup {
+    pub garp_interval: Duration,
+    pub gna_interval: Duration,
+    pub interfaces: Vec<IfName>,
+}
+
+/// One line of interface_up_down_delays: how long a change must last to count.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LinkDelay {
+    pub interface: IfName,
+    pub down: Duration,
+    pub up: Duration,
+}
+
+/// One line of linkbeat_interfaces.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Linkbeat {
+    pub interface: IfName,
+    /// None: what the link understands, ETHTOOL, MII or IOCTL.
+    pub way: Option<LinkbeatWay>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LinkbeatWay {
+    Mii,
+    Ethtool,
+    Ioctl,
+}
+
+/// auth_hmac: a signature behind each advert.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hmac {
+    /// In the order of the file; a number stands once.
+    pub keys: Vec<HmacKey>,
+    /// The number of the key that signs.
+    pub active: u8,
+    /// How far a sender's clock may be off.
+    pub time_window: Duration,
+    pub anti_replay: AntiReplay,
+    pub mode: HmacMode,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HmacKey {
+    pub id: u8,
+    pub secret: HmacSecret,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub enum HmacSecret {
+    /// 32 to 64 bytes.
+    Bytes(Box<[u8]>),
+    /// The file that holds it.
+    File(Box<str>),
+}
+
+impl std::fmt::Debug for HmacSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            HmacSecret::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            HmacSecret::File(path) => write!(f, "file {path}"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum AntiReplay {
+    #[default]
+    Time,
+    Monotonic,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum HmacMode {
+    /// Signed both ways.
+    #[default]
+    Enforce,
+    /// Unsigned adverts are heard too.
+    Permissive,
+    /// The same, and ours are sent unsigned.
+    ReceiveOnly,
+}
+
+/// use_vmac: a macvlan link with the virtual router's own MAC address.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Vmac {
+    /// None: `vrrp.VRID`, or the global prefix.
+    pub name: Option<IfName>,
+    /// None: 00:00:5e:00:01:VRID, or 02 for IPv6.
+    pub mac: Option<Mac>,
+    pub netlink_notify_msg: bool,
+    pub group: Option<u32>,
+}
+
+/// use_ipvlan.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Ipvlan {
+    pub name: Option<IfName>,
+    pub address: Option<IpNet>,
+    pub mode: IpvlanMode,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum IpvlanMode {
+    #[default]
+    Bridge,
+    Private,
+    Vepa,
+}
+
+/// What is run when a reload takes an instance away.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Deleted {
+    /// The script of FAULT.
+    #[default]
+    Fault,
+    /// `notify` and its kin hear of DELETED.
+    Event,
+    Script(Script),
+}
+
+/// vrrp_garp_extra_if, garp_extra_if.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ExtraGarp {
+    pub every: Duration,
+    pub all: bool,
 }
 
 /// vrrp_sync_group. Members are indices into Config::instances.
@@ -177,6 +559,7 @@ pub struct Group {
     pub members: Vec<usize>,
     pub notify: Notify,
     pub smtp_alert: bool,
+    pub notify_priority_changes: bool,
 }
 
 /// lvs_sync_daemon, or lvs_sync_daemon_inteface in an instance.

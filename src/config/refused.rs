@@ -13,3 +13,10 @@ const fn harmless(why: &'static str, without: &'static str) -> Refusal {
 }
 
 pub static SNMP: Refusal = harmless("SNMP is not spoken", "the state is not seen by SNMP");
+
+pub static ENCAP: Refusal = Refusal {
+    why: "routes into tunnels and labels are left to `ip route`",
+    without: "the route is not set, and what asks for it is kept out of MASTER",
+    safeguard: true,
+};
+pub static LABELS: Refusal = harmless("MPLS routes are left to `ip route`", "the route is set without it");

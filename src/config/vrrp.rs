@@ -3,15 +3,22 @@
 use super::context::{Context, Seen};
 use super::diagnostic::{Code, Level};
 use super::global::{GarpDraft, GlobalDraft};
-use super::keywords::{Block, State};
+use super::hmac::HmacDraft;
+use super::keywords::{Block, State, Takes};
 use super::lexer::Span;
-use super::model::{Auth, Config, Group, Instance, Notify, Route, Script, SyncDaemon, Vip};
+use super::model::{
+    Auth, Config, Deleted, ExtraGarp, Group, HmacMode, Instance, Ipvlan, Notify, Route, Rule, Script, SyncDaemon, Vip,
+    Vmac,
+};
 use super::script;
 use super::track::Tracked;
 use super::tree::{Arg, Node};
-use crate::base::addr::{Family, IfName, IpNet};
-use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use super::vlink;
+use super::words::{self, Place};
+use super::{address, route, rule};
+use crate::base::addr::{Family, IfName};
+use std::collections::HashMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -48,8 +55,28 @@ pub struct InstanceDraft {
     too_many_vips: bool,
     vips: Vec<Vip>,
     excluded: Vec<Vip>,
-    known_vips: HashSet<(IpAddr, Option<IfName>)>,
+    known_vips: HashMap<(IpAddr, Option<IfName>), Span>,
     routes: Vec<Route>,
+    rules: Vec<(Rule, Span)>,
+    hmac: Option<HmacDraft>,
+    /// Keywords that were given, and where: for what does not fit together.
+    given: Vec<(&'static str, Span)>,
+    accept: Option<bool>,
+    track_src_ip: bool,
+    owner_ignore_adverts: Option<bool>,
+    timer_expired_backup: Option<u8>,
+    notify_deleted: Deleted,
+    notify_lower: Option<Script>,
+    notify_priority_changes: Option<bool>,
+    garp_extra_if: Option<Option<ExtraGarp>>,
+    vmac: Option<Box<Vmac>>,
+    vmac_xmit_base: bool,
+    vmac_addr: bool,
+    ipvlan: Option<Box<Ipvlan>>,
+    vrf: Option<IfName>,
+    promote_secondaries: bool,
+    debug: u8,
+    kernel_rx_buf_size: Option<u32>,
     garp: GarpDraft,
     notify: Notify,
     smtp_alert: Option<bool>,
@@ -71,6 +98,12 @@ impl InstanceDraft {
 
     pub fn entry(&mut self, cx: &mut Context, node: Node) {
         let Some(keyword) = cx.known(node, Block::Instance, &mut self.seen) else { return };
+        self.given.push((keyword.word, node.word().span()));
+        if let State::Guard(_) = keyword.state {
+            if keyword.takes != Takes::Flag {
+                hold(&mut self.held, format!("'{}' is not in this version", keyword.word));
+            }
+        }
         let first = node.arg(0);
         match keyword.word {
             "state" => self.state(cx, first),
@@ -102,10 +135,17 @@ impl InstanceDraft {
             "no_virtual_ipaddress" => self.no_vips = true,
             "virtual_routes" => {
                 for line in list(cx, node) {
-                    let route = route(cx, line, &mut self.held);
-                    self.routes.extend(route);
+                    let route = route::read(cx, line, Place::Virtual, &mut self.held);
+                    self.routes.extend(route.map(|line| line.route));
                 }
             }
+            "virtual_rules" => {
+                for line in list(cx, node) {
+                    let rule = rule::read(cx, line, Place::Virtual);
+                    self.rules.extend(rule.map(|line| (line.rule, line.span)));
+                }
+            }
+            "auth_hmac" => self.hmac = Some(HmacDraft::read(cx, node)),
             "authentication" => self.authentication(cx, node),
             "nopreempt" => self.nopreempt = Some(node.word().span()),
             "preempt" => self.nopreempt = None,
@@ -122,9 +162,21 @@ impl InstanceDraft {
             "notify_fault" => notify(cx, node, &mut self.notify.fault),
             "notify_stop" => notify(cx, node, &mut self.notify.stop),
             "notify" => notify(cx, node, &mut self.notify.any),
+            "notify_deleted" if node.count() == 0 => self.notify_deleted = Deleted::Event,
+            "notify_deleted" => {
+                let mut first = match std::mem::take(&mut self.notify_deleted) {
+                    Deleted::Script(script) => Some(script),
+                    _ => None,
+                };
+                notify(cx, node, &mut first);
+                self.notify_deleted = first.map_or(Deleted::Fault, Deleted::Script);
+            }
+            "notify_master_rx_lower_pri" => notify(cx, node, &mut self.notify_lower),
+            "notify_priority_changes" => self.notify_priority_changes = cx.flag(node).or(self.notify_priority_changes),
             "smtp_alert" => self.smtp_alert = cx.flag(node).or(self.smtp_alert),
             "version" => self.version3 = cx.int(node, keyword).map(|n| n == 3).or(self.version3),
-            "accept" => {}
+            "accept" => self.accept = Some(true),
+            "no_accept" => self.accept = Some(false),
             "strict_mode" => self.strict = cx.flag(node).or(self.strict),
             "skip_check_adv_addr" => self.skip_check_adv_addr = cx.flag(node).or(self.skip_check_adv_addr),
             "garp_master_delay" => set(&mut self.garp.delay, cx.int_u32(node, keyword)),
@@ -138,19 +190,48 @@ impl InstanceDraft {
             "down_timer_adverts" => {
                 set(&mut self.down_timer_adverts, cx.int(node, keyword).and_then(|n| u8::try_from(n).ok()))
             }
+            "track_src_ip" => self.track_src_ip = true,
+            "owner_ignore_adverts" => self.owner_ignore_adverts = cx.flag(node).or(self.owner_ignore_adverts),
+            "timer_expired_backup" | "thread_timer_expired" => {
+                self.timer_expired_backup = match first {
+                    None => Some(0),
+                    Some(arg) => words::range(cx, keyword.word, arg, 1, 254, "the line is not used")
+                        .and_then(|n| u8::try_from(n).ok())
+                        .or(self.timer_expired_backup),
+                }
+            }
+            "garp_extra_if" => self.garp_extra_if = extra_garp(cx, node).or(self.garp_extra_if),
+            "use_vmac" => self.vmac = Some(Box::new(vlink::vmac(cx, node))),
+            "vmac_xmit_base" => self.vmac_xmit_base = true,
+            "use_vmac_addr" => self.vmac_addr = true,
+            "use_ipvlan" => self.ipvlan = Some(Box::new(vlink::ipvlan(cx, node))),
+            "vrf" => set(&mut self.vrf, first.and_then(|arg| cx.interface(arg))),
+            "promote_secondaries" => self.promote_secondaries = true,
+            "debug" => self.debug = cx.int(node, keyword).and_then(|n| u8::try_from(n).ok()).unwrap_or(self.debug),
+            "kernel_rx_buf_size" => match first {
+                Some(arg) => {
+                    let most = i64::from(i32::MAX);
+                    let size = words::range(cx, keyword.word, arg, 0, most, "the line is not used");
+                    set(&mut self.kernel_rx_buf_size, size.and_then(|n| u32::try_from(n).ok()));
+                }
+                None => cx
+                    .bad(Code::Argument, node.word(), "'kernel_rx_buf_size' has no argument".into())
+                    .help("write a number of bytes; the line is not used"),
+            },
             "lvs_sync_daemon_interface" | "lvs_sync_daemon_inteface" => {
                 if let Some(arg) = first {
                     self.sync = cx.interface(arg).map(|i| (i, arg.span()));
                 }
             }
-            word => {
+            _ => {
                 cx.unread(node, keyword);
                 track_scripts(cx, node);
-                if let State::Guard(_) = keyword.state {
-                    hold(&mut self.held, format!("'{word}' is not in this version"));
-                }
             }
         }
+    }
+
+    fn at(&self, word: &str) -> Option<Span> {
+        self.given.iter().rev().find(|(given, _)| *given == word).map(|(_, span)| *span)
     }
 
     fn state(&mut self, cx: &mut Context, arg: Option<Arg>) {
@@ -235,19 +316,24 @@ impl InstanceDraft {
     fn vip(&mut self, cx: &mut Context, line: Node, mut excluded: bool) {
         let arg = line.word();
         self.tried_vips |= !excluded;
-        let Some(vip) = address(cx, line) else { return };
+        let Some(address::Line { vip, .. }) = address::read(cx, line, Place::Virtual) else { return };
         let family = vip.net.family();
-        if !excluded && self.vips.first().is_some_and(|first| first.net.family() != family) {
-            let first = self.vips.first().map(|v| v.net.to_string()).unwrap_or_default();
-            cx.bad(Code::Conflict, arg, format!("{} is of another address family than {first}", arg.str()))
+        if let (false, Some(first)) = (excluded, self.vips.first().filter(|v| v.net.family() != family)) {
+            let place = self.known_vips.get(&(first.net.addr, first.dev.clone())).copied().unwrap_or(arg.span());
+            let text = format!("{} is of another address family than {}", arg.str(), first.net);
+            cx.bad(Code::Conflict, arg, text)
+                .see(place, "the first address")
                 .help("it is not used; write it into virtual_ipaddress_excluded");
             return;
         }
-        if !self.known_vips.insert((vip.net.addr, vip.dev.clone())) {
+        let key = (vip.net.addr, vip.dev.clone());
+        if let Some(first) = self.known_vips.get(&key) {
             cx.warn(Code::Duplicate, arg.span(), &arg.str(), format!("{} is given twice in this instance", arg.str()))
+                .see(*first, "the first one")
                 .help("the second one is not used");
             return;
         }
+        self.known_vips.insert(key, arg.span());
         if family == Family::V6 {
             if self.held.is_none() {
                 cx.warn(Code::Safeguard, arg.span(), &arg.str(), "IPv6 addresses are not in this version".into())
@@ -313,6 +399,18 @@ fn notify(cx: &mut Context, node: Node, to: &mut Option<Script>) {
     *to = script::command(cx, node);
 }
 
+/// `[all] SECONDS`; none turns off what global_defs says.
+fn extra_garp(cx: &mut Context, node: Node) -> Option<Option<ExtraGarp>> {
+    let all = node.arg(0).is_some_and(|arg| arg.str() == "all");
+    let Some(arg) = node.arg(usize::from(all)) else {
+        cx.bad(Code::Argument, node.word(), "'garp_extra_if' has no time".into())
+            .help("write garp_extra_if [all] SECONDS; the line is not used");
+        return None;
+    };
+    let seconds = words::range(cx, "garp_extra_if", arg, 0, 86400, "the line is not used")?;
+    Some((seconds > 0).then(|| ExtraGarp { every: Duration::from_secs(seconds), all }))
+}
+
 fn password(cx: &mut Context, arg: Arg) -> [u8; 8] {
     let bytes = arg.bytes();
     if bytes.len() > 8 {
@@ -327,275 +425,6 @@ fn password(cx: &mut Context, arg: Arg) -> [u8; 8] {
     pass
 }
 
-/// `ADDR[/LEN] [option..]`
-fn address(cx: &mut Context, line: Node) -> Option<Vip> {
-    let arg = line.word();
-    let net = prefix(cx, arg)?;
-    let mut vip = Vip { net, dev: None, broadcast: None, scope: 0, label: None };
-    let v6 = net.family() == Family::V6;
-    let mut at = 0;
-    while let Some(option) = line.arg(at) {
-        at += 1;
-        let word = option.str();
-        let value = match word.as_ref() {
-            "dev" | "brd" | "broadcast" | "scope" | "label" | "peer" | "preferred_lft" | "track_group" => {
-                let Some(value) = line.arg(at) else {
-                    cx.bad(Code::Argument, option, format!("'{word}' has no argument")).help("it is not used");
-                    break;
-                };
-                at += 1;
-                value
-            }
-            _ => option,
-        };
-        let text = value.str();
-        match word.as_ref() {
-            "dev" => vip.dev = cx.interface(value),
-            "brd" | "broadcast" if v6 => {
-                cx.bad(Code::Conflict, option, "an IPv6 address has no broadcast address".into()).help("it is not used")
-            }
-            "brd" | "broadcast" => match broadcast(net, &text) {
-                Some(ip) => vip.broadcast = Some(ip),
-                None => {
-                    cx.bad(Code::Value, value, format!("'{text}' is not an IPv4 broadcast address"))
-                        .help("the address is not used");
-                    return None;
-                }
-            },
-            "scope" if v6 => cx
-                .bad(Code::Conflict, option, "the scope of an IPv6 address cannot be chosen".into())
-                .help("it is not used"),
-            "scope" => match scope(&text) {
-                Some(n) => vip.scope = n,
-                None => cx
-                    .bad(Code::Value, value, format!("'{text}' is not a scope"))
-                    .help("write global, site, link, host or a number up to 255"),
-            },
-            "label" => match IfName::label(&text) {
-                Some(label) => vip.label = Some(label),
-                None => {
-                    cx.bad(Code::Range, value, format!("the label '{text}' is not 1 to 15 characters without blanks"))
-                        .help("the address is not used");
-                    return None;
-                }
-            },
-            "peer" | "preferred_lft" | "track_group" | "home" | "-nodad" | "mngtmpaddr" | "noprefixroute"
-            | "autojoin" | "no_track" | "use_vmac" => cx
-                .warn(Code::NotYet, option.span(), &word, format!("'{word}' of an address is not in this version"))
-                .help("the address is set without it"),
-            _ => cx.bad(Code::Value, option, format!("an address has no option '{word}'")).help("it is not used"),
-        }
-    }
-    Some(vip)
-}
-
-fn prefix(cx: &mut Context, arg: Arg) -> Option<IpNet> {
-    let word = arg.str();
-    if let Ok(net) = word.parse() {
-        return Some(net);
-    }
-    let (ip, len) = word.split_once('/').unwrap_or((&word, ""));
-    match ip.parse::<IpAddr>() {
-        Ok(ip) => {
-            let net = IpNet::host(ip);
-            cx.bad(Code::Range, arg, format!("a prefix length is a whole number from 0 to {}, not '{len}'", net.len))
-                .help(format!("/{} is used", net.len));
-            Some(net)
-        }
-        Err(_) => {
-            cx.bad(Code::Value, arg, format!("'{word}' is not an address")).help("the line is not used");
-            None
-        }
-    }
-}
-
-fn broadcast(net: IpNet, word: &str) -> Option<Ipv4Addr> {
-    let IpAddr::V4(ip) = net.addr else { return None };
-    let host = u32::MAX.checked_shr(net.len.into()).unwrap_or(0);
-    match word {
-        "+" => Some(Ipv4Addr::from(u32::from(ip) | host)),
-        "-" => Some(Ipv4Addr::from(u32::from(ip) & !host)),
-        _ => word.parse().ok(),
-    }
-}
-
-fn scope(word: &str) -> Option<u8> {
-    match word {
-        "global" | "universe" => Some(0),
-        "site" => Some(200),
-        "link" => Some(253),
-        "host" => Some(254),
-        "nowhere" => Some(255),
-        _ => word.parse().ok(),
-    }
-}
-
-/// `[TYPE] [to] DEST [option..]`
-fn route(cx: &mut Context, line: Node, held: &mut Option<Box<str>>) -> Option<Route> {
-    let mut kind = 1;
-    let mut dst = None;
-    let (mut via, mut dev, mut src, mut table, mut metric, mut given) = (None, None, None, 254, 0, None);
-    let words: Vec<Arg> = line.all().take(256).collect();
-    let mut at = 0;
-    while let Some(&arg) = words.get(at) {
-        at += 1;
-        let word = arg.str();
-        let takes = matches!(
-            word.as_ref(),
-            "to" | "via" | "gw" | "dev" | "oif" | "src" | "table" | "metric" | "priority" | "preference" | "scope"
-        ) || OPTIONS.contains(&word.as_ref());
-        let value = match (takes, words.get(at)) {
-            (false, _) => arg,
-            (true, Some(value)) => {
-                at += 1;
-                *value
-            }
-            (true, None) => {
-                cx.bad(Code::Argument, arg, format!("'{word}' has no argument")).help("it is not used");
-                break;
-            }
-        };
-        let text = value.str();
-        match word.as_ref() {
-            "to" => dst = Some(value),
-            "via" | "gw" => {
-                if word == "gw" {
-                    cx.say(Level::Hint, Code::Renamed, arg.span(), "gw", "'gw' is the old name of 'via'".into(), 5)
-                        .help("write 'via'");
-                }
-                via = Some(route_ip(cx, value)?);
-            }
-            "dev" | "oif" => dev = cx.interface(value),
-            "src" => src = Some(route_ip(cx, value)?),
-            "table" => match (text.as_ref(), text.parse()) {
-                ("main", _) => table = 254,
-                ("local", _) => table = 255,
-                ("default", _) => table = 253,
-                (_, Ok(n)) => table = n,
-                _ => {
-                    cx.bad(Code::Value, value, format!("'{text}' is not a table"))
-                        .help("write its number; the route is not used");
-                    return None;
-                }
-            },
-            "metric" | "priority" | "preference" => match text.parse() {
-                Ok(n) => metric = n,
-                Err(_) => {
-                    cx.bad(Code::Value, value, format!("'{text}' is not a metric"))
-                        .help("write a whole number; the route is not used");
-                    return None;
-                }
-            },
-            "scope" => {
-                given = scope(&text);
-                if given.is_none() {
-                    cx.bad(Code::Value, value, format!("'{text}' is not a scope")).help("it is not used");
-                }
-            }
-            "inet" | "inet6" | "no_track" | "add" | "prepend" | "append" => {}
-            "nexthop" | "or" => {
-                cx.warn(
-                    Code::Safeguard,
-                    arg.span(),
-                    &word,
-                    "routes with several gateways are not in this version".into(),
-                )
-                .help("the route is not set and the instance is kept out of MASTER");
-                hold(held, "routes with several gateways are not in this version".into());
-                return None;
-            }
-            "onlink" => drop(cx.warn(Code::NotYet, arg.span(), &word, "'onlink' is not in this version".into())),
-            option if OPTIONS.contains(&option) => cx
-                .warn(Code::NotYet, arg.span(), option, format!("'{option}' of a route is not in this version"))
-                .help("the route is set without it"),
-            word => match KINDS.iter().find(|(name, _)| *name == word) {
-                Some((_, n)) => kind = *n,
-                None if dst.is_none() => dst = Some(arg),
-                None => {
-                    cx.bad(Code::Value, arg, format!("a route has no option '{word}'")).help("the route is not used");
-                    return None;
-                }
-            },
-        }
-    }
-    let Some(to) = dst else {
-        cx.bad(Code::Missing, line.word(), "the route has no destination".into())
-            .help("write DEST via GATEWAY dev INTERFACE");
-        return None;
-    };
-    let v6 = via.or(src).is_some_and(|ip: IpAddr| ip.is_ipv6());
-    let dst = match to.str().as_ref() {
-        "default" | "any" if v6 => IpNet { addr: Ipv6Addr::UNSPECIFIED.into(), len: 0 },
-        "default" | "any" => IpNet { addr: Ipv4Addr::UNSPECIFIED.into(), len: 0 },
-        _ => prefix(cx, to)?,
-    };
-    let scope = given.unwrap_or(match kind {
-        1 if via.is_none() => 253,
-        2 => 254,
-        3..=5 => 253,
-        _ => 0,
-    });
-    Some(Route { dst, via, dev, src, table, metric, scope, kind })
-}
-
-fn route_ip(cx: &mut Context, arg: Arg) -> Option<IpAddr> {
-    let word = arg.str();
-    // An address with a length is seen in real files.
-    let ip = word.split('/').next().unwrap_or_default().parse().ok();
-    if ip.is_none() {
-        cx.bad(Code::Value, arg, format!("'{word}' is not an address")).help("the route is not used");
-    }
-    ip
-}
-
-/// Options of a route that take one argument and are not in this version.
-const OPTIONS: &[&str] = &[
-    "from",
-    "tos",
-    "dsfield",
-    "protocol",
-    "encap",
-    "expires",
-    "mtu",
-    "hoplimit",
-    "advmss",
-    "rtt",
-    "rttvar",
-    "reordering",
-    "window",
-    "cwnd",
-    "ssthresh",
-    "realms",
-    "rto_min",
-    "initcwnd",
-    "initrwnd",
-    "features",
-    "quickack",
-    "congctl",
-    "pref",
-    "ttl-propagate",
-    "fastopen_no_cookie",
-    "as",
-    "vrf",
-    "track_group",
-    "weight",
-];
-
-/// RTN_*.
-const KINDS: &[(&str, u8)] = &[
-    ("unicast", 1),
-    ("local", 2),
-    ("broadcast", 3),
-    ("anycast", 4),
-    ("multicast", 5),
-    ("blackhole", 6),
-    ("unreachable", 7),
-    ("prohibit", 8),
-    ("throw", 9),
-    ("nat", 10),
-    ("xresolve", 11),
-];
-
 /// A vrrp_sync_group as it was read: members are names.
 #[derive(Default)]
 pub struct GroupDraft {
@@ -606,6 +435,7 @@ pub struct GroupDraft {
     members: Vec<(Box<str>, Span)>,
     notify: Notify,
     smtp_alert: Option<bool>,
+    notify_priority_changes: Option<bool>,
     held: Option<Box<str>>,
 }
 
@@ -633,6 +463,7 @@ impl GroupDraft {
             "notify_stop" => notify(cx, node, &mut self.notify.stop),
             "notify" => notify(cx, node, &mut self.notify.any),
             "smtp_alert" => self.smtp_alert = cx.flag(node).or(self.smtp_alert),
+            "notify_priority_changes" => self.notify_priority_changes = cx.flag(node).or(self.notify_priority_changes),
             word => {
                 cx.unread(node, keyword);
                 track_scripts(cx, node);
@@ -644,14 +475,15 @@ impl GroupDraft {
     }
 }
 
-/// Once the whole file is read: instances, groups and the sync daemon, with names resolved.
+/// Once the whole file is read: instances, groups and the sync daemon, with names resolved. Gives the names, and where
+/// each instance is in `config`; beyond its end is one that is not used.
 pub fn settle(
     cx: &mut Context,
     global: &mut GlobalDraft,
     drafts: Vec<InstanceDraft>,
     groups: Vec<GroupDraft>,
     config: &mut Config,
-) {
+) -> HashMap<Box<str>, usize> {
     let mut garp = global.garp.over(config.global.garp);
     // Answers to lower adverts follow the global values, not an instance's own garp_master_delay and repeat.
     garp.lower_delay.get_or_insert(garp.delay);
@@ -660,6 +492,7 @@ pub fn settle(
     let mut names: HashMap<Box<str>, usize> = HashMap::new();
     let mut taken: HashMap<(IfName, u8), (Box<str>, Span)> = HashMap::new();
     let mut syncs: Vec<(IfName, Span, usize, Box<str>)> = Vec::new();
+    let mut across = Across::default();
     for mut draft in drafts {
         cx.return_to(&draft.path);
         let (Some(interface), Some((vrid, vrid_span))) = (draft.interface.take(), draft.vrid) else {
@@ -672,13 +505,16 @@ pub fn settle(
             names.insert(draft.name, usize::MAX);
             continue;
         };
-        if let Some((other, _)) = taken.get(&(interface.clone(), vrid)) {
+        if let Some((other, place)) = taken.get(&(interface.clone(), vrid)) {
             let text = format!("'{}' and '{other}' both use virtual_router_id {vrid} on {interface}", draft.name);
-            cx.error(Code::Clash, vrid_span, &draft.name, text).help("the second one is kept in FAULT");
+            cx.error(Code::Clash, vrid_span, &draft.name, text)
+                .see(*place, "the first one")
+                .help("the second one is kept in FAULT");
             hold(&mut draft.held, format!("virtual_router_id {vrid} on {interface} belongs to '{other}' already"));
         } else {
             taken.insert((interface.clone(), vrid), (draft.name.clone(), vrid_span));
         }
+        across.look(cx, &mut draft, &interface);
         let number = config.instances.len();
         if let Some((interface, span)) = draft.sync.take() {
             syncs.push((interface, span, number, draft.path.clone()));
@@ -686,17 +522,58 @@ pub fn settle(
         names.insert(draft.name.clone(), number);
         config.instances.push(draft.finish(cx, global, garp, interface, vrid));
     }
+    let mut grouped = HashMap::new();
     for draft in groups {
         cx.return_to(&draft.path);
-        draft.finish(cx, &names, global, config);
+        draft.finish(cx, &names, &mut grouped, global, config);
     }
     sync_daemon(cx, global, syncs, &names, config);
     cx.return_to("");
+    names
+}
+
+/// What two instances should not share.
+#[derive(Default)]
+struct Across {
+    vips: HashMap<(IpAddr, IfName), (Box<str>, Span)>,
+    rules: HashMap<(Family, u32), Span>,
+}
+
+impl Across {
+    fn look(&mut self, cx: &mut Context, draft: &mut InstanceDraft, interface: &IfName) {
+        let mut vips: Vec<_> = std::mem::take(&mut draft.known_vips).into_iter().collect();
+        vips.sort_by_key(|(_, span)| span.start);
+        for ((ip, dev), span) in vips {
+            let dev = dev.unwrap_or_else(|| interface.clone());
+            if let Some((other, place)) = self.vips.get(&(ip, dev.clone())) {
+                let (text, help) = if *other == draft.name {
+                    (format!("{ip} on {dev} is given twice in this instance"), "once is enough")
+                } else {
+                    let help = "two virtual routers would hold it, each when it likes; give it to one of them";
+                    (format!("{ip} on {dev} is an address of '{other}' too"), help)
+                };
+                cx.warn(Code::Duplicate, span, &ip.to_string(), text).see(*place, "the first one").help(help);
+                continue;
+            }
+            self.vips.insert((ip, dev), (draft.name.clone(), span));
+        }
+        for (rule, span) in &draft.rules {
+            let key = (rule.family, rule.preference);
+            if let Some(place) = self.rules.get(&key) {
+                let text = format!("two rules have the preference {}", rule.preference);
+                cx.warn(Code::Duplicate, *span, &rule.preference.to_string(), text)
+                    .see(*place, "the first one")
+                    .help("which of them is asked first is left to chance");
+                continue;
+            }
+            self.rules.insert(key, *span);
+        }
+    }
 }
 
 impl InstanceDraft {
     fn finish(
-        self,
+        mut self,
         cx: &mut Context,
         global: &GlobalDraft,
         garp: super::model::Garp,
@@ -705,7 +582,7 @@ impl InstanceDraft {
     ) -> Instance {
         let want_master = self.master.unwrap_or(false);
         let priority = self.priority.unwrap_or(if want_master { 255 } else { 100 });
-        let mut held = self.held;
+        let mut held = self.held.take();
         let owner = |what: &str| {
             if want_master {
                 (format!("'{what}' has no effect with 'state MASTER'"), "write 'state BACKUP' on all routers")
@@ -743,7 +620,8 @@ impl InstanceDraft {
             .help("the instance is kept out of MASTER");
             hold(&mut held, "VRRP version 3 is not in this version".into());
         }
-        if self.strict.unwrap_or(global.strict) {
+        let strict = self.strict.unwrap_or(global.strict);
+        if strict {
             hold(&mut held, "the strict rules are not in this version".into());
         }
         let advert_int = match self.advert_int {
@@ -782,13 +660,22 @@ impl InstanceDraft {
             )
             .help("write at least one into virtual_ipaddress");
         }
-        let mut notify = self.notify;
+        let mut notify = std::mem::take(&mut self.notify);
         let user = &global.script_user;
         for script in [&mut notify.master, &mut notify.backup, &mut notify.fault, &mut notify.stop, &mut notify.any] {
             script::default_user(script.as_mut(), user);
         }
-        Instance {
-            name: self.name,
+        let mut notify_lower = self.notify_lower.take();
+        script::default_user(notify_lower.as_mut(), user);
+        let mut notify_deleted = std::mem::take(&mut self.notify_deleted);
+        if let Deleted::Script(script) = &mut notify_deleted {
+            script::default_user(Some(script), user);
+        }
+        self.virtual_link(cx);
+        let hmac = self.hmac(cx, advert_int, &mut auth);
+        let owner = priority == 255;
+        let mut instance = Instance {
+            name: std::mem::take(&mut self.name),
             want_master,
             interface,
             vrid,
@@ -799,27 +686,187 @@ impl InstanceDraft {
             preempt_delay,
             mcast_src_ip: self.mcast_src_ip,
             dont_track_primary: self.dont_track_primary,
-            vips: self.vips,
-            excluded: self.excluded,
-            routes: self.routes,
+            vips: std::mem::take(&mut self.vips),
+            excluded: std::mem::take(&mut self.excluded),
+            routes: std::mem::take(&mut self.routes),
             garp: self.garp.over(garp),
             notify,
             smtp_alert: self.smtp_alert.or(global.smtp_alert_vrrp).or(global.smtp_alert).unwrap_or(false),
-            track_interfaces: self.tracks,
+            track_interfaces: std::mem::take(&mut self.tracks),
             group: None,
             held,
             lower_prio_no_advert: self.lower_prio_no_advert.unwrap_or(global.lower_prio_no_advert),
             higher_prio_send_advert: self.higher_prio_send_advert.unwrap_or(global.higher_prio_send_advert),
             skip_check_adv_addr: self.skip_check_adv_addr.unwrap_or(global.skip_check_adv_addr),
             down_timer_adverts: self.down_timer_adverts.or(global.down_timer_adverts).unwrap_or(3),
+            hmac,
+            rules: std::mem::take(&mut self.rules).into_iter().map(|(rule, _)| rule).collect(),
+            accept: owner || self.accept.unwrap_or(!strict),
+            strict,
+            track_src_ip: self.track_src_ip,
+            owner_ignore_adverts: self.owner_ignore_adverts.unwrap_or(false),
+            timer_expired_backup: self.timer_expired_backup,
+            notify_deleted,
+            notify_lower,
+            notify_priority_changes: self.notify_priority_changes.unwrap_or(false),
+            garp_extra_if: self.garp_extra_if.flatten(),
+            vmac: self.vmac.take(),
+            vmac_xmit_base: self.vmac_xmit_base,
+            vmac_addr: self.vmac_addr,
+            ipvlan: self.ipvlan.take(),
+            vrf: self.vrf.take(),
+            promote_secondaries: self.promote_secondaries,
+            debug: self.debug,
+            kernel_rx_buf_size: self.kernel_rx_buf_size,
+        };
+        if strict {
+            self.strict_rules(cx, version3, &mut instance);
+        }
+        instance
+    }
+
+    /// Signatures and the old authentication exclude each other.
+    fn hmac(&mut self, cx: &mut Context, advert_int: Duration, auth: &mut Auth) -> Option<Box<super::model::Hmac>> {
+        let draft = self.hmac.take()?;
+        if let Some(span) = self.auth_span {
+            cx.error(
+                Code::Conflict,
+                span,
+                "authentication",
+                "'authentication' and 'auth_hmac' exclude each other".into(),
+            )
+            .see(draft.span, "adverts are signed here")
+            .help("'authentication' is not used");
+            *auth = Auth::None;
+        }
+        draft.finish(cx, advert_int).map(Box::new)
+    }
+
+    fn virtual_link(&mut self, cx: &mut Context) {
+        if let (Some(span), None, None) = (self.at("vmac_xmit_base"), &self.vmac, &self.ipvlan) {
+            cx.error(Code::Conflict, span, "vmac_xmit_base", "'vmac_xmit_base' without a virtual link".into())
+                .help("write use_vmac; the line is not used");
+            self.vmac_xmit_base = false;
+        }
+        if let (Some(span), Some(first), Some(_), Some(_)) =
+            (self.at("use_ipvlan"), self.at("use_vmac"), &self.vmac, &self.ipvlan)
+        {
+            cx.error(Code::Conflict, span, "use_ipvlan", "an instance has either a VMAC or an ipvlan link".into())
+                .see(first, "the VMAC")
+                .help("the ipvlan link is not used");
+            self.ipvlan = None;
+        }
+        let source = self.mcast_src_ip.is_some() || self.at("unicast_src_ip").is_some();
+        if let (Some(span), Some(ipvlan)) = (self.at("use_ipvlan"), &self.ipvlan) {
+            let v4 = self.vips.first().is_none_or(|vip| vip.net.family() == Family::V4);
+            if v4 && ipvlan.address.is_none() && !source {
+                cx.error(
+                    Code::Missing,
+                    span,
+                    "use_ipvlan",
+                    "an ipvlan link for IPv4 needs an address of its own".into(),
+                )
+                .help("write use_ipvlan NAME ADDR/LEN");
+            }
+        }
+    }
+
+    /// What a strict instance may not have is said, and put right.
+    fn strict_rules(&mut self, cx: &mut Context, version3: bool, instance: &mut Instance) {
+        let owner = instance.priority == 255;
+        let name = self.span;
+        let mut say = |word: &str, span: Option<Span>, text: &str, used: &str| {
+            let text = format!("with 'strict_mode' {text}");
+            cx.error(Code::Conflict, span.unwrap_or(name), word, text).help(used);
+        };
+        if let Some(span) = self.auth_span.filter(|_| self.at("auth_hmac").is_none()) {
+            say("authentication", Some(span), "there is no 'authentication'", "adverts are not authenticated");
+            instance.auth = Auth::None;
+        }
+        if let Some(hmac) = instance.hmac.as_mut().filter(|h| h.mode != HmacMode::Enforce) {
+            say("auth_hmac", self.at("auth_hmac"), "the mode of 'auth_hmac' is enforce", "enforce is used");
+            hmac.mode = HmacMode::Enforce;
+        }
+        if let Some(vmac) = instance.vmac.as_mut().filter(|v| v.mac.is_some()) {
+            say(
+                "use_vmac",
+                self.at("use_vmac"),
+                "a VMAC has no other address than that of its VRID",
+                "that one is used",
+            );
+            vmac.mac = None;
+        }
+        if instance.vmac_xmit_base {
+            say("vmac_xmit_base", self.at("vmac_xmit_base"), "adverts leave from the VMAC", "the line is not used");
+            instance.vmac_xmit_base = false;
+        }
+        if !instance.preempt_delay.is_zero() {
+            say("preempt_delay", self.at("preempt_delay"), "there is no 'preempt_delay'", "the line is not used");
+            instance.preempt_delay = Duration::ZERO;
+        }
+        if instance.down_timer_adverts != 3 {
+            say("down_timer_adverts", self.at("down_timer_adverts"), "'down_timer_adverts' is 3", "3 is used");
+            instance.down_timer_adverts = 3;
+        }
+        if !owner && !version3 && self.accept == Some(true) {
+            say("accept", self.at("accept"), "version 2 accepts traffic only as the owner", "the line is not used");
+            instance.accept = false;
+        }
+        if self.garp.lower_delay.is_some_and(|n| n != 0) || self.garp.lower_repeat.is_some_and(|n| n != 0) {
+            let span = self.at("garp_lower_prio_repeat").or(self.at("garp_lower_prio_delay"));
+            say("garp_lower_prio_repeat", span, "a lower advert is not answered with gratuitous ARP", "0 is used");
+        }
+        instance.garp.lower_delay = Some(Duration::ZERO);
+        instance.garp.lower_repeat = Some(0);
+        if self.lower_prio_no_advert == Some(false) {
+            say(
+                "lower_prio_no_advert",
+                self.at("lower_prio_no_advert"),
+                "a lower advert is not answered",
+                "on is used",
+            );
+        }
+        instance.lower_prio_no_advert = true;
+        if instance.higher_prio_send_advert {
+            let span = self.at("higher_prio_send_advert");
+            say("higher_prio_send_advert", span, "a higher advert is not answered", "off is used");
+            instance.higher_prio_send_advert = false;
+        }
+        instance.owner_ignore_adverts |= owner;
+        let first = instance.vips.first().map(|vip| vip.net.addr);
+        if first.is_some_and(|ip| matches!(ip, IpAddr::V6(ip) if !ip.is_unicast_link_local())) {
+            let span = self.at("virtual_ipaddress");
+            say(
+                "virtual_ipaddress",
+                span,
+                "the first IPv6 address is link-local",
+                "write an address of fe80::/10 first",
+            );
+        }
+        if self.master.is_some_and(|master| master != owner) {
+            say(
+                "state",
+                self.at("state"),
+                "the owner of the addresses, and nobody else, has 'state MASTER'",
+                "so it is",
+            );
+            instance.want_master = owner;
         }
     }
 }
 
 impl GroupDraft {
-    fn finish(self, cx: &mut Context, names: &HashMap<Box<str>, usize>, global: &GlobalDraft, config: &mut Config) {
+    fn finish(
+        self,
+        cx: &mut Context,
+        names: &HashMap<Box<str>, usize>,
+        grouped: &mut HashMap<usize, Span>,
+        global: &GlobalDraft,
+        config: &mut Config,
+    ) {
         let number = config.groups.len();
         let mut members = Vec::new();
+        let mut first = None;
         let mut said = false;
         for (name, span) in &self.members {
             let Some(instance) = names.get(name).copied() else {
@@ -841,11 +888,27 @@ impl GroupDraft {
             }
             if found.group.is_some() {
                 said = true;
+                let place = grouped.get(&instance).copied().unwrap_or(*span);
                 cx.error(Code::Conflict, *span, name, format!("'{name}' is in another vrrp_sync_group already"))
+                    .see(place, "it is a member here")
                     .help("it is not used here");
                 continue;
             }
             found.group = Some(number);
+            grouped.insert(instance, *span);
+            let (state, priority) = (found.want_master, found.priority);
+            let (first_state, first_priority, place) = *first.get_or_insert((state, priority, *span));
+            if state != first_state || priority != first_priority {
+                let what = if state != first_state { "state" } else { "priority" };
+                cx.warn(
+                    Code::Conflict,
+                    *span,
+                    name,
+                    format!("'{name}' has another {what} than the group's first member"),
+                )
+                .see(place, "the first member")
+                .help("a group moves as one: with the same order on all routers it does so without a struggle");
+            }
             if let Some(reason) = &self.held {
                 found.held.get_or_insert(reason.clone());
             }
@@ -874,7 +937,8 @@ impl GroupDraft {
         for script in [&mut notify.master, &mut notify.backup, &mut notify.fault, &mut notify.stop, &mut notify.any] {
             script::default_user(script.as_mut(), &global.script_user);
         }
-        config.groups.push(Group { name: self.name, members, notify, smtp_alert });
+        let notify_priority_changes = self.notify_priority_changes.unwrap_or(false);
+        config.groups.push(Group { name: self.name, members, notify, smtp_alert, notify_priority_changes });
     }
 }
 

@@ -128,8 +128,23 @@ fn host(options: &Options, look: bool) -> Host {
         host.interfaces = names.ok();
         host.script = Some(script);
         host.user = Some(|name| process::identity(name, None).is_ok());
+        host.table = Some(table);
     }
     host
+}
+
+/// A routing table's number by its name, from where `ip` looks.
+fn table(name: &str) -> Option<u32> {
+    ["/etc/iproute2/rt_tables", "/usr/share/iproute2/rt_tables", "/usr/lib/iproute2/rt_tables"].iter().find_map(
+        |path| {
+            let text = fs::read_to_string(path).ok()?;
+            text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
+                let mut words = line.split_whitespace();
+                let number = words.next()?;
+                (words.next()? == name).then(|| number.parse().ok()).flatten()
+            })
+        },
+    )
 }
 
 /// A script's first word: a path, or a name to be found in PATH.

@@ -78,32 +78,17 @@ pub fn vip(instance: usize) -> IpNet {
 /// `variant` 1 is what a reload brings: one address more, another weight, a server less.
 pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
     let priority = if plan.equal_priorities { 100 } else { 150 - 25 * router as u8 };
-    let vip_line = |net| Vip { net, dev: None, broadcast: None, scope: 0, label: None };
+    let vip_line = Vip::new;
     let instance = |name: &str, interface: &str, vrid: u8, vips: Vec<Vip>| Instance {
-        name: name.into(),
         want_master: router == 0 && !plan.nopreempt,
-        interface: interface.parse().unwrap(),
-        vrid,
         priority,
         advert_int: Duration::from_secs(plan.advert_int),
         auth: if plan.pass { Auth::Pass(*b"example\0") } else { Auth::None },
         nopreempt: plan.nopreempt,
         preempt_delay: Duration::from_secs(plan.preempt_delay),
-        mcast_src_ip: None,
-        dont_track_primary: false,
         vips,
-        excluded: Vec::new(),
-        routes: Vec::new(),
-        garp: Garp::default(),
-        notify: Notify::default(),
-        smtp_alert: false,
-        track_interfaces: Vec::new(),
         group: plan.grouped.then_some(0),
-        held: None,
-        lower_prio_no_advert: false,
-        higher_prio_send_advert: false,
-        skip_check_adv_addr: false,
-        down_timer_adverts: 3,
+        ..Instance::new(name, interface.parse().unwrap(), vrid)
     };
     let mut first = vec![vip_line(vip(0))];
     if variant {
@@ -156,7 +141,13 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         servers: if variant { vec![server(10), server(12)] } else { vec![server(10), server(11), server(12)] },
     };
     let members = vec![0, 1];
-    let group = Group { name: "VG1".into(), members, notify: Notify::default(), smtp_alert: false };
+    let group = Group {
+        name: "VG1".into(),
+        members,
+        notify: Notify::default(),
+        smtp_alert: false,
+        notify_priority_changes: false,
+    };
     Config {
         global: Global::default(),
         instances: vec![
@@ -166,5 +157,6 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         groups: if plan.grouped { vec![group] } else { vec![] },
         services: vec![service],
         sync_daemon: Some(SyncDaemon { interface: "eth0".parse().unwrap(), instance: Some(0), id: 51 }),
+        ..Config::default()
     }
 }

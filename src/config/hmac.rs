@@ -1,0 +1,186 @@
+//! auth_hmac: keys that sign adverts and are accepted.
+
+use super::context::{Context, Seen};
+use super::diagnostic::Code;
+use super::keywords::Block;
+use super::lexer::Span;
+use super::model::{AntiReplay, Hmac, HmacKey, HmacMode, HmacSecret};
+use super::tree::{Arg, Node};
+use super::words;
+use std::time::Duration;
+
+/// Bytes of a key.
+const SHORTEST: usize = 32;
+const LONGEST: usize = 64;
+
+const NOT_SIGNED: &str = "adverts are not signed";
+
+#[derive(Default)]
+pub struct HmacDraft {
+    pub span: Span,
+    seen: Seen,
+    keys: Vec<(HmacKey, Span)>,
+    /// A key or its number was wrong, which was said.
+    bad: bool,
+    active: Option<(u8, Span)>,
+    window: Option<Duration>,
+    anti_replay: AntiReplay,
+    pub mode: HmacMode,
+}
+
+impl HmacDraft {
+    pub fn read(cx: &mut Context, node: Node) -> HmacDraft {
+        let mark = cx.enter(node);
+        let mut draft = HmacDraft { span: node.word().span(), ..Default::default() };
+        for child in node.children() {
+            if let Some(keyword) = cx.known(child, Block::AuthHmac, &mut draft.seen) {
+                let Some(arg) = child.arg(0) else {
+                    let word = child.word();
+                    cx.bad(Code::Argument, word, format!("'{}' has no argument", word.str())).help("it is not used");
+                    continue;
+                };
+                match keyword.word {
+                    "key" => draft.key(cx, arg, child.arg(1)),
+                    "active_key" => {
+                        draft.active = id(cx, arg).map(|n| (n, arg.span()));
+                        draft.bad |= draft.active.is_none();
+                    }
+                    "time_window" => {
+                        draft.window =
+                            cx.int(child, keyword).map(|n| Duration::from_secs(n.unsigned_abs())).or(draft.window)
+                    }
+                    "anti_replay" => match arg.str().as_ref() {
+                        "time" => draft.anti_replay = AntiReplay::Time,
+                        "monotonic" => draft.anti_replay = AntiReplay::Monotonic,
+                        other => cx
+                            .bad(Code::Value, arg, format!("'anti_replay' is time or monotonic, not '{other}'"))
+                            .help("time is used"),
+                    },
+                    "mode" => match arg.str().as_ref() {
+                        "enforce" => draft.mode = HmacMode::Enforce,
+                        "permissive" => draft.mode = HmacMode::Permissive,
+                        "receive-only" => draft.mode = HmacMode::ReceiveOnly,
+                        other => cx
+                            .bad(
+                                Code::Value,
+                                arg,
+                                format!("'mode' is enforce, permissive or receive-only, not '{other}'"),
+                            )
+                            .help("the line is not used"),
+                    },
+                    _ => {}
+                }
+            }
+        }
+        cx.leave(mark);
+        draft
+    }
+
+    fn key(&mut self, cx: &mut Context, number: Arg, value: Option<Arg>) {
+        let (Some(id), Some(value)) = (id(cx, number), value) else {
+            if value.is_none() {
+                cx.bad(Code::Argument, number, "the key has no value".into()).help("write key ID hex:DIGITS");
+            }
+            self.bad = true;
+            return;
+        };
+        if let Some((_, first)) = self.keys.iter().find(|(key, _)| key.id == id) {
+            cx.bad(Code::Duplicate, number, format!("there is a key {id} already"))
+                .see(*first, "the first one")
+                .help("the second one is not used");
+            return;
+        }
+        match secret(&value.bytes()) {
+            Ok(secret) => self.keys.push((HmacKey { id, secret }, number.span())),
+            Err(text) => {
+                self.bad = true;
+                // Not the key itself into a log.
+                cx.error(Code::Range, value.span(), "key", text).help("the key is not used");
+            }
+        }
+    }
+
+    pub fn finish(self, cx: &mut Context, advert_int: Duration) -> Option<Hmac> {
+        let first = self.keys.first().map(|(key, _)| key.id);
+        let active = match (self.active, first) {
+            (_, None) => {
+                if !self.bad {
+                    cx.error(Code::Missing, self.span, "key", "'auth_hmac' has no key".into()).help(NOT_SIGNED);
+                }
+                return None;
+            }
+            (Some((id, span)), _) => {
+                if !self.keys.iter().any(|(key, _)| key.id == id) {
+                    if !self.bad {
+                        cx.error(Code::Reference, span, "active_key", format!("there is no key {id}")).help(NOT_SIGNED);
+                    }
+                    return None;
+                }
+                id
+            }
+            (None, Some(id)) if self.keys.len() == 1 => id,
+            (None, _) => {
+                if !self.bad {
+                    let second = self.keys.get(1).map_or(self.span, |(_, span)| *span);
+                    let text = "with several keys 'active_key' says which one signs".into();
+                    cx.error(Code::Missing, self.span, "active_key", text)
+                        .see(second, "the second key")
+                        .help(NOT_SIGNED);
+                }
+                return None;
+            }
+        };
+        Some(Hmac {
+            keys: self.keys.into_iter().map(|(key, _)| key).collect(),
+            active,
+            time_window: self.window.unwrap_or((advert_int * 3).max(Duration::from_secs(5))),
+            anti_replay: self.anti_replay,
+            mode: self.mode,
+        })
+    }
+}
+
+fn id(cx: &mut Context, arg: Arg) -> Option<u8> {
+    words::range(cx, "key", arg, 1, 255, "the line is not used").and_then(|n| u8::try_from(n).ok())
+}
+
+/// `hex:DIGITS`, `file:PATH` or the bytes themselves.
+fn secret(value: &[u8]) -> Result<HmacSecret, String> {
+    if let Some(path) = value.strip_prefix(b"file:") {
+        let path = String::from_utf8_lossy(path);
+        return match path.is_empty() {
+            true => Err("'file:' names no file".into()),
+            false => Ok(HmacSecret::File(path.as_ref().into())),
+        };
+    }
+    let bytes = match value.strip_prefix(b"hex:") {
+        Some(digits) => hex(digits).ok_or("behind 'hex:' stand pairs of hexadecimal digits")?,
+        None => value.to_vec(),
+    };
+    match bytes.len() {
+        SHORTEST..=LONGEST => Ok(HmacSecret::Bytes(bytes.into())),
+        n => Err(format!("a key has {SHORTEST} to {LONGEST} bytes, not {n}")),
+    }
+}
+
+fn hex(digits: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(digits).ok().filter(|t| t.len() % 2 == 0)?;
+    let pair = |at: usize| text.get(at..at + 2).filter(|p| p.bytes().all(|b| b.is_ascii_hexdigit()));
+    (0..text.len()).step_by(2).map(|at| pair(at).and_then(|p| u8::from_str_radix(p, 16).ok())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_as_hexadecimal_text_or_file() {
+        let zeros = HmacSecret::Bytes([0; 32].into());
+        assert_eq!(secret(format!("hex:{}", "00".repeat(32)).as_bytes()), Ok(zeros));
+        assert_eq!(secret(&[b'k'; 64]), Ok(HmacSecret::Bytes([b'k'; 64].into())));
+        assert_eq!(secret(b"file:/etc/key"), Ok(HmacSecret::File("/etc/key".into())));
+        for bad in [&b"short"[..], &[b'k'; 65], b"hex:0", b"hex:+1", b"file:"] {
+            assert!(secret(bad).is_err(), "{bad:?}");
+        }
+    }
+}
