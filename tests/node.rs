@@ -7,9 +7,6 @@ use holdfast::base::verdict::{Reason, Verdict};
 use holdfast::config::loader::{load, Host};
 use holdfast::node::effect::Effect;
 use holdfast::node::event::{Event, Outcome};
-}
-
-use holdfast::node::event::Event;
 use holdfast::node::status::{self, Layout};
 use holdfast::node::vrrp::instance::State;
 use holdfast::node::Node;

@@ -4,6 +4,7 @@
 //!
 //! State goes to the kernel by difference (`table`), moments by effect (`effect`).
 
+pub mod describe;
 pub mod effect;
 pub mod event;
 pub mod links;

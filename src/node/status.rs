@@ -3,15 +3,14 @@
 //!
 //! Times of transitions are given as time of day: `epoch` is the microseconds of 1970 at the node's instant 0.
 
+use super::describe;
 use super::vrrp::instance::{Counters, Instance, State};
 use super::Node;
-use crate::base::addr::{Family, IfName, IpNet};
 use crate::base::time::Instant;
-use crate::config::model::{self, Auth, Route, Script, Vip};
+use crate::config::model::{self, Auth, Deleted, Script, Vip};
 use crate::wire::op::{AddressKey, Key};
 use crate::wire::vrrp::Bad;
 use std::fmt::{Display, Write};
-use std::net::IpAddr;
 use std::time::Duration;
 
 /// Version 1 is an array of the instances; version 2 has them beside the tracked processes.
@@ -84,14 +83,15 @@ fn topology(text: &mut String, node: &Node, n: &Instance, conf: &model::Instance
     line("Priority", &conf.priority);
     line("Effective priority", &conf.priority);
     line("Advert interval", &format_args!("{} sec", seconds(conf.advert_int)));
-    line("Accept", &able(true));
+    line("Accept", &able(conf.accept));
     line("Preempt", &able(!conf.nopreempt));
-    line("Promote_secondaries", &able(false));
+    line("Promote_secondaries", &able(conf.promote_secondaries));
     line("Authentication type", &if conf.auth == Auth::None { "none" } else { "SIMPLE_PASSWORD" });
     let addresses = |vips: &[Vip]| vips.iter().map(|vip| address(node, conf, vip)).collect::<Vec<_>>();
     section(text, &format!("Virtual IP ({})", conf.vips.len()), addresses(&conf.vips));
     section(text, "Virtual IP Excluded ", addresses(&conf.excluded));
-    section(text, "Virtual Routes ", conf.routes.iter().map(route).collect());
+    section(text, "Virtual Routes ", conf.routes.iter().map(describe::route).collect());
+    section(text, "Virtual Rules ", conf.rules.iter().map(describe::rule).collect());
     let tracked = conf.track.interfaces.iter().map(|t| format!("{} weight {}", t.name, t.weight));
     section(text, "Tracked interfaces ", tracked.collect());
     let _ = writeln!(text, "   Using smtp notification = {}", if conf.smtp_alert { "yes" } else { "no" });
@@ -194,9 +194,10 @@ fn instance(out: &mut Json, node: &Node, n: &Instance, conf: &model::Instance, e
     out.text("iname", &conf.name);
     out.flag("dont_track_primary", conf.dont_track_primary);
     out.flag("skip_check_adv_addr", conf.skip_check_adv_addr);
-    out.flag("strict_mode", false);
-    out.text("vmac_ifname", "");
-    out.text("ifp_ifname", conf.interface.as_str());
+    out.flag("strict_mode", conf.strict);
+    let link = describe::virtual_link(conf);
+    out.text("vmac_ifname", link.as_deref().unwrap_or(""));
+    out.text("ifp_ifname", link.as_deref().unwrap_or(conf.interface.as_str()));
     out.value("master_priority", n.heard.map_or(0, |h| h.priority));
     out.value("last_transition", time_of_day(epoch, n.changed));
     let garp = &conf.garp;
@@ -210,36 +211,41 @@ fn instance(out: &mut Json, node: &Node, n: &Instance, conf: &model::Instance, e
     out.flag("higher_prio_send_advert", conf.higher_prio_send_advert);
     out.value("vrid", conf.vrid);
     out.value("base_priority", conf.priority);
-    out.value("effective_priority", conf.priority);
+    out.value("effective_priority", n.priority);
     out.value("vipset", n.state == State::Master);
-    out.value("promote_secondaries", false);
+    out.value("promote_secondaries", conf.promote_secondaries);
     out.value("adver_int", seconds(conf.advert_int));
     out.value("master_adver_int", seconds(conf.advert_int));
-    out.flag("accept", true);
+    out.flag("accept", conf.accept);
     out.value("nopreempt", conf.nopreempt);
     out.value("preempt_delay", conf.preempt_delay.as_secs());
     out.value("state", number(n.state));
     out.value("wantstate", number(wanted(n, conf)));
-    out.value("version", 2);
+    out.value("version", conf.wire.version);
     out.value("smtp_alert", conf.smtp_alert);
-    out.value("notify_deleted", false);
+    out.value("notify_deleted", conf.notify_deleted != Deleted::Fault);
     let notify = &conf.notify;
     out.script("script_backup", &notify.backup);
     out.script("script_master", &notify.master);
     out.script("script_fault", &notify.fault);
     out.script("script_stop", &notify.stop);
+    if let Deleted::Script(script) = &conf.notify_deleted {
+        out.text("script_deleted", &command(script));
+    }
     out.script("script", &notify.any);
+    out.script("script_master_rx_lower_pri", &conf.notify_lower);
     let addresses = |vips: &[Vip]| vips.iter().map(|vip| address(node, conf, vip)).collect::<Vec<_>>();
     out.list("vips", &addresses(&conf.vips));
     out.list("evips", &addresses(&conf.excluded));
-    out.list("vroutes", &conf.routes.iter().map(route).collect::<Vec<_>>());
+    out.list("vroutes", &conf.routes.iter().map(describe::route).collect::<Vec<_>>());
+    out.list("vrules", &conf.rules.iter().map(describe::rule).collect::<Vec<_>>());
     // Its own interface is watched anyway.
     let tracked = conf.track.interfaces.iter().filter(|t| t.name != conf.interface);
     out.list("track_ifp", &tracked.map(|t| t.name.to_string()).collect::<Vec<_>>());
     match &conf.auth {
         Auth::None => out.value("auth_type", 0),
-        Auth::Pass(_) => {
-            out.value("auth_type", 1);
+        auth => {
+            out.value("auth_type", if matches!(auth, Auth::Ah(_)) { 2 } else { 1 });
             out.text("auth_data", "********");
         }
     }
@@ -282,94 +288,11 @@ fn wanted(n: &Instance, conf: &model::Instance) -> State {
     }
 }
 
-/// `ADDRESS[/LENGTH] [brd B] dev D scope S [label L] ... [set]`
 fn address(node: &Node, conf: &model::Instance, vip: &Vip) -> String {
     let dev = vip.dev.as_ref().unwrap_or(&conf.interface);
-    let mut text = net(&vip.net);
-    put(&mut text, "brd", vip.broadcast);
-    put(&mut text, "dev", Some(dev));
-    put(&mut text, "scope", Some(scope(vip.scope)));
-    put(&mut text, "label", vip.label.as_ref());
-    if vip.net.family() == Family::V6 {
-        text.push_str(if vip.net.len == Family::V6.max_len() { " deprecated" } else { " preferred_lft forever" });
-    }
-    if is_set(node, dev, vip.net) {
-        text.push_str(" set");
-    }
-    text
-}
-
-fn is_set(node: &Node, dev: &IfName, net: IpNet) -> bool {
-    let key = node.links.get(dev).map(|link| Key::Address(AddressKey { ifindex: link.ifindex, net }));
-    key.is_some_and(|key| node.table.knows(&key) && !node.table.is_parked(&key))
-}
-
-/// `prepend|add [TYPE] DESTINATION [src S] [via FAMILY GATEWAY] [dev D] [table T] proto 18 [scope N] [metric M] [no_track]`
-fn route(route: &Route) -> String {
-    let mut text = String::from(if route.kind == UNICAST { "prepend" } else { "add" });
-    if let Some(kind) = kind(route.kind) {
-        text.push(' ');
-        text.push_str(kind);
-    }
-    text.push(' ');
-    text.push_str(&net(&route.dst));
-    put(&mut text, "src", route.src);
-    let family = |ip: &IpAddr| if ip.is_ipv4() { "inet" } else { "inet6" };
-    put(&mut text, "via", route.via.as_ref().map(|ip| format!("{} {ip}", family(ip))));
-    put(&mut text, "dev", route.dev.as_ref());
-    put(&mut text, "table", (route.table != MAIN_TABLE).then_some(route.table));
-    put(&mut text, "proto", Some(PROTOCOL_KEEPALIVED));
-    put(&mut text, "scope", (route.scope != 0).then_some(route.scope));
-    put(&mut text, "metric", (route.metric != 0).then_some(route.metric));
-    if route.dev.is_none() {
-        text.push_str(" no_track");
-    }
-    text
-}
-
-const UNICAST: u8 = 1;
-const MAIN_TABLE: u32 = 254;
-const PROTOCOL_KEEPALIVED: u8 = 18;
-
-fn kind(kind: u8) -> Option<&'static str> {
-    Some(match kind {
-        2 => "local",
-        3 => "broadcast",
-        4 => "anycast",
-        5 => "multicast",
-        6 => "blackhole",
-        7 => "unreachable",
-        8 => "prohibit",
-        9 => "throw",
-        10 => "nat",
-        _ => return None,
-    })
-}
-
-fn scope(scope: u8) -> String {
-    match scope {
-        0 => "global".into(),
-        200 => "site".into(),
-        253 => "link".into(),
-        254 => "host".into(),
-        255 => "nowhere".into(),
-        n => n.to_string(),
-    }
-}
-
-/// Without the length of a single address.
-fn net(net: &IpNet) -> String {
-    if net.len == net.family().max_len() {
-        return net.addr.to_string();
-    }
-    format!("{}/{}", net.addr, net.len)
-}
-
-fn put(text: &mut String, word: &str, value: Option<impl Display>) {
-    if let Some(value) = value {
-        // A String takes all.
-        let _ = write!(text, " {word} {value}");
-    }
+    let key = node.links.get(dev).map(|link| Key::Address(AddressKey { ifindex: link.ifindex, net: vip.net }));
+    let set = key.is_some_and(|key| node.table.knows(&key) && !node.table.is_parked(&key));
+    describe::address(conf, vip, set)
 }
 
 /// Seconds as JSON has them: no decimals that are zero.
