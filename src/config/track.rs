@@ -13,7 +13,7 @@ use super::script;
 use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
 use crate::wire::vrrp::PRIORITY_OWNER;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// What a line tracks.
@@ -199,7 +199,7 @@ impl ScriptDraft {
     }
 
     /// None: it cannot be used, which is said.
-    fn finish(&self, cx: &mut Context, global: &GlobalDraft, no_user: bool) -> Option<VrrpScript> {
+    fn finish(&self, cx: &mut Context, global: &GlobalDraft, no_user: bool, number: usize) -> Option<VrrpScript> {
         let head = &self.head;
         let Some((words, span)) = &self.program else {
             if !head.seen.has(Block::Script, &["script"]) {
@@ -218,14 +218,14 @@ impl ScriptDraft {
         let words = opened(words).unwrap_or_else(|| words.clone());
         let program = words.first()?;
         match cx.host.script.map(|look| look(program)) {
-            Some(ScriptFile::Fine) => cx.runs(*span),
+            Some(ScriptFile::Fine) => cx.vrrp_scripts.push((number, *span)),
             Some(ScriptFile::Missing | ScriptFile::NotExecutable) => {
                 cx.error(Code::Script, *span, program, format!("'{program}' is not there, or is not executable"))
                     .help("the script is not run, and what tracks it goes on without it");
                 return None;
             }
             Some(ScriptFile::Insecure(insecure)) => {
-                cx.runs(*span);
+                cx.vrrp_scripts.push((number, *span));
                 let own = self.user.as_ref().map(|(user, _)| user);
                 if global.script_security && script::runs_as_root(own, global) {
                     script::insecure(cx, *span, program, &insecure);
@@ -436,7 +436,7 @@ pub fn settle(cx: &mut Context, global: &GlobalDraft, drafts: &Drafts, config: &
         && cx.host.user.is_some_and(|known| !known("keepalived_script"));
     for draft in &drafts.scripts {
         cx.return_to(&draft.head.path);
-        let script = draft.finish(cx, global, no_user);
+        let script = draft.finish(cx, global, no_user, config.scripts.len());
         cx.defined.scripts.insert(draft.head.name.clone(), script.is_some().then_some(config.scripts.len()));
         config.scripts.extend(script);
     }
@@ -455,7 +455,14 @@ pub fn settle(cx: &mut Context, global: &GlobalDraft, drafts: &Drafts, config: &
 }
 
 /// At the very end: a word about all scripts together.
-pub fn conclude(cx: &mut Context, global: &GlobalDraft) {
+pub fn conclude(cx: &mut Context, global: &GlobalDraft, config: &Config) {
+    let lists = config.instances.iter().map(|i| &i.track).chain(config.groups.iter().map(|g| &g.track));
+    let tracked: HashSet<usize> = lists.flat_map(|t| t.scripts.iter().map(|s| s.target)).collect();
+    for (number, span) in std::mem::take(&mut cx.vrrp_scripts) {
+        if tracked.contains(&number) {
+            cx.runs(span);
+        }
+    }
     if let (Some(first), false) = (cx.script, global.script_security) {
         cx.say(Level::Hint, Code::Script, first, "", "scripts run without enable_script_security".into(), 6)
             .help("write enable_script_security in global_defs, so that nobody but root can change what runs as root");
