@@ -233,8 +233,11 @@ pub fn references(cx: &mut Context) {
         cx.return_to(&r.path);
         let what = if r.of == Block::TrackFile { "track_file" } else { "bfd_instance" };
         let help = closest(&r.name, names()).map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
-        cx.error(Code::Reference, r.span, &r.name, format!("there is no {what} '{}'", r.name))
-            .help(format!("{help}the server is not checked by it"));
+        let text = match r.of == Block::BfdInstance && cx.defined.has_bfd(&r.name) {
+            true => format!("the bfd_instance '{}' tells only instances: it has 'vrrp' and no 'checker'", r.name),
+            false => format!("there is no {what} '{}'", r.name),
+        };
+        cx.error(Code::Reference, r.span, &r.name, text).help(format!("{help}the server is not checked by it"));
     }
     cx.return_to("");
 }

@@ -1,5 +1,6 @@
 //! Text to configuration, in steps as small as wanted: one statement is read and understood at a time.
 
+use super::bfd::BfdDraft;
 use super::check;
 use super::context::{Context, Seen};
 use super::diagnostic::{gathered, Code, Diagnostic, Level, Printer, Style};
@@ -83,6 +84,7 @@ enum Current {
     TrackFile(Box<FileDraft>),
     TrackProcess(Box<ProcessDraft>),
     TrackGroup(Box<TrackGroupDraft>),
+    Bfd(Box<BfdDraft>),
     GarpGroup(Box<GarpGroupDraft>),
     Lines(StaticLines),
     /// Not in this version: only looked through.
@@ -114,6 +116,7 @@ pub struct Loader {
     script_names: Names,
     file_names: Names,
     process_names: Names,
+    bfd_names: Names,
     statics: StaticsDraft,
     track_group_names: Names,
     services: std::collections::VecDeque<Box<ServiceDraft>>,
@@ -146,6 +149,7 @@ impl Loader {
             script_names: Names::new(),
             file_names: Names::new(),
             process_names: Names::new(),
+            bfd_names: Names::new(),
             statics: StaticsDraft::default(),
             track_group_names: Names::new(),
             services: Default::default(),
@@ -217,7 +221,7 @@ impl Loader {
             self.current = Current::Skipped;
             return;
         };
-        if let (Block::TrackFile | Block::BfdInstance, Some(name)) = (keyword.child, node.arg(0)) {
+        if let (Block::TrackFile, Some(name)) = (keyword.child, node.arg(0)) {
             self.cx.blocks.push((keyword.child, name.str().as_ref().into()));
         }
         self.current = match keyword.child {
@@ -248,6 +252,8 @@ impl Loader {
                 .map_or(Current::Skipped, |name| Current::TrackFile(Box::new(FileDraft::new(&self.cx, name)))),
             Block::TrackProcess => named(&mut self.cx, node, &mut self.process_names)
                 .map_or(Current::Skipped, |name| Current::TrackProcess(Box::new(ProcessDraft::new(&self.cx, name)))),
+            Block::BfdInstance => named(&mut self.cx, node, &mut self.bfd_names)
+                .map_or(Current::Skipped, |name| Current::Bfd(Box::new(BfdDraft::new(&mut self.cx, name)))),
             block => Current::Other(block, Seen::default()),
         };
         self.marks.open(node, !matches!(self.current, Current::Skipped));
@@ -279,6 +285,7 @@ impl Loader {
             Current::Script(draft) => draft.entry(cx, node),
             Current::TrackFile(draft) => draft.entry(cx, node),
             Current::TrackProcess(draft) => draft.entry(cx, node),
+            Current::Bfd(draft) => draft.entry(cx, node),
             Current::TrackGroup(draft) => draft.entry(cx, node),
             Current::GarpGroup(draft) => draft.entry(cx, node),
             Current::Lines(lines) => self.statics.line(cx, *lines, node),
@@ -309,6 +316,12 @@ impl Loader {
             Current::Script(draft) => self.tracked.scripts.push(*draft),
             Current::TrackFile(draft) => self.tracked.files.push(*draft),
             Current::TrackProcess(draft) => self.tracked.processes.push(*draft),
+            Current::Bfd(draft) => {
+                if draft.is_for_checks() {
+                    self.cx.blocks.push((Block::BfdInstance, draft.head.name.clone()));
+                }
+                self.tracked.bfd.push(*draft);
+            }
             Current::TrackGroup(draft) => self.statics.track_group(*draft),
             Current::GarpGroup(draft) => self.statics.garp_group(&mut self.cx, *draft),
             Current::Global | Current::Other(..) | Current::Lines(_) | Current::Skipped => {}

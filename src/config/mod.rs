@@ -1,8 +1,9 @@
 //! Text to meaning: lexer, tree, typed model, diagnostics. Read `loader.rs` first.
 
 mod address;
-mod check;
+mod bfd;
 pub mod catalogue;
+mod check;
 mod context;
 pub mod diagnostic;
 pub mod dump;

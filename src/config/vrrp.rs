@@ -156,7 +156,7 @@ impl InstanceDraft {
                     self.mcast_src_ip = cx.ip(node, arg).or(self.mcast_src_ip);
                 }
             }
-            "track_interface" | "track_script" | "track_file" | "track_process" => {
+            "track_interface" | "track_script" | "track_file" | "track_process" | "track_bfd" => {
                 self.track.read(cx, node, keyword.word);
                 guard(&mut self.held, keyword);
             }
@@ -421,7 +421,7 @@ impl GroupDraft {
             "notify_stop" => notify(cx, node, &mut self.notify.stop),
             "notify" => notify(cx, node, &mut self.notify.any),
             "smtp_alert" => self.smtp_alert = cx.flag(node).or(self.smtp_alert),
-            "track_interface" | "track_script" | "track_file" | "track_process" => {
+            "track_interface" | "track_script" | "track_file" | "track_process" | "track_bfd" => {
                 self.track.read(cx, node, keyword.word);
                 guard(&mut self.held, keyword);
             }

@@ -108,7 +108,10 @@ fn instance(out: &mut Writer, i: &Instance, config: &Config) {
     garp(out, &i.garp);
     match i.garp_extra_if {
         Some(extra) => {
-            out.value("garp_extra_if", format_args!("{}{}", if extra.all { "all " } else { "" }, extra.every.as_secs()));
+            out.value(
+                "garp_extra_if",
+                format_args!("{}{}", if extra.all { "all " } else { "" }, extra.every.as_secs()),
+            );
         }
         None => out.value("garp_extra_if", 0),
     }
@@ -213,13 +216,15 @@ fn hmac(out: &mut Writer, h: &Hmac) {
         let word = format!("key {}", key.id);
         match &key.secret {
             HmacSecret::File(path) => out.value(&word, quote(&format!("file:{path}"))),
+            // As long as a key has to be.
+            HmacSecret::Bytes(_) if !out.secrets => out.value(&word, "*".repeat(32)),
             HmacSecret::Bytes(bytes) => {
                 let mut text = String::from("hex:");
                 for byte in bytes {
                     // A String takes all.
                     let _ = write!(text, "{byte:02x}");
                 }
-                out.secret(&word, &text);
+                out.value(&word, text);
             }
         }
     }
