@@ -200,8 +200,10 @@ fn blanks_of_other_systems_change_nothing() {
         let plain = String::from_utf8_lossy(&text).replace('\r', "").replace(['\u{a0}', '\u{feff}'], " ");
         let config = load("f", plain.clone().into_bytes(), host()).config;
         let mut latin = Vec::new();
+        let mut continued = false;
         for line in plain.lines() {
-            let rest = line.trim_start_matches(' ');
+            let rest = if continued { line } else { line.trim_start_matches(' ') };
+            continued = line.ends_with('\\');
             latin.extend(std::iter::repeat_n(0xa0, line.len() - rest.len()));
             latin.extend(rest.as_bytes());
             latin.push(b'\n');

@@ -2,7 +2,7 @@
 //! every keyword (known or not, its argument, its range).
 
 use super::check::Reference;
-use super::diagnostic::{closest, Code, Diagnostic, Diagnostics, Level};
+use super::diagnostic::{closest, meant, Code, Diagnostic, Diagnostics, Level};
 use super::keywords::{self, Block, Index, Keyword, State, Takes, KEYWORDS};
 use super::lexer::Span;
 use super::loader::Host;
@@ -38,23 +38,34 @@ pub struct Context {
 }
 
 /// A finding that was just made, to add what to do about it.
-pub struct Said<'c>(Option<&'c mut Diagnostic>);
+pub struct Said<'c> {
+    made: Option<&'c mut Diagnostic>,
+    /// What the word itself shows: it goes before the help.
+    hint: Option<String>,
+}
 
 impl Said<'_> {
     /// Another place that belongs to it: where the first one stands.
     pub fn see(self, span: Span, text: impl Into<Box<str>>) -> Self {
-        match self.0 {
-            Some(d) => {
-                d.also.push((span, text.into()));
-                Said(Some(d))
-            }
-            None => self,
+        if let Some(d) = self.made {
+            d.also.push((span, text.into()));
+            return Said { made: Some(d), hint: self.hint };
         }
+        self
+    }
+
+    /// What an argument shows itself.
+    pub fn hint(mut self, word: &str) -> Self {
+        self.hint = hint(word);
+        self
     }
 
     pub fn help(self, help: impl Into<Box<str>>) {
-        if let Some(d) = self.0 {
-            d.help = Some(help.into());
+        if let Some(d) = self.made {
+            d.help = Some(match self.hint {
+                Some(hint) => format!("{hint}; {}", help.into()).into(),
+                None => help.into(),
+            });
         }
     }
 }
@@ -114,7 +125,7 @@ impl Context {
             token: token.into(),
             status,
         });
-        Said(self.found.list.get_mut(before))
+        Said { made: self.found.list.get_mut(before), hint: None }
     }
 
     pub fn error(&mut self, code: Code, span: Span, token: &str, text: String) -> Said<'_> {
@@ -129,7 +140,9 @@ impl Context {
     /// About one argument: its text is the token.
     pub fn bad(&mut self, code: Code, arg: Arg, text: String) -> Said<'_> {
         let token = arg.str();
-        self.error(code, arg.span(), &token, text)
+        let mut said = self.error(code, arg.span(), &token, text);
+        said.hint = hint(&token);
+        said
     }
 
     /// Goes into a block; give the answer to `leave`.
@@ -178,8 +191,9 @@ impl Context {
     /// The rules for every statement of a block with keywords. None: there is nothing more to do with it.
     pub fn known(&mut self, node: Node, block: Block, seen: &mut Seen) -> Option<&'static Keyword> {
         let word = node.word();
-        if let Some(keyword) =
-            node.keyword().filter(|k| matches!(k.state, State::Done) && (node.count() > 0 || !k.needs))
+        if let Some(keyword) = node
+            .keyword()
+            .filter(|k| matches!(k.state, State::Done) && !node.is_broken() && (node.count() > 0 || !k.needs))
         {
             // Nearly all statements: nothing more is to be said.
             self.extra(node, keyword, block);
@@ -187,6 +201,11 @@ impl Context {
             return Some(keyword);
         }
         let name = word.str();
+        if let Some(keyword) = node.keyword().filter(|_| node.is_broken()) {
+            // What is left of the line is not what was meant; the quote was said.
+            seen.put(keyword);
+            return None;
+        }
         let Some(mut keyword) = node.keyword() else {
             self.unknown(word.span(), &name, block, node.body());
             return None;
@@ -319,14 +338,21 @@ impl Context {
             self.found.count(5);
             return;
         }
-        let close = closest(name, keywords::words(block));
+        let glued = name.split_once(['=', ':', ',']).filter(|(word, _)| keywords::words(block).any(|k| k == *word));
+        let close = closest(name, keywords::words(block)).filter(|_| glued.is_none());
         let said = self.error(Code::Unknown, span, name, format!("unknown {what} '{name}'"));
         let skipped = if body { "the whole block is skipped" } else { "the line is not used" };
         if let Some(close) = close {
             return said.help(format!("did you mean '{close}'? {skipped}"));
         }
-        match KEYWORDS.iter().find(|k| k.word == name && owner(k.block).is_some()) {
-            Some(k) => said.help(format!("it belongs into {}; {skipped}", owner(k.block).unwrap_or_default())),
+        if let Some((word, value)) = glued {
+            return said.help(format!("write '{word} {value}'; {skipped}"));
+        }
+        if name.starts_with("//") || name.starts_with("/*") || name.starts_with("--") {
+            return said.help(format!("a comment begins with # or !; {skipped}"));
+        }
+        match owners(name) {
+            Some(owners) => said.help(format!("it belongs into {owners}; {skipped}")),
             None => said.help(skipped),
         }
     }
@@ -339,6 +365,10 @@ impl Context {
             _ => return,
         };
         let Some(arg) = node.arg(takes) else { return };
+        if node.arg(0).is_some_and(|first| takes == 1 && matches!(first.str().as_ref(), "=" | ":")) {
+            // That is said of the value.
+            return;
+        }
         let word = arg.str();
         let own_line = keywords::words(block).any(|w| w == word);
         let said = self.warn(Code::Extra, arg.span(), &word, format!("'{}' does not take '{word}'", keyword.word));
@@ -396,7 +426,7 @@ impl Context {
             "off" | "false" | "no" => Some(false),
             other => {
                 let text = format!("'{}' takes on or off, not '{other}'", node.word().str());
-                self.bad(Code::Value, arg, text).help("the line is not used");
+                self.bad(Code::Value, arg, text).help(meant(other, &["on", "off"], "the line is not used"));
                 None
             }
         }
@@ -415,7 +445,11 @@ impl Context {
                 let text =
                     format!("'{}' takes a whole number{unit} from {low} to {high}, not '{word}'", node.word().str());
                 let used = if keyword.word == "priority" { "100 is used" } else { "the line is not used" };
-                self.bad(code, arg, text).help(used);
+                let said = self.bad(code, arg, text);
+                match with_unit(&word).filter(|_| !keyword.takes.unit().is_empty()) {
+                    Some(_) => said.help(format!("write the number alone, of {}; {used}", keyword.takes.unit())),
+                    None => said.help(used),
+                }
                 None
             }
         }
@@ -440,7 +474,11 @@ impl Context {
                     low as f64 / 1e6,
                     high as f64 / 1e6
                 );
-                self.bad(code, arg, text).help("the line is not used");
+                let said = self.bad(code, arg, text);
+                match with_unit(&word) {
+                    Some(_) => said.help("write the number alone, of seconds; the line is not used"),
+                    None => said.help("the line is not used"),
+                }
                 return None;
             }
         };
@@ -475,6 +513,28 @@ impl Context {
         }
         Some(name)
     }
+}
+
+/// What a word shows that is no value: marks that other languages want.
+fn hint(word: &str) -> Option<String> {
+    let curly = |c: char| "\u{201c}\u{201d}\u{201e}\u{2018}\u{2019}\u{ab}\u{bb}".contains(c);
+    if word.contains(curly) {
+        return Some("write \" for these typographic quotes".into());
+    }
+    match (word.chars().next(), word.chars().last()) {
+        (Some(c @ ('=' | ':' | ',' | ';')), _) if !word.starts_with("::") => Some(format!("remove the '{c}'")),
+        (_, Some(c @ (',' | ';' | '='))) => Some(format!("remove the '{c}'")),
+        (Some('\''), _) | (_, Some('\'')) => Some("remove the single quotes".into()),
+        _ => None,
+    }
+}
+
+/// `3s`, `100ms`: the number, if only a unit makes it none.
+fn with_unit(word: &str) -> Option<&str> {
+    let end = word.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, unit) = word.split_at_checked(end)?;
+    let known = ["s", "sec", "secs", "second", "seconds", "ms", "us", "m", "min", "h"].contains(&unit);
+    (known && !number.is_empty()).then_some(number)
 }
 
 pub fn is_off(node: Node) -> bool {
@@ -518,9 +578,24 @@ pub fn expected(keyword: &Keyword) -> String {
     }
 }
 
-/// The keyword that opens a kind of block.
-fn owner(block: Block) -> Option<&'static str> {
-    KEYWORDS.iter().find(|k| k.child == block).map(|k| k.word)
+/// Most blocks that are named as the place of a keyword.
+const OWNERS: usize = 4;
+
+/// The blocks that have this keyword.
+fn owners(name: &str) -> Option<String> {
+    let mut all: Vec<&str> = Vec::new();
+    for k in KEYWORDS.iter().filter(|k| k.word == name) {
+        let openers = KEYWORDS.iter().filter(|o| o.child == k.block && k.block != Block::List);
+        for opener in openers.filter(|o| !matches!(o.state, State::Renamed(_) | State::Dead(_))) {
+            if !all.contains(&opener.word) {
+                all.push(opener.word);
+            }
+        }
+    }
+    let more = if all.len() > OWNERS { ", among others" } else { "" };
+    all.truncate(OWNERS);
+    let last = all.pop()?;
+    Some(if all.is_empty() { last.into() } else { format!("{} or {last}{more}", all.join(", ")) })
 }
 
 /// Seconds with decimals as microseconds, and whether they had to be rounded.

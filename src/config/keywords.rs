@@ -489,7 +489,7 @@ pub static KEYWORDS: &[Keyword] = &[
     row(Block::Instance, "garp_master_refresh_repeat", true, Int(0, U32), "1", Block::None, Done),
     row(Block::Instance, "garp_lower_prio_delay", true, Int(0, U32), "as garp_master_delay", Block::None, Done),
     row(Block::Instance, "garp_lower_prio_repeat", true, Int(0, U32), "as garp_master_repeat", Block::None, Done),
-    row(Block::Instance, "garp_extra_if", false, Any, "", Block::None, Idle("there are no extra interfaces")),
+    row(Block::Instance, "garp_extra_if", false, Any, "0", Block::None, Idle("there are no extra interfaces")),
     row(Block::Instance, "vmac_garp_intvl", false, Any, "", Block::None, Renamed("garp_extra_if")),
     row(Block::Instance, "lower_prio_no_advert", false, Flag, "off", Block::None, Done),
     row(Block::Instance, "higher_prio_send_advert", false, Flag, "off", Block::None, Done),

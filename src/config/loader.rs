@@ -353,13 +353,20 @@ impl Loader {
         let (blank, carriage) = self.reader.blanks();
         let (span, what, status) = match (blank, carriage) {
             (None, None) => return,
-            (Some(span), None) => (span, "no-break spaces or a byte-order mark", 5),
+            (Some(span), None) => (span, self.blank_name(span), 5),
             (None, Some(span)) => (span, "lines that end in CR LF", 0),
             (Some(b), Some(c)) => (b.min(c), "no-break spaces or a byte-order mark, and lines that end in CR LF", 5),
         };
         self.cx
             .say(Level::Warning, Code::Blanks, span, "", format!("this file holds {what}"), status)
             .help("they are taken as blanks, here and in all that follows; keepalived would not take them");
+    }
+
+    fn blank_name(&self, span: Span) -> &'static str {
+        match span.of(&self.source.bytes) {
+            [0xef, ..] => "a byte-order mark",
+            _ => "no-break spaces",
+        }
     }
 
     fn conclude(&mut self) {
@@ -401,7 +408,10 @@ fn named<'t>(cx: &mut Context, node: Node<'t>, names: &mut Names) -> Option<supe
     let name = arg.str();
     if let Some(first) = names.insert(name.as_ref().into(), arg.span()) {
         names.insert(name.as_ref().into(), first);
-        cx.bad(Code::Duplicate, arg, format!("there is a {} '{name}' already", node.word().str()))
+        // keepalived takes the first of two scripts and says nothing.
+        let word = node.word().str();
+        let (level, status) = if word == "vrrp_script" { (Level::Warning, 0) } else { (Level::Error, 5) };
+        cx.say(level, Code::Duplicate, arg.span(), &name, format!("there is a {word} '{name}' already"), status)
             .see(first, "the first one")
             .help("the second one is not used");
         return None;

@@ -220,14 +220,20 @@ impl ScriptDraft {
         if self.bad_user {
             return None;
         }
+        if global.bad_user && self.user.is_none() {
+            // That user was said.
+            return None;
+        }
         if no_user && self.user.is_none() {
             cx.error(Code::Script, head.span, &head.name, format!("vrrp_script '{}' has no user", head.name))
                 .help("with enable_script_security write script_user in global_defs");
             return None;
         }
-        let words = opened(words).unwrap_or_else(|| words.clone());
+        let opened = script::opened(words);
+        let look = cx.host.script.filter(|_| opened.is_none());
+        let words = opened.unwrap_or_else(|| words.clone());
         let program = words.first()?;
-        match cx.host.script.map(|look| look(program)) {
+        match look.map(|look| look(program)) {
             Some(ScriptFile::Fine) => cx.scripts = true,
             Some(ScriptFile::Missing | ScriptFile::NotExecutable) => {
                 cx.error(Code::Script, *span, program, format!("'{program}' is not there, or is not executable"))
@@ -259,13 +265,6 @@ impl ScriptDraft {
             init_fail: self.init_fail,
         })
     }
-}
-
-/// `</path` only asks whether the file can be opened.
-fn opened(words: &[Box<str>]) -> Option<Vec<Box<str>>> {
-    let [word] = words else { return None };
-    let path = word.strip_prefix('<')?;
-    Some(["/bin/sh", "-c", "< \"$0\"", path].map(Box::from).to_vec())
 }
 
 /// Seconds in whole milliseconds; 0 is taken for 1 s.

@@ -23,6 +23,8 @@ struct Entry {
     next: u32,
     block: Block,
     body: bool,
+    /// A quote is not closed on its line.
+    broken: bool,
     keyword: Option<&'static Keyword>,
 }
 
@@ -101,6 +103,11 @@ impl<'t> Node<'t> {
     /// It has a body, or would have had one.
     pub fn body(&self) -> bool {
         self.entry.body
+    }
+
+    /// A quote is not closed on its line, which was said; the rest of the line is lost.
+    pub fn is_broken(&self) -> bool {
+        self.entry.broken
     }
 
     pub fn children(&self) -> Children<'t> {
@@ -189,6 +196,11 @@ pub struct Reader {
     open: Option<(Block, Span)>,
     /// A top-level block began inside: all blocks end here.
     cut: bool,
+    /// The top-level block has just begun, or began with two `{`.
+    fresh: bool,
+    doubled: bool,
+    /// What is not closed at the file's end was said.
+    ended: bool,
 }
 
 /// How a statement's first line ended.
@@ -204,12 +216,23 @@ struct Inner {
     owner: usize,
     block: Block,
     header: Span,
+    /// It began with two `{`; None: nothing in it was read yet.
+    doubled: Option<bool>,
 }
 
 impl Reader {
     pub fn new(source: &Source, host: &Host) -> Reader {
         let lexer = Lexer::new(source, host);
-        Reader { lexer, index: Index::new(), pending: Vec::new(), open: None, cut: false }
+        Reader {
+            lexer,
+            index: Index::new(),
+            pending: Vec::new(),
+            open: None,
+            cut: false,
+            fresh: false,
+            doubled: false,
+            ended: false,
+        }
     }
 
     /// How strict every `include` is from here on.
@@ -229,21 +252,31 @@ impl Reader {
             return self.cut_open();
         }
         loop {
-            match self.token(text) {
+            let token = self.token(text);
+            let fresh = token != Token::Line && std::mem::take(&mut self.fresh);
+            match token {
                 Token::Line => {}
+                Token::Open(span) if fresh => {
+                    second_open(cx, span);
+                    self.doubled = true;
+                }
                 Token::Open(span) => {
                     stray_open(cx, span);
                     self.skip_body(text, span, cx);
                 }
                 Token::Close(span) => {
-                    if self.open.take().is_some() {
+                    if let Some((block, header)) = self.open.take() {
+                        if std::mem::take(&mut self.doubled) && matches!(self.peek(text), Token::Close(_)) {
+                            self.pending.pop();
+                        }
+                        self.ends_too_early(text, cx, span, block, header);
                         return Item::Close;
                     }
                     cx.error(Code::Brace, span, "}", "this '}' closes nothing".into()).help("remove it");
                 }
                 Token::End => {
                     let Some((_, header)) = self.open.take() else { return Item::End };
-                    unclosed(cx, &text.bytes, header);
+                    self.unclosed(cx, &text.bytes, header, &[]);
                     return Item::Close;
                 }
                 Token::Word(first) => {
@@ -255,12 +288,43 @@ impl Reader {
                     let Ending::Body(block) = ending else { return Item::Entry };
                     if self.open.is_none() {
                         self.open = Some((block, first.span));
+                        (self.fresh, self.doubled) = (true, false);
                         return Item::Open;
                     }
                     self.body(text, tree, cx, block, first.span);
                     return Item::Entry;
                 }
             }
+        }
+    }
+
+    /// A top-level block has ended, and what follows belongs into it: that `}` is one too many. As keepalived does, all
+    /// is skipped up to the next word of the top level, here without another word.
+    fn ends_too_early(&mut self, text: &mut Source, cx: &mut Context, close: Span, block: Block, header: Span) {
+        let Token::Word(word) = self.peek(text) else { return };
+        let name = word.span.of(&text.bytes);
+        if self.index.find(Block::Top, name).is_some() || self.index.find(block, name).is_none() {
+            return;
+        }
+        let what = String::from_utf8_lossy(header.of(&text.bytes)).into_owned();
+        let name = String::from_utf8_lossy(name).into_owned();
+        let said = format!("this '}}' ends the block '{what}', and '{name}' behind it belongs into it");
+        cx.error(Code::Brace, close, &name, said)
+            .see(word.span, format!("'{name}' stands here"))
+            .help("remove the '}' if it is one too many; what stands between it and the next block is not used");
+        let mut begins = true;
+        loop {
+            let token = self.token(text);
+            match token {
+                Token::Word(w) if begins && self.index.find(Block::Top, w.span.of(&text.bytes)).is_some() => {
+                    self.pending.push(token);
+                    return;
+                }
+                Token::Open(span) => self.skip_body(text, span, cx),
+                Token::End => return,
+                _ => {}
+            }
+            begins = matches!(token, Token::Line | Token::Close(_) | Token::Open(_));
         }
     }
 
@@ -304,6 +368,8 @@ impl Reader {
         let from = tree.words.len() as u32;
         tree.words.push(first);
         let mut opened = None;
+        let faults = self.lexer.errors.len();
+        let mut broken = false;
         loop {
             match self.token(source) {
                 Token::Word(w) => {
@@ -312,6 +378,7 @@ impl Reader {
                 }
                 Token::Open(span) => opened = Some(span),
                 Token::Line | Token::End => {
+                    broken = self.lexer.errors.len() > faults;
                     if let Token::Open(span) = self.peek(source) {
                         self.pending.pop();
                         opened = Some(span);
@@ -355,13 +422,20 @@ impl Reader {
             (false, child) => {
                 let word = String::from_utf8_lossy(name).into_owned();
                 body = self.belongs_inside(source, context, child);
-                let help = if body { "it is read as if it stood here" } else { "it is taken as empty" };
-                cx.error(Code::Brace, first.span, &word, format!("the block of '{word}' has no '{{'")).help(help);
+                let mut help = if body { "it is read as if it stood here" } else { "it is taken as empty" }.to_string();
+                if let (false, Some(value)) = (body, tree.words.get(from as usize + 1).filter(|_| child == Block::List))
+                {
+                    let value = String::from_utf8_lossy(value.span.of(&source.bytes));
+                    help = format!("write {word} {{ {value} }}; {help}");
+                }
+                if !broken {
+                    cx.error(Code::Brace, first.span, &word, format!("the block of '{word}' has no '{{'")).help(help);
+                }
                 child
             }
         };
         let next = tree.entries.len() as u32 + 1;
-        tree.entries.push(Entry { from, to: tree.words.len() as u32, next, block, body, keyword });
+        tree.entries.push(Entry { from, to: tree.words.len() as u32, next, block, body, broken, keyword });
         if body {
             Ending::Body(block)
         } else {
@@ -401,21 +475,40 @@ impl Reader {
         if block == Block::Unknown {
             return self.skip_body(source, header, cx);
         }
-        let mut open = vec![Inner { owner: tree.entries.len().saturating_sub(1), block, header }];
-        while let Some(inner) = open.last() {
+        let inner =
+            |owner: usize, block, header| Inner { owner: owner.saturating_sub(1), block, header, doubled: None };
+        let mut open = vec![inner(tree.entries.len(), block, header)];
+        while let Some(last) = open.last_mut() {
             let mut ended = 0;
-            match self.token(source) {
+            let here = last.block;
+            let token = self.token(source);
+            let first = token != Token::Line && last.doubled.is_none();
+            if first {
+                last.doubled = Some(false);
+            }
+            match token {
                 Token::Line => {}
+                Token::Open(span) if first => {
+                    second_open(cx, span);
+                    last.doubled = Some(true);
+                }
                 Token::Open(span) => {
                     stray_open(cx, span);
                     self.skip_body(source, span, cx);
                 }
-                Token::Close(_) => ended = 1,
-                Token::End => {
-                    unclosed(cx, &source.bytes, inner.header);
+                Token::Close(span) => {
+                    if last.doubled == Some(true) {
+                        self.swallow(source, span);
+                    }
                     ended = 1;
                 }
-                Token::Word(first) => match self.line(source, tree, cx, inner.block, &open, first) {
+                Token::End => {
+                    let (header, around) = (last.header, open.len() - 1);
+                    let around: Vec<Span> = open.iter().take(around).rev().map(|i| i.header).collect();
+                    self.unclosed(cx, &source.bytes, header, &around);
+                    ended = open.len();
+                }
+                Token::Word(first) => match self.line(source, tree, cx, here, &open, first) {
                     Ending::NoBody => {}
                     Ending::Outer(blocks) => ended = blocks,
                     Ending::Body(Block::Unknown) => self.skip_body(source, first.span, cx),
@@ -424,9 +517,7 @@ impl Reader {
                             .help("this block is skipped");
                         self.skip_body(source, first.span, cx);
                     }
-                    Ending::Body(block) => {
-                        open.push(Inner { owner: tree.entries.len().saturating_sub(1), block, header: first.span })
-                    }
+                    Ending::Body(block) => open.push(inner(tree.entries.len(), block, first.span)),
                 },
             }
             // When a top-level block begins, all that are open end there.
@@ -440,6 +531,33 @@ impl Reader {
         }
     }
 
+    /// The second of two `}` that touch.
+    fn swallow(&mut self, source: &mut Source, close: Span) {
+        let token = self.token(source);
+        if !matches!(token, Token::Close(next) if next.start == close.end) {
+            self.pending.push(token);
+        }
+    }
+
+    /// One finding for all blocks that are open at the file's end, from the inside out.
+    fn unclosed(&mut self, cx: &mut Context, text: &[u8], header: Span, around: &[Span]) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let name = |span: Span| String::from_utf8_lossy(span.of(text)).into_owned();
+        let top = self.open.map(|(_, span)| span).filter(|span| *span != header);
+        let around: Vec<Span> = around.iter().copied().chain(top).collect();
+        let text = match around.len() {
+            0 => format!("the block of '{}' is not closed at the end of the file", name(header)),
+            _ => format!("the block of '{}' and those around it are not closed at the end of the file", name(header)),
+        };
+        let mut said = cx.error(Code::Brace, header, &name(header), text);
+        for span in around {
+            said = said.see(span, format!("'{}' begins here", name(span)));
+        }
+        said.help("write the missing '}'; all is used as far as it was read");
+    }
+
     /// Behind a `{`: to its `}`, whatever is between.
     fn skip_body(&mut self, source: &mut Source, header: Span, cx: &mut Context) {
         let mut depth = 1usize;
@@ -447,7 +565,7 @@ impl Reader {
             match self.token(source) {
                 Token::Open(_) => depth += 1,
                 Token::Close(_) => depth -= 1,
-                Token::End => return unclosed(cx, &source.bytes, header),
+                Token::End => return self.unclosed(cx, &source.bytes, header, &[]),
                 Token::Word(_) | Token::Line => {}
             }
         }
@@ -491,10 +609,8 @@ fn begins_inside(cx: &mut Context, text: &[u8], first: Span, header: Span) {
         .help("write the missing '}' before this line");
 }
 
-fn unclosed(cx: &mut Context, text: &[u8], header: Span) {
-    let word = String::from_utf8_lossy(header.of(text)).into_owned();
-    cx.error(Code::Brace, header, &word, format!("the block of '{word}' is not closed at the end of the file"))
-        .help("write the missing '}'; it is used as far as it was read");
+fn second_open(cx: &mut Context, span: Span) {
+    cx.error(Code::Brace, span, "{", "this '{' is one too many".into()).help("remove it; the block is used");
 }
 
 #[cfg(test)]
@@ -559,8 +675,7 @@ mod tests {
             [
                 "the block of 'vrrp_instance' has no '{'",
                 "this '}' closes nothing",
-                "the block of 'authentication' is not closed at the end of the file",
-                "the block of 'vrrp_instance' is not closed at the end of the file"
+                "the block of 'authentication' and those around it are not closed at the end of the file"
             ]
         );
     }
