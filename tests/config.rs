@@ -76,27 +76,29 @@ fn each_file_is_understood_as_written_down() {
     assert!(wrong.is_empty(), "these differ (BLESS=1 rewrites):\n{}", wrong.join("\n"));
 }
 
-/// The mistakes are marked in the file itself, by `WRONG column` at the end of the line.
+/// The mistakes are marked in the files themselves, by `WRONG column` at the end of the line.
 #[test]
 fn ten_mistakes_are_ten_findings() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config/ten-mistakes.conf");
-    let text = read_file(&path).expect("readable");
-    let mut wanted = Vec::new();
-    for (number, line) in String::from_utf8_lossy(&text).lines().enumerate() {
-        if let Some((_, column)) = line.split_once("WRONG ") {
-            wanted.push(format!("{}:{}", number + 1, column.trim()));
+    for name in ["ten-mistakes.conf", "ten-more-mistakes.conf", "ten-lvs-mistakes.conf"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(name);
+        let text = read_file(&path).expect("readable");
+        let mut wanted = Vec::new();
+        for (number, line) in String::from_utf8_lossy(&text).lines().enumerate() {
+            if let Some((_, column)) = line.split_once("WRONG ") {
+                wanted.push(format!("{}:{}", number + 1, column.trim()));
+            }
         }
+        assert_eq!(wanted.len(), 10, "{name}");
+        let loaded = load("f", text, host());
+        let mut report = String::new();
+        loaded.report(&mut report).expect("a string takes all");
+        let found: Vec<String> = report
+            .lines()
+            .filter_map(|l| l.strip_prefix("f:"))
+            .map(|l| l.splitn(3, ':').take(2).collect::<Vec<_>>().join(":"))
+            .collect();
+        assert_eq!(found, wanted, "{name}:\n{report}");
     }
-    assert_eq!(wanted.len(), 10);
-    let loaded = load("f", text, host());
-    let mut report = String::new();
-    loaded.report(&mut report).expect("a string takes all");
-    let found: Vec<String> = report
-        .lines()
-        .filter_map(|l| l.strip_prefix("f:"))
-        .map(|l| l.splitn(3, ':').take(2).collect::<Vec<_>>().join(":"))
-        .collect();
-    assert_eq!(found, wanted, "{report}");
 }
 
 #[test]

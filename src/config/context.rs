@@ -63,7 +63,7 @@ impl Said<'_> {
     pub fn help(self, help: impl Into<Box<str>>) {
         if let Some(d) = self.made {
             d.help = Some(match self.hint {
-                Some(hint) => format!("{hint}; {}", help.into()).into(),
+                Some(hint) => format!("{hint}; {}", without_guess(&help.into())).into(),
                 None => help.into(),
             });
         }
@@ -446,10 +446,7 @@ impl Context {
                     format!("'{}' takes a whole number{unit} from {low} to {high}, not '{word}'", node.word().str());
                 let used = if keyword.word == "priority" { "100 is used" } else { "the line is not used" };
                 let said = self.bad(code, arg, text);
-                match with_unit(&word).filter(|_| !keyword.takes.unit().is_empty()) {
-                    Some(_) => said.help(format!("write the number alone, of {}; {used}", keyword.takes.unit())),
-                    None => said.help(used),
-                }
+                said.help(with_unit(&word, keyword.takes.unit(), used).unwrap_or(used.into()));
                 None
             }
         }
@@ -475,10 +472,8 @@ impl Context {
                     high as f64 / 1e6
                 );
                 let said = self.bad(code, arg, text);
-                match with_unit(&word) {
-                    Some(_) => said.help("write the number alone, of seconds; the line is not used"),
-                    None => said.help("the line is not used"),
-                }
+                let used = "the line is not used";
+                said.help(with_unit(&word, "seconds", used).unwrap_or(used.into()));
                 return None;
             }
         };
@@ -515,6 +510,14 @@ impl Context {
     }
 }
 
+/// Help without "did you mean": the mark that is too much says it.
+fn without_guess(help: &str) -> &str {
+    match help.split_once("'? ") {
+        Some((guess, rest)) if guess.starts_with("did you mean") => rest,
+        _ => help,
+    }
+}
+
 /// What a word shows that is no value: marks that other languages want.
 fn hint(word: &str) -> Option<String> {
     let curly = |c: char| "\u{201c}\u{201d}\u{201e}\u{2018}\u{2019}\u{ab}\u{bb}".contains(c);
@@ -529,12 +532,20 @@ fn hint(word: &str) -> Option<String> {
     }
 }
 
-/// `3s`, `100ms`: the number, if only a unit makes it none.
-fn with_unit(word: &str) -> Option<&str> {
+/// `3s`, `100ms`: help, if only a unit makes it no number.
+fn with_unit(word: &str, unit: &str, used: &str) -> Option<String> {
+    if unit.is_empty() {
+        return None;
+    }
     let end = word.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, unit) = word.split_at_checked(end)?;
-    let known = ["s", "sec", "secs", "second", "seconds", "ms", "us", "m", "min", "h"].contains(&unit);
-    (known && !number.is_empty()).then_some(number)
+    let (number, given) = word.split_at_checked(end).filter(|(number, _)| !number.is_empty())?;
+    match given {
+        "s" | "sec" | "secs" | "second" | "seconds" if unit == "seconds" => {
+            Some(format!("write {number}: the unit is {unit}; {used}"))
+        }
+        "s" | "sec" | "seconds" | "ms" | "us" | "m" | "min" | "h" => Some(format!("the unit is {unit}; {used}")),
+        _ => None,
+    }
 }
 
 pub fn is_off(node: Node) -> bool {
