@@ -72,27 +72,47 @@ impl Said<'_> {
 
 /// Which keywords of a block were given already.
 #[derive(Clone, Copy, Default)]
-pub struct Seen([u64; 3]);
+pub struct Seen {
+    given: [u64; 3],
+    /// A word that is none was meant for it.
+    meant: [u64; 3],
+}
 
 impl Seen {
     /// It was given, rightly or wrongly: its absence need not be said.
     pub fn has(&self, block: Block, words: &[&str]) -> bool {
         KEYWORDS.iter().filter(|k| k.block == block && words.contains(&k.word)).any(|k| {
-            let mut copy = *self;
-            copy.put(k)
+            let (at, mask) = bit(k);
+            let has = |bits: &[u64; 3]| bits.get(at).is_some_and(|b| b & mask != 0);
+            has(&self.given) || has(&self.meant)
         })
     }
 
-    /// True if it was given before. A block has fewer than 192 keywords, and they stand together in the table.
+    /// True if it was given before.
     fn put(&mut self, keyword: &'static Keyword) -> bool {
-        let from = KEYWORDS.as_ptr() as usize;
-        let at = (keyword as *const Keyword as usize).saturating_sub(from) / size_of::<Keyword>() % 192;
-        let Some(bits) = self.0.get_mut(at / 64) else { return false };
-        let mask = 1u64 << (at % 64);
+        let (at, mask) = bit(keyword);
+        let Some(bits) = self.given.get_mut(at) else { return false };
         let was = *bits & mask != 0;
         *bits |= mask;
         was
     }
+
+    /// A word that is no keyword stands for this one, probably.
+    fn means(&mut self, block: Block, word: &str) {
+        for keyword in KEYWORDS.iter().filter(|k| k.block == block && k.word == word) {
+            let (at, mask) = bit(keyword);
+            if let Some(bits) = self.meant.get_mut(at) {
+                *bits |= mask;
+            }
+        }
+    }
+}
+
+/// Where a keyword has its bit. A block has fewer than 192 keywords, and they stand together in the table.
+fn bit(keyword: &Keyword) -> (usize, u64) {
+    let from = KEYWORDS.as_ptr() as usize;
+    let at = (keyword as *const Keyword as usize).saturating_sub(from) / size_of::<Keyword>() % 192;
+    (at / 64, 1u64 << (at % 64))
 }
 
 impl Context {
@@ -207,7 +227,9 @@ impl Context {
             return None;
         }
         let Some(mut keyword) = node.keyword() else {
-            self.unknown(word.span(), &name, block, node.body());
+            if let Some(meant) = self.unknown(word.span(), &name, block, node.body()) {
+                seen.means(block, meant);
+            }
             return None;
         };
         if let State::Renamed(to) = keyword.state {
@@ -332,29 +354,34 @@ impl Context {
         }
     }
 
-    fn unknown(&mut self, span: Span, name: &str, block: Block, body: bool) {
+    /// Gives the keyword that is probably meant.
+    fn unknown(&mut self, span: Span, name: &str, block: Block, body: bool) -> Option<&'static str> {
         let what = if body { "block" } else { "keyword" };
         if self.found.full() {
             self.found.count(5);
-            return;
+            return None;
         }
         let glued = name.split_once(['=', ':', ',']).filter(|(word, _)| keywords::words(block).any(|k| k == *word));
         let close = closest(name, keywords::words(block)).filter(|_| glued.is_none());
         let said = self.error(Code::Unknown, span, name, format!("unknown {what} '{name}'"));
         let skipped = if body { "the whole block is skipped" } else { "the line is not used" };
         if let Some(close) = close {
-            return said.help(format!("did you mean '{close}'? {skipped}"));
+            said.help(format!("did you mean '{close}'? {skipped}"));
+            return Some(close);
         }
         if let Some((word, value)) = glued {
-            return said.help(format!("write '{word} {value}'; {skipped}"));
+            said.help(format!("write '{}'; {skipped}", format!("{word} {value}").trim_end()));
+            return keywords::words(block).find(|k| *k == word);
         }
         if name.starts_with("//") || name.starts_with("/*") || name.starts_with("--") {
-            return said.help(format!("a comment begins with # or !; {skipped}"));
+            said.help(format!("a comment begins with # or !; {skipped}"));
+            return None;
         }
         match owners(name) {
             Some(owners) => said.help(format!("it belongs into {owners}; {skipped}")),
             None => said.help(skipped),
         }
+        None
     }
 
     /// Words behind a keyword that takes none, or one.
@@ -372,7 +399,13 @@ impl Context {
         let word = arg.str();
         let own_line = keywords::words(block).any(|w| w == word);
         let said = self.warn(Code::Extra, arg.span(), &word, format!("'{}' does not take '{word}'", keyword.word));
-        said.help(if own_line { "a keyword begins its own line; this one is not used" } else { "it is not used" });
+        said.help(if word.starts_with("//") || word.starts_with("/*") {
+            "a comment begins with # or !; it is not used"
+        } else if own_line {
+            "a keyword begins its own line; this one is not used"
+        } else {
+            "it is not used"
+        });
     }
 
     /// For a statement that no arm of its block takes: reads it, and all in it, only to say what is wrong.

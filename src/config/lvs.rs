@@ -567,7 +567,7 @@ fn endpoint(cx: &mut Context, node: Node, at: usize, port: u16) -> Option<(IpAdd
     match arg.str().parse() {
         Ok(port) => Some((ip, port)),
         Err(_) => {
-            cx.bad(Code::Range, arg, format!("a port is a whole number from 0 to 65535, not '{}'", arg.str()))
+            cx.bad(Code::Range, arg, format!("a port is a whole number from 1 to 65535, not '{}'", arg.str()))
                 .help(unused);
             None
         }
@@ -932,7 +932,9 @@ impl Settling {
                     cx.return_to(&draft.path);
                     let name = server.forward.name();
                     let text = format!("{name} needs the port of the group's addresses, and one has {port}, not {own}");
-                    cx.error(Code::Conflict, left.span(), &server.at.to_string(), text)
+                    // Of a server without a port keepalived says nothing.
+                    let (level, status) = if own == 0 { (Level::Warning, 0) } else { (Level::Error, 5) };
+                    cx.say(level, Code::Conflict, left.span(), &server.at.to_string(), text, status)
                         .help("with DR and TUN all have one port");
                 }
             }

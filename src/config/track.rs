@@ -237,6 +237,7 @@ impl ScriptDraft {
             Some(ScriptFile::Fine) => cx.scripts = true,
             Some(ScriptFile::Missing | ScriptFile::NotExecutable) => {
                 cx.error(Code::Script, *span, program, format!("'{program}' is not there, or is not executable"))
+                    .hint(program)
                     .help("the script is not run, and what tracks it goes on without it");
                 return None;
             }

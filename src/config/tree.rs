@@ -7,7 +7,7 @@
 use super::context::Context;
 use super::diagnostic::Code;
 use super::expand::Strict;
-use super::keywords::{Block, Index, Keyword};
+use super::keywords::{Block, Index, Keyword, Takes};
 use super::lexer::{unescape, Lexer, Oddity, Span, Token, Word};
 use super::loader::Host;
 use super::source::Source;
@@ -201,6 +201,8 @@ pub struct Reader {
     doubled: bool,
     /// What is not closed at the file's end was said.
     ended: bool,
+    /// So many blocks stand in `(` and `)`, which was said.
+    brackets: usize,
 }
 
 /// How a statement's first line ended.
@@ -216,6 +218,8 @@ struct Inner {
     owner: usize,
     block: Block,
     header: Span,
+    /// Of names or addresses: no word of its lines is like a keyword of the block around.
+    list: bool,
     /// It began with two `{`; None: nothing in it was read yet.
     doubled: Option<bool>,
 }
@@ -232,6 +236,7 @@ impl Reader {
             fresh: false,
             doubled: false,
             ended: false,
+            brackets: 0,
         }
     }
 
@@ -336,9 +341,16 @@ impl Reader {
     }
 
     fn token(&mut self, text: &mut Source) -> Token {
-        match self.pending.pop() {
+        let token = match self.pending.pop() {
             Some(token) => token,
             None => self.lexer.next(text),
+        };
+        match token {
+            Token::Word(w) if self.brackets > 0 && w.span.of(&text.bytes) == b")" => {
+                self.brackets -= 1;
+                Token::Close(w.span)
+            }
+            token => token,
         }
     }
 
@@ -406,7 +418,23 @@ impl Reader {
                 return ending;
             }
         }
+        if opened.is_none() && self.begins_outside(name, around, tree.words.len() as u32 - from) {
+            let header = around.last().map_or(Span::NOWHERE, |inner| inner.header);
+            begins_inside(cx, &source.bytes, first.span, header);
+            self.pending.push(Token::Line);
+            self.pending.extend(tree.words.drain(from as usize..).rev().map(Token::Word));
+            return Ending::Outer(1);
+        }
         let child = keyword.map_or(Block::None, |k| k.child);
+        if let (None, true, Some(last)) = (opened, child != Block::None, tree.words.last().copied()) {
+            if last.span.of(&source.bytes) == b"(" {
+                cx.error(Code::Brace, last.span, "(", "a block stands in braces, { and }, not in brackets".into())
+                    .help("they are taken as braces");
+                self.brackets += 1;
+                tree.words.pop();
+                opened = Some(last.span);
+            }
+        }
         let mut body = opened.is_some();
         let block = match (body, child) {
             (false, Block::None) => Block::None,
@@ -456,6 +484,14 @@ impl Reader {
         (!around.is_empty()).then_some(Ending::Outer(outer + 1))
     }
 
+    /// In a list of names or addresses stands a line of the block around it: the list was not closed.
+    fn begins_outside(&self, name: &[u8], around: &[Inner], words: u32) -> bool {
+        let Some(Inner { block: Block::List, list: true, .. }) = around.last() else { return false };
+        let outer = around.iter().rev().nth(1).map(|i| i.block).or(self.open.map(|(block, _)| block));
+        // A name may be like a keyword; then nothing stands behind it.
+        words > 1 && outer.is_some_and(|block| self.index.find(block, name).is_some_and(|k| k.takes != Takes::No))
+    }
+
     fn starts_top(&self, name: &[u8]) -> bool {
         self.index.find(Block::Top, name).is_some_and(|k| k.child != Block::None)
     }
@@ -475,9 +511,14 @@ impl Reader {
         if block == Block::Unknown {
             return self.skip_body(source, header, cx);
         }
-        let inner =
-            |owner: usize, block, header| Inner { owner: owner.saturating_sub(1), block, header, doubled: None };
-        let mut open = vec![inner(tree.entries.len(), block, header)];
+        let inner = |tree: &Tree, text: &[u8], block, header: Span| Inner {
+            owner: tree.entries.len().saturating_sub(1),
+            block,
+            header,
+            list: block == Block::List && !matches!(header.of(text), b"virtual_rules" | b"virtual_routes"),
+            doubled: None,
+        };
+        let mut open = vec![inner(tree, &source.bytes, block, header)];
         while let Some(last) = open.last_mut() {
             let mut ended = 0;
             let here = last.block;
@@ -517,7 +558,7 @@ impl Reader {
                             .help("this block is skipped");
                         self.skip_body(source, first.span, cx);
                     }
-                    Ending::Body(block) => open.push(inner(tree.entries.len(), block, first.span)),
+                    Ending::Body(block) => open.push(inner(tree, &source.bytes, block, first.span)),
                 },
             }
             // When a top-level block begins, all that are open end there.

@@ -536,10 +536,13 @@ impl Across {
     /// Once the groups are known: a word for each two instances. Those of one group hold an address together.
     fn conclude(self, cx: &mut Context, config: &Config) {
         let mut said: Vec<(usize, usize)> = Vec::new();
+        let identity = |n: usize| config.instances.get(n).map(|i| i.identity());
         let group = |n: usize| config.instances.get(n).and_then(|i| i.group);
         for one in &self.shared {
             let pair = (one.first.0, one.second.0);
-            if said.contains(&pair) || group(pair.0).is_some() && group(pair.0) == group(pair.1) {
+            let together = group(pair.0).is_some() && group(pair.0) == group(pair.1);
+            // Of two with one VRID that was said, and one of them stays in FAULT.
+            if said.contains(&pair) || together || identity(pair.0) == identity(pair.1) {
                 continue;
             }
             said.push(pair);
@@ -681,7 +684,8 @@ impl InstanceDraft {
             self.vips.retain(|v| v.dev.is_some());
             self.excluded.retain(|v| v.dev.is_some());
         }
-        if !self.tried_vips && !self.no_vips {
+        let tried = self.tried_vips || self.seen.has(Block::Instance, &["virtual_ipaddress"]);
+        if !tried && !self.no_vips {
             cx.say(
                 Level::Warning,
                 Code::Empty,
