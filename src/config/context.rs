@@ -377,6 +377,10 @@ impl Context {
             said.help(format!("a comment begins with # or !; {skipped}"));
             return None;
         }
+        if name.chars().all(|c| ";,:=()".contains(c)) {
+            said.help(format!("remove the '{name}'"));
+            return None;
+        }
         match owners(name) {
             Some(owners) => said.help(format!("it belongs into {owners}; {skipped}")),
             None => said.help(skipped),

@@ -201,6 +201,9 @@ pub struct Reader {
     doubled: bool,
     /// What is not closed at the file's end was said.
     ended: bool,
+    /// A block inside the top-level block ended too early, which was said: its keywords that follow are skipped, and
+    /// one `}` too many is to come.
+    early: Option<Block>,
     /// So many blocks stand in `(` and `)`, which was said.
     brackets: usize,
 }
@@ -236,6 +239,7 @@ impl Reader {
             fresh: false,
             doubled: false,
             ended: false,
+            early: None,
             brackets: 0,
         }
     }
@@ -270,7 +274,12 @@ impl Reader {
                     self.skip_body(text, span, cx);
                 }
                 Token::Close(span) => {
+                    if self.open.is_some() && self.early.is_some() && self.goes_on(text) {
+                        self.early = None;
+                        continue;
+                    }
                     if let Some((block, header)) = self.open.take() {
+                        self.early = None;
                         if std::mem::take(&mut self.doubled) && matches!(self.peek(text), Token::Close(_)) {
                             self.pending.pop();
                         }
@@ -286,6 +295,10 @@ impl Reader {
                 }
                 Token::Word(first) => {
                     let context = self.open.map_or(Block::Top, |(block, _)| block);
+                    if self.early.is_some_and(|early| self.is_left(&first, text, context, early)) {
+                        self.skip_line(text, cx);
+                        continue;
+                    }
                     let ending = self.line(text, tree, cx, context, &[], first);
                     if self.cut {
                         return self.cut_open();
@@ -307,16 +320,10 @@ impl Reader {
     /// is skipped up to the next word of the top level, here without another word.
     fn ends_too_early(&mut self, text: &mut Source, cx: &mut Context, close: Span, block: Block, header: Span) {
         let Token::Word(word) = self.peek(text) else { return };
-        let name = word.span.of(&text.bytes);
-        if self.index.find(Block::Top, name).is_some() || self.index.find(block, name).is_none() {
+        if !self.is_left(&word, text, Block::Top, block) {
             return;
         }
-        let what = String::from_utf8_lossy(header.of(&text.bytes)).into_owned();
-        let name = String::from_utf8_lossy(name).into_owned();
-        let said = format!("this '}}' ends the block '{what}', and '{name}' behind it belongs into it");
-        cx.error(Code::Brace, close, &name, said)
-            .see(word.span, format!("'{name}' stands here"))
-            .help("remove the '}' if it is one too many; what stands between it and the next block is not used");
+        too_early(cx, &text.bytes, close, header, word.span);
         let mut begins = true;
         loop {
             let token = self.token(text);
@@ -330,6 +337,40 @@ impl Reader {
                 _ => {}
             }
             begins = matches!(token, Token::Line | Token::Close(_) | Token::Open(_));
+        }
+    }
+
+    /// A word that is no keyword where it stands, and one of the block that has just ended.
+    fn is_left(&self, word: &Word, text: &Source, context: Block, ended: Block) -> bool {
+        let name = word.span.of(&text.bytes);
+        let known = |block| self.index.find(block, name).is_some();
+        !known(Block::Top) && !known(context) && known(ended)
+    }
+
+    /// Behind a `}`: the top-level block does not end there.
+    fn goes_on(&mut self, text: &mut Source) -> bool {
+        match self.peek(text) {
+            Token::Close(_) => true,
+            Token::Word(w) => {
+                let name = w.span.of(&text.bytes);
+                let block = self.open.map_or(Block::Top, |(block, _)| block);
+                self.index.find(Block::Top, name).is_none() && self.index.find(block, name).is_some()
+            }
+            _ => false,
+        }
+    }
+
+    /// The rest of a statement.
+    fn skip_line(&mut self, text: &mut Source, cx: &mut Context) {
+        loop {
+            let token = self.token(text);
+            match token {
+                Token::Word(_) => continue,
+                Token::Open(span) => self.skip_body(text, span, cx),
+                Token::Close(_) => self.pending.push(token),
+                Token::Line | Token::End => {}
+            }
+            return;
         }
     }
 
@@ -542,6 +583,13 @@ impl Reader {
                         self.swallow(source, span);
                     }
                     ended = 1;
+                    let header = last.header;
+                    if let (1, Some((outer, _)), Token::Word(word)) = (open.len(), self.open, self.peek(source)) {
+                        if here != Block::List && self.is_left(&word, source, outer, here) {
+                            too_early(cx, &source.bytes, span, header, word.span);
+                            self.early = Some(here);
+                        }
+                    }
                 }
                 Token::End => {
                     let (header, around) = (last.header, open.len() - 1);
@@ -648,6 +696,15 @@ fn begins_inside(cx: &mut Context, text: &[u8], first: Span, header: Span) {
     cx.error(Code::Brace, first, &word, format!("'{word}' begins inside the block '{what}', which was not closed"))
         .see(header, format!("'{what}' begins here"))
         .help("write the missing '}' before this line");
+}
+
+fn too_early(cx: &mut Context, text: &[u8], close: Span, header: Span, word: Span) {
+    let what = String::from_utf8_lossy(header.of(text)).into_owned();
+    let name = String::from_utf8_lossy(word.of(text)).into_owned();
+    let said = format!("this '}}' ends the block '{what}', and '{name}' behind it belongs into it");
+    cx.error(Code::Brace, close, &name, said)
+        .see(word, format!("'{name}' stands here"))
+        .help("remove the '}' if it is one too many; what is behind it and belongs into the block is not used");
 }
 
 fn second_open(cx: &mut Context, span: Span) {
