@@ -192,7 +192,7 @@ pub fn settle(cx: &mut Context, global: &GlobalDraft) {
         return;
     }
     for doubt in doubts {
-        if runs_as_root(doubt.user.as_ref(), global) {
+        if runs_as_root(doubt.user.as_deref(), global) {
             cx.return_to(&doubt.path);
             insecure(cx, doubt.span, &doubt.program, &doubt.insecure);
         }
@@ -201,9 +201,9 @@ pub fn settle(cx: &mut Context, global: &GlobalDraft) {
 }
 
 /// A script of this user, else of script_user.
-pub fn runs_as_root(own: Option<&Box<str>>, global: &GlobalDraft) -> bool {
-    let default = global.script_user.as_ref().map(|(user, _)| user);
-    own.or(default).is_none_or(|user| matches!(user.as_ref(), "root" | "0"))
+pub fn runs_as_root(own: Option<&str>, global: &GlobalDraft) -> bool {
+    let default = global.script_user.as_ref().map(|(user, _)| user.as_ref());
+    own.or(default).is_none_or(|user| matches!(user, "root" | "0"))
 }
 
 /// With enable_script_security: this would run as root.

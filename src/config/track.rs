@@ -243,7 +243,7 @@ impl ScriptDraft {
             }
             Some(ScriptFile::Insecure(insecure)) => {
                 cx.scripts = true;
-                let own = self.user.as_ref().map(|(user, _)| user);
+                let own = self.user.as_ref().map(|(user, _)| user.as_ref());
                 if global.script_security && script::runs_as_root(own, global) {
                     script::insecure(cx, *span, program, &insecure);
                     return None;

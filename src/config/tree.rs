@@ -811,6 +811,66 @@ mod tests {
         assert_eq!(faults.len(), 1);
     }
 
+    fn texts(text: &str) -> (Vec<String>, Vec<String>) {
+        let (out, faults) = read(text);
+        (out, faults.into_iter().map(|(at, text)| format!("{at} {text}")).collect())
+    }
+
+    #[test]
+    fn a_brace_too_many_is_one_fault() {
+        let wanted = ["vrrp_instance V", " authentication", "  auth_type PASS", " priority 5", "vrrp_script x"];
+        for (text, at, fault) in [
+            (
+                "vrrp_instance V {{\n authentication {\n auth_type PASS\n}\n priority 5\n}\n",
+                17,
+                "this '{' is one too many",
+            ),
+            (
+                "vrrp_instance V {{\n authentication {\n auth_type PASS\n}\n priority 5\n}}\n",
+                17,
+                "this '{' is one too many",
+            ),
+            (
+                "vrrp_instance V {\n authentication {{\n auth_type PASS\n}}\n priority 5\n}\n",
+                35,
+                "this '{' is one too many",
+            ),
+            (
+                "vrrp_instance V {\n authentication {\n auth_type PASS\n }\n priority 5\n }\n state X\n}\n",
+                68,
+                "this '}' ends the block 'vrrp_instance', and 'state' behind it belongs into it",
+            ),
+            (
+                "vrrp_instance V {\n authentication {\n auth_type PASS\n }\n auth_pass x\n }\n priority 5\n}\n",
+                53,
+                "this '}' ends the block 'authentication', and 'auth_pass' behind it belongs into it",
+            ),
+            (
+                "vrrp_instance V {\n authentication {\n auth_type PASS\n }\n auth_pass x\n priority 5\n}\n",
+                53,
+                "this '}' ends the block 'authentication', and 'auth_pass' behind it belongs into it",
+            ),
+            (
+                "vrrp_instance V {\n authentication (\n auth_type PASS\n )\n priority 5\n}\n",
+                34,
+                "a block stands in braces, { and }, not in brackets",
+            ),
+        ] {
+            let (out, faults) = texts(&format!("{text}vrrp_script x {{\n}}\n"));
+            assert_eq!(out, wanted, "{text}");
+            assert_eq!(faults, [format!("{at} {fault}")], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_ends_where_a_line_of_its_block_stands() {
+        let (out, faults) = texts("vrrp_instance V {\n track_script {\n chk weight 2\n state\n priority 5\n}\n");
+        assert_eq!(out, ["vrrp_instance V", " track_script", "  chk weight 2", "  state", " priority 5"]);
+        assert_eq!(faults, ["56 'priority' begins inside the block 'track_script', which was not closed"]);
+        let (_, faults) = texts("vrrp_instance V {\n virtual_rules {\n priority 5 table 6\n}\n}\n");
+        assert_eq!(faults, [""; 0]);
+    }
+
     #[test]
     fn depth_has_a_limit() {
         let text = format!("foo {}{}\nvrrp_instance V {{\n}}", "{".repeat(100_000), "}".repeat(100_000));
