@@ -25,8 +25,8 @@ pub struct Context {
     /// Names that checks use, to be found when all is read, and the names of the blocks of those kinds.
     pub references: Vec<Reference>,
     pub blocks: Vec<(Block, Box<str>)>,
-    /// A script that exists on the host is to be run.
-    pub scripts: bool,
+    /// The first script that exists on the host and is to be run.
+    pub script: Option<Span>,
     /// Scripts that others than root can change: an error if security is on and they run as root.
     pub doubts: Vec<Doubt>,
     /// Keywords about which one word was said already.
@@ -124,7 +124,7 @@ impl Context {
             defined: Defined::default(),
             references: Vec::new(),
             blocks: Vec::new(),
-            scripts: false,
+            script: None,
             doubts: Vec::new(),
             said: Vec::new(),
             options: Index::new(),
@@ -531,6 +531,11 @@ impl Context {
         ip
     }
 
+    /// A script that exists is to be run.
+    pub fn runs(&mut self, span: Span) {
+        self.script = Some(self.script.map_or(span, |first| first.min(span)));
+    }
+
     /// An interface by its name. One that is not there is said, and taken all the same: it may come later.
     pub fn interface(&mut self, arg: Arg) -> Option<IfName> {
         let word = arg.str();
@@ -589,9 +594,10 @@ pub fn is_off(node: Node) -> bool {
     node.arg(0).is_some_and(|arg| matches!(arg.str().as_ref(), "off" | "false" | "no"))
 }
 
-/// It says what holds in any case.
+/// It says what holds in any case, or asks for nothing.
 fn is_default(node: Node, keyword: &Keyword) -> bool {
-    !keyword.default.is_empty() && keyword.default.split(' ').eq(node.args().map(|a| a.str().into_owned()))
+    let nothing = keyword.word == "garp_extra_if" && node.arg(0).is_some_and(|a| a.str() == "0");
+    nothing || !keyword.default.is_empty() && keyword.default.split(' ').eq(node.args().map(|a| a.str().into_owned()))
 }
 
 /// Those where the first one counts and the repeat is an error (said where they are read), and plain switches.

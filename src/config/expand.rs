@@ -93,6 +93,10 @@ pub struct Strict {
     pub braces: bool,
 }
 
+impl Strict {
+    const ALL: Strict = Strict { read: true, plain: true, wild: true, braces: true };
+}
+
 pub struct Expand {
     stack: Vec<Frame>,
     files: Vec<File>,
@@ -215,7 +219,7 @@ impl Expand {
             made: 0,
             included: 0,
             full: false,
-            strict: Strict::default(),
+            strict: if host.all_files { Strict::ALL } else { Strict::default() },
             faults: Vec::new(),
         };
         (expand, Stretch::new(Span::new(0, source.len()), What::File))
@@ -495,7 +499,7 @@ impl Expand {
     fn unfinished(&mut self, name: &[u8], span: Span) {
         let name = String::from_utf8_lossy(name).into_owned();
         let text = format!("'${name}' is not replaced here: only a blank, ',', ')' or the line's end may follow it");
-        let (level, code, help) = (Level::Warning, Code::Value, format!("write ${{{name}}}"));
+        let (level, code, help) = (Level::Warning, Code::NotReplaced, format!("write ${{{name}}}"));
         self.faults.push(Fault { level, code, span, token: format!("${name}"), text, help, status: 0 });
     }
 
@@ -621,11 +625,6 @@ impl Expand {
             let used = usage(rest).filter(|u| u.arguments.is_empty());
             let number = used.as_ref().and_then(|u| turns.names.iter().position(|n| *n == u.name));
             let Some((used, number)) = used.zip(number) else {
-                let behind = rest.strip_prefix(b"$").unwrap_or_default();
-                let name = behind.get(..name_len(behind)).unwrap_or_default();
-                if turns.names.iter().any(|n| n == name) {
-                    self.unfinished(name, origin(&whole, pos, 1 + name.len()).0);
-                }
                 pos += 1;
                 continue;
             };

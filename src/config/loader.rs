@@ -45,6 +45,8 @@ pub struct Host {
     pub environment: Option<fn(&str) -> Option<String>>,
     /// `include` is followed.
     pub files: bool,
+    /// -e: `include` is as strict as `includea`.
+    pub all_files: bool,
     /// Where `${_RANDOM}` begins.
     pub seed: u64,
 }
@@ -274,7 +276,9 @@ impl Loader {
             Current::Global => {
                 self.global.entry(cx, node);
                 let c = self.global.global.include_check;
-                let strict = Strict { read: c.read, plain: c.matched, wild: c.wildcard, braces: c.brace };
+                let all = self.cx.host.all_files;
+                let (read, plain) = (c.read | all, c.matched | all);
+                let strict = Strict { read, plain, wild: c.wildcard | all, braces: c.brace | all };
                 self.reader.set_strict(strict);
             }
             Current::Ssl(ssl, seen) => global::ssl(cx, ssl, seen, node),
@@ -374,6 +378,10 @@ impl Loader {
         check::references(&mut self.cx);
         script::settle(&mut self.cx, &self.global);
         track::conclude(&mut self.cx, &self.global);
+        if self.config.global.dynamic_interfaces.is_some() {
+            // Said to come later.
+            self.cx.found.forgive(Code::Interface);
+        }
     }
 
     /// Reads what is left, and gives all that was found.
@@ -448,7 +456,7 @@ impl Loaded {
     pub fn report_in(&self, out: &mut dyn fmt::Write, style: &Style) -> fmt::Result {
         let mut printer = Printer::new(&self.source, style);
         for found in gathered(&self.source, &self.diagnostics) {
-            printer.print(out, found.first, found.times)?;
+            printer.print(out, &found)?;
         }
         if self.dropped > 0 {
             writeln!(out, "{}: {} more findings are not shown", self.file(), self.dropped)?;
