@@ -91,9 +91,15 @@ fn find(dir: &Path, pattern: &str, closed: &mut Vec<PathBuf>) -> Vec<PathBuf> {
                 }
                 continue;
             }
-            let Ok(entries) = std::fs::read_dir(if base.as_os_str().is_empty() { Path::new(".") } else { &base })
-            else {
-                continue;
+            let here = if base.as_os_str().is_empty() { Path::new(".") } else { &base };
+            let entries = match std::fs::read_dir(here) {
+                Ok(entries) => entries,
+                Err(e) => {
+                    if e.kind() == std::io::ErrorKind::PermissionDenied {
+                        closed.push(base);
+                    }
+                    continue;
+                }
             };
             let room = limits::GLOB_MATCHES.saturating_sub(next.len());
             let mut names: Vec<String> = entries

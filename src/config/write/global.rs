@@ -114,6 +114,7 @@ fn fifo(out: &mut Writer, word: &str, f: &Fifo) {
 fn vrrp(out: &mut Writer, g: &Global) {
     let v = &g.vrrp;
     out.value("vrrp_mcast_group4", g.mcast_group4);
+    out.value("vrrp_mcast_group6", g.mcast_group6);
     garp(out, &g.garp);
     // Zero is what holds without the line, and is not taken on it.
     later(out, "vrrp_garp_interval", v.garp_interval);

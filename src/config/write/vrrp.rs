@@ -220,15 +220,15 @@ fn hmac(out: &mut Writer, h: &Hmac) {
         let word = format!("key {}", key.id);
         match &key.secret {
             HmacSecret::File(path) => out.value(&word, quote(&format!("file:{path}"))),
+            // As long as a key has to be.
+            HmacSecret::Bytes(_) if !out.secrets => out.value(&word, "*".repeat(32)),
             HmacSecret::Bytes(bytes) => {
                 let mut text = String::from("hex:");
                 for byte in bytes {
                     // A String takes all.
                     let _ = write!(text, "{byte:02x}");
                 }
-                // A masked key is still as long as a key must be.
-                let text = if out.secrets { text } else { "*".repeat(32) };
-                out.value(&word, quote(&text));
+                out.value(&word, text);
             }
         }
     }
