@@ -29,6 +29,8 @@ pub struct Context {
     pub blocks: Vec<(Block, Box<str>)>,
     /// The first script that exists on the host and is to be run.
     pub script: Option<Span>,
+    /// Those of vrrp_script blocks, by their number: run if they are tracked.
+    pub vrrp_scripts: Vec<(usize, Span)>,
     /// Scripts that others than root can change: an error if security is on and they run as root.
     pub doubts: Vec<Doubt>,
     /// Keywords about which one word was said already.
@@ -101,6 +103,7 @@ impl Context {
             references: Vec::new(),
             blocks: Vec::new(),
             script: None,
+            vrrp_scripts: Vec::new(),
             doubts: Vec::new(),
             said: Vec::new(),
             options: Index::new(),
@@ -479,8 +482,8 @@ impl Context {
             }
         };
         if rounded {
-            self.warn(Code::Rounded, arg.span(), &word, format!("'{word}' is finer than a microsecond"))
-                .help("it is rounded");
+            let text = format!("'{word}' is finer than a microsecond");
+            self.say(Level::Warning, Code::Rounded, arg.span(), &word, text, 5).help("it is rounded");
         }
         Some(Duration::from_micros(micros))
     }

@@ -441,25 +441,31 @@ impl Expand {
 
     /// Adds made text; None: there is too much of it, which was said.
     fn make(&mut self, source: &mut Source, text: &[u8], pieces: Vec<Piece>, how: How) -> Option<Span> {
-        self.made += text.len() + size_of::<Piece>() * pieces.len();
-        if self.made > limits::EXPANDED_BYTES {
-            if !std::mem::replace(&mut self.full, true) {
-                let text = format!(
-                    "definitions and repetitions make more than {} bytes of configuration",
-                    limits::EXPANDED_BYTES
-                );
-                let span = pieces.first().map_or(Span::NOWHERE, |p| p.from);
-                self.error(Code::Range, span, "", text, "this line and all that are made after it are not used");
-            }
-            return None;
+        self.count_made(text, &pieces).then(|| source.add_made(text, pieces, how))
+    }
+
+    /// False: there is too much of it.
+    fn count_made(&mut self, text: &[u8], pieces: &[Piece]) -> bool {
+        self.made += text.len() + size_of_val(pieces);
+        if self.made > limits::EXPANDED_BYTES && !std::mem::replace(&mut self.full, true) {
+            let text =
+                format!("definitions and repetitions make more than {} bytes of configuration", limits::EXPANDED_BYTES);
+            let span = pieces.first().map_or(Span::NOWHERE, |p| p.from);
+            self.error(Code::Range, span, "", text, "this line and all that are made after it are not used");
         }
-        Some(source.add_made(text, pieces, how))
+        !self.full
     }
 
     /// The text with its definitions put in; None: there is none to put in.
     fn replace(&mut self, source: &Source, span: Span) -> Option<(Vec<u8>, Vec<Piece>)> {
         let mut text = span.of(&source.bytes).to_vec();
+        if !text.contains(&b'$') {
+            return None;
+        }
         let mut pieces = vec![Piece { at: 0, from: span, definition: None }];
+        if self.full {
+            return Some((Vec::new(), pieces));
+        }
         let mut changed = false;
         for turn in 0.. {
             let Some((next, next_pieces)) = self.replace_once(source, &text, &pieces, span, turn == 0) else { break };
@@ -469,6 +475,8 @@ impl Expand {
             }
             if turn >= limits::DEFINITION_DEPTH || text.len() > limits::EXPANDED_LINE {
                 self.endless(span);
+                // What was made in vain took its time all the same.
+                self.count_made(&text, &pieces);
                 return Some((Vec::new(), vec![Piece { at: 0, from: span, definition: None }]));
             }
         }

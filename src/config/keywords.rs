@@ -654,8 +654,8 @@ pub static KEYWORDS: &[Keyword] = &[
     row(Block::AuthHmac, "time_window", false, Int(1, 300), "3 x advert_int, at least 5", Block::None, Idle("")),
     // Script
     row(Block::Script, "script", false, Any, "", Block::None, Done),
-    row(Block::Script, "interval", true, Dec(0, U32S), "1", Block::None, Done),
-    row(Block::Script, "timeout", true, Dec(0, U32S), "", Block::None, Done),
+    row(Block::Script, "interval", true, Dec(0, U32US), "1", Block::None, Done),
+    row(Block::Script, "timeout", true, Dec(0, U32US), "", Block::None, Done),
     row(Block::Script, "weight", true, Weight(253), "0", Block::None, Done),
     row(Block::Script, "rise", true, Int(1, U32), "1", Block::None, Done),
     row(Block::Script, "fall", true, Int(1, U32), "1", Block::None, Done),
@@ -739,7 +739,7 @@ pub static KEYWORDS: &[Keyword] = &[
     row(Block::Service, "retry", true, Int(1, U32), "", Block::None, Done),
     row(Block::Service, "delay_before_retry", true, Dec(0, U32S), "", Block::None, Done),
     row(Block::Service, "warmup", true, Dec(0, U32S), "", Block::None, Done),
-    row(Block::Service, "connect_timeout", true, Dec(1, U32S), "5", Block::None, Done),
+    row(Block::Service, "connect_timeout", true, Dec(1, U32US), "5", Block::None, Done),
     row(Block::Service, "smtp_alert", false, Flag, "off", Block::None, Done),
     row(Block::Service, "snmp_name", false, Any, "", Block::None, Refused(&refused::SNMP)),
     row(Block::Service, "real_server", true, Any, "", Block::Server, Done),
@@ -762,7 +762,7 @@ pub static KEYWORDS: &[Keyword] = &[
     row(Block::Server, "retry", true, Int(1, U32), "", Block::None, Done),
     row(Block::Server, "delay_before_retry", true, Dec(0, U32S), "", Block::None, Done),
     row(Block::Server, "warmup", true, Dec(0, U32S), "", Block::None, Done),
-    row(Block::Server, "connect_timeout", true, Dec(1, U32S), "5", Block::None, Done),
+    row(Block::Server, "connect_timeout", true, Dec(1, U32US), "5", Block::None, Done),
     row(Block::Server, "delay_loop", true, Dec(1, U32S), "60", Block::None, Done),
     row(Block::Server, "smtp_alert", false, Flag, "on", Block::None, Done),
     row(Block::Server, "virtualhost", false, Any, "", Block::None, Done),
@@ -780,7 +780,7 @@ pub static KEYWORDS: &[Keyword] = &[
     // Tcp
     row(Block::Tcp, "connect_ip", true, Any, "", Block::None, Done),
     row(Block::Tcp, "connect_port", true, Int(1, 65535), "", Block::None, Done),
-    row(Block::Tcp, "connect_timeout", true, Dec(1, U32S), "5", Block::None, Done),
+    row(Block::Tcp, "connect_timeout", true, Dec(1, U32US), "5", Block::None, Done),
     row(Block::Tcp, "bindto", true, Any, "", Block::None, Done),
     row(Block::Tcp, "bind_port", true, Int(1, 65535), "", Block::None, Done),
     row(Block::Tcp, "bind_if", true, Any, "", Block::None, Done),
@@ -794,7 +794,7 @@ pub static KEYWORDS: &[Keyword] = &[
     // Http
     row(Block::Http, "connect_ip", true, Any, "", Block::None, Done),
     row(Block::Http, "connect_port", true, Int(1, 65535), "", Block::None, Done),
-    row(Block::Http, "connect_timeout", true, Dec(1, U32S), "5", Block::None, Done),
+    row(Block::Http, "connect_timeout", true, Dec(1, U32US), "5", Block::None, Done),
     row(Block::Http, "bindto", true, Any, "", Block::None, Done),
     row(Block::Http, "bind_port", true, Int(1, 65535), "", Block::None, Done),
     row(Block::Http, "bind_if", true, Any, "", Block::None, Done),
@@ -828,7 +828,7 @@ pub static KEYWORDS: &[Keyword] = &[
     // Smtp
     row(Block::Smtp, "connect_ip", true, Any, "", Block::None, Done),
     row(Block::Smtp, "connect_port", true, Int(1, 65535), "", Block::None, Done),
-    row(Block::Smtp, "connect_timeout", true, Dec(1, U32S), "5", Block::None, Done),
+    row(Block::Smtp, "connect_timeout", true, Dec(1, U32US), "5", Block::None, Done),
     row(Block::Smtp, "bindto", true, Any, "", Block::None, Done),
     row(Block::Smtp, "bind_port", true, Int(1, 65535), "", Block::None, Done),
     row(Block::Smtp, "bind_if", true, Any, "", Block::None, Done),
@@ -844,7 +844,7 @@ pub static KEYWORDS: &[Keyword] = &[
     // SmtpHost
     row(Block::SmtpHost, "connect_ip", true, Any, "", Block::None, Done),
     row(Block::SmtpHost, "connect_port", true, Int(1, 65535), "", Block::None, Done),
-    row(Block::SmtpHost, "connect_timeout", true, Dec(1, U32S), "5", Block::None, Done),
+    row(Block::SmtpHost, "connect_timeout", true, Dec(1, U32US), "5", Block::None, Done),
     row(Block::SmtpHost, "bindto", true, Any, "", Block::None, Done),
     row(Block::SmtpHost, "bind_port", true, Int(1, 65535), "", Block::None, Done),
     row(Block::SmtpHost, "bind_if", true, Any, "", Block::None, Done),
@@ -863,7 +863,7 @@ pub static KEYWORDS: &[Keyword] = &[
     // Dns
     row(Block::Dns, "connect_ip", true, Any, "", Block::None, Idle("")),
     row(Block::Dns, "connect_port", true, Int(1, 65535), "", Block::None, Idle("")),
-    row(Block::Dns, "connect_timeout", true, Dec(1, U32S), "5", Block::None, Idle("")),
+    row(Block::Dns, "connect_timeout", true, Dec(1, U32US), "5", Block::None, Idle("")),
     row(Block::Dns, "bindto", true, Any, "", Block::None, Idle("")),
     row(Block::Dns, "bind_port", true, Int(1, 65535), "", Block::None, Idle("")),
     row(Block::Dns, "bind_if", true, Any, "", Block::None, Idle("")),
@@ -879,7 +879,7 @@ pub static KEYWORDS: &[Keyword] = &[
     // Ping
     row(Block::Ping, "connect_ip", true, Any, "", Block::None, Idle("")),
     row(Block::Ping, "connect_port", true, Int(1, 65535), "", Block::None, Idle("")),
-    row(Block::Ping, "connect_timeout", true, Dec(1, U32S), "5", Block::None, Idle("")),
+    row(Block::Ping, "connect_timeout", true, Dec(1, U32US), "5", Block::None, Idle("")),
     row(Block::Ping, "bindto", true, Any, "", Block::None, Idle("")),
     row(Block::Ping, "bind_port", true, Int(1, 65535), "", Block::None, Idle("")),
     row(Block::Ping, "bind_if", true, Any, "", Block::None, Idle("")),
@@ -893,7 +893,7 @@ pub static KEYWORDS: &[Keyword] = &[
     // Udp
     row(Block::Udp, "connect_ip", true, Any, "", Block::None, Idle("")),
     row(Block::Udp, "connect_port", true, Int(1, 65535), "", Block::None, Idle("")),
-    row(Block::Udp, "connect_timeout", true, Dec(1, U32S), "5", Block::None, Idle("")),
+    row(Block::Udp, "connect_timeout", true, Dec(1, U32US), "5", Block::None, Idle("")),
     row(Block::Udp, "bindto", true, Any, "", Block::None, Idle("")),
     row(Block::Udp, "bind_port", true, Int(1, 65535), "", Block::None, Idle("")),
     row(Block::Udp, "bind_if", true, Any, "", Block::None, Idle("")),

@@ -378,7 +378,7 @@ impl Loader {
         self.phase = Phase::Done;
         check::references(&mut self.cx);
         script::settle(&mut self.cx, &self.global);
-        track::conclude(&mut self.cx, &self.global);
+        track::conclude(&mut self.cx, &self.global, &self.config);
         if self.config.global.dynamic_interfaces.is_some() {
             // Said to come later.
             self.cx.found.forgive(Code::Interface);

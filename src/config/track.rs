@@ -13,7 +13,7 @@ use super::script;
 use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
 use crate::wire::vrrp::PRIORITY_OWNER;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 /// What a line tracks.
@@ -199,7 +199,7 @@ impl ScriptDraft {
     }
 
     /// None: it cannot be used, which is said.
-    fn finish(&self, cx: &mut Context, global: &GlobalDraft, no_user: bool) -> Option<VrrpScript> {
+    fn finish(&self, cx: &mut Context, global: &GlobalDraft, no_user: bool, number: usize) -> Option<VrrpScript> {
         let head = &self.head;
         let Some((words, span)) = &self.program else {
             if !head.seen.has(Block::Script, &["script"]) {
@@ -218,14 +218,14 @@ impl ScriptDraft {
         let words = opened(words).unwrap_or_else(|| words.clone());
         let program = words.first()?;
         match cx.host.script.map(|look| look(program)) {
-            Some(ScriptFile::Fine) => cx.runs(*span),
+            Some(ScriptFile::Fine) => cx.vrrp_scripts.push((number, *span)),
             Some(ScriptFile::Missing | ScriptFile::NotExecutable) => {
                 cx.error(Code::Script, *span, program, format!("'{program}' is not there, or is not executable"))
                     .help("the script is not run, and what tracks it goes on without it");
                 return None;
             }
             Some(ScriptFile::Insecure(insecure)) => {
-                cx.runs(*span);
+                cx.vrrp_scripts.push((number, *span));
                 let own = self.user.as_ref().map(|(user, _)| user);
                 if global.script_security && script::runs_as_root(own, global) {
                     script::insecure(cx, *span, program, &insecure);
@@ -443,7 +443,7 @@ impl Drafts {
     pub fn step(&mut self, cx: &mut Context, global: &GlobalDraft, config: &mut Config) -> bool {
         if let Some(draft) = self.scripts.pop_front() {
             cx.return_to(&draft.head.path);
-            let script = draft.finish(cx, global, self.no_user);
+            let script = draft.finish(cx, global, self.no_user, config.scripts.len());
             cx.defined.scripts.insert(draft.head.name.clone(), script.is_some().then_some(config.scripts.len()));
             config.scripts.extend(script);
         } else if let Some(draft) = self.files.pop_front() {
@@ -464,7 +464,14 @@ impl Drafts {
 }
 
 /// At the very end: a word about all scripts together.
-pub fn conclude(cx: &mut Context, global: &GlobalDraft) {
+pub fn conclude(cx: &mut Context, global: &GlobalDraft, config: &Config) {
+    let lists = config.instances.iter().map(|i| &i.track).chain(config.groups.iter().map(|g| &g.track));
+    let tracked: HashSet<usize> = lists.flat_map(|t| t.scripts.iter().map(|s| s.target)).collect();
+    for (number, span) in std::mem::take(&mut cx.vrrp_scripts) {
+        if tracked.contains(&number) {
+            cx.runs(span);
+        }
+    }
     if let (Some(first), false) = (cx.script, global.script_security) {
         cx.say(Level::Hint, Code::Script, first, "", "scripts run without enable_script_security".into(), 6)
             .help("write enable_script_security in global_defs, so that nobody but root can change what runs as root");
