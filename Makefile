@@ -1,5 +1,5 @@
 # make demo shows the main job live, make test runs everything; both install the Debian packages that they lack (NO_INSTALL=1: they refuse).
-.PHONY: build test demo sim soak lab bench clean help
+.PHONY: build test demo sim soak lab bench fuzz clean help
 
 build: ## the release binary, target/release/holdfast
 	cargo build --release
@@ -13,8 +13,10 @@ soak: ## new seeds for some time: make soak MINUTES=n
 	HOLDFAST_SOAK_MINUTES=$(or $(MINUTES),10) cargo test --release --test sim -- --nocapture soak
 lab: build ## only the labs: keepalived as peer, User Mode Linux for IPVS (root)
 	scripts/deps lab ipvs && { tests/lab/run ns; rc=$$?; tests/lab/run ipvs && exit $$rc; }
-bench: ## lateness of takeovers and memory, keepalived beside (root; about 7 minutes)
+bench: ## lateness of takeovers, memory, reading large files, keepalived beside (root; about 9 minutes)
 	scripts/bench
+fuzz: ## random configurations for some time: make fuzz MINUTES=n (installs cargo-fuzz and a nightly Rust if absent)
+	FUZZ_MINUTES=$(or $(MINUTES),5) scripts/fuzz
 clean: ## remove target/
 	cargo clean
 help: ## this list

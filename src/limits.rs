@@ -24,6 +24,8 @@ pub const EXPANDED_DEPTH: usize = 64;
 pub const EXPANDED_LINE: usize = 256 << 10;
 /// Diagnostics kept of one file; a wrong file (a binary, a log) would give millions.
 pub const DIAGNOSTICS: usize = 1000;
+/// Names of the file among which the nearest to a wrong one is looked for.
+pub const CLOSEST: usize = 1000;
 /// Instances with one VRID, name or address among which the routers of a domain are compared: they are taken in pairs.
 pub const PEER_CANDIDATES: usize = 512;
 /// Virtual addresses of one instance: the count in an advert is one byte (RFC 9568 5.2.5).

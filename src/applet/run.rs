@@ -73,7 +73,10 @@ fn test(name: &str, options: &Options, file: Option<&Path>) -> u8 {
             let mut text = String::new();
             let _ = loaded.report(&mut text);
             let _ = out.write_all(text.as_bytes());
-            loaded.status
+            let status = loaded.status;
+            // The end of the process gives its memory back faster than we can.
+            std::mem::forget(loaded);
+            status
         }
     }
 }

@@ -11,6 +11,7 @@ use super::model::{
 use super::script;
 use super::tree::{Arg, Node};
 use crate::base::addr::{Family, IfName};
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -157,9 +158,9 @@ impl CheckDraft {
     }
 }
 
-/// The checks of one server, which most servers of a service have alike.
+/// The checks of one server, which most servers have alike.
 enum List {
-    Draft(Vec<CheckDraft>),
+    Draft(Rc<[CheckDraft]>),
     Settled(Rc<[Check]>),
 }
 
@@ -168,34 +169,69 @@ enum List {
 pub struct Lists(Vec<List>);
 
 /// Equal lists are looked for among so many of the last ones.
-const LOOK_BACK: usize = 4;
+const LOOK_BACK: usize = 8;
+
+/// The last few lists, of whatever service: equal ones are kept once.
+pub struct Recent<T> {
+    lists: [Option<Rc<[T]>>; LOOK_BACK],
+    next: usize,
+}
+
+impl<T> Default for Recent<T> {
+    fn default() -> Self {
+        Recent { lists: Default::default(), next: 0 }
+    }
+}
+
+impl<T: PartialEq> Recent<T> {
+    fn share(&mut self, list: &mut Vec<T>) -> Rc<[T]> {
+        let known = self.lists.iter().flatten().find(|known| known.as_ref() == list.as_slice());
+        if let Some(known) = known.cloned() {
+            list.clear();
+            return known;
+        }
+        let shared: Rc<[T]> = list.drain(..).collect();
+        if let Some(place) = self.lists.get_mut(self.next % LOOK_BACK) {
+            *place = Some(shared.clone());
+        }
+        self.next += 1;
+        shared
+    }
+}
 
 impl Lists {
-    /// The number of the list that is like this one.
-    pub fn intern(&mut self, checks: &mut Vec<CheckDraft>) -> u32 {
+    /// The number of the list that is like this one, which is empty then.
+    pub fn intern(&mut self, checks: &mut Vec<CheckDraft>, recent: &mut Recent<CheckDraft>) -> u32 {
+        let list = recent.share(checks);
         let from = self.0.len().saturating_sub(LOOK_BACK);
-        let last = self.0.iter().enumerate().skip(from);
-        let same = |list: &List| matches!(list, List::Draft(known) if known == checks);
-        let number = match last.rev().find(|(_, list)| same(list)) {
-            Some((number, _)) => number,
-            None => {
-                self.0.push(List::Draft(std::mem::take(checks)));
-                self.0.len() - 1
-            }
-        };
-        checks.clear();
-        number as u32
+        let mut last = self.0.iter().enumerate().skip(from);
+        let same = |known: &List| matches!(known, List::Draft(known) if Rc::ptr_eq(known, &list));
+        if let Some((number, _)) = last.find(|(_, known)| same(known)) {
+            return number as u32;
+        }
+        if self.0.len() == self.0.capacity() {
+            self.0.reserve_exact(self.0.len() / 2 + 2);
+        }
+        self.0.push(List::Draft(list));
+        (self.0.len() - 1) as u32
     }
 
     /// A list with all its values: computed when it is asked for first.
-    pub fn settled(&mut self, number: u32, above: &Above, global: &GlobalDraft) -> Rc<[Check]> {
+    pub fn settled(
+        &mut self,
+        number: u32,
+        above: &Above,
+        global: &GlobalDraft,
+        recent: &mut Recent<Check>,
+    ) -> Rc<[Check]> {
         let Some(list) = self.0.get_mut(number as usize) else { return Rc::from([]) };
         if let List::Draft(drafts) = list {
-            let settle = |mut draft: CheckDraft| {
+            let settle = |draft: &CheckDraft| {
+                let mut draft = draft.clone();
                 draft.inherit(above);
                 draft.settle(global)
             };
-            *list = List::Settled(std::mem::take(drafts).into_iter().map(settle).collect());
+            *list = List::Settled(recent.share(&mut drafts.iter().map(settle).collect()));
         }
         match list {
             List::Settled(checks) => checks.clone(),
@@ -225,14 +261,15 @@ impl Reference {
 /// Once the file is read: what checks name must be there.
 pub fn references(cx: &mut Context) {
     let (references, blocks) = (std::mem::take(&mut cx.references), std::mem::take(&mut cx.blocks));
+    let known: HashSet<_> = blocks.iter().map(|(block, name)| (*block, name.as_ref())).collect();
     for r in &references {
-        let names = || blocks.iter().filter(|(block, _)| *block == r.of).map(|(_, name)| name.as_ref());
-        if names().any(|name| name == r.name.as_ref()) {
+        if known.contains(&(r.of, r.name.as_ref())) {
             continue;
         }
+        let names = blocks.iter().filter(|(block, _)| *block == r.of).map(|(_, name)| name.as_ref());
         cx.return_to(&r.path);
         let what = if r.of == Block::TrackFile { "track_file" } else { "bfd_instance" };
-        let help = closest(&r.name, names()).map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
+        let help = cx.closest(&r.name, names).map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
         let text = match r.of == Block::BfdInstance && cx.defined.has_bfd(&r.name) {
             true => format!("the bfd_instance '{}' tells only instances: it has 'vrrp' and no 'checker'", r.name),
             false => format!("there is no {what} '{}'", r.name),

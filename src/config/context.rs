@@ -1,15 +1,17 @@
 //! What all block families share while they read: findings, the block path, the machine, and the rules that hold for
 //! every keyword (known or not, its argument, its range).
 
-use super::check::Reference;
+use super::check::{CheckDraft, Recent, Reference};
 use super::diagnostic::{closest, meant, Code, Diagnostic, Diagnostics, Level};
 use super::keywords::{self, Block, Index, Keyword, State, Takes, KEYWORDS};
 use super::lexer::Span;
 use super::loader::Host;
+use super::model::Check;
 use super::script::Doubt;
 use super::track::Defined;
 use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
+use crate::limits;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -37,6 +39,11 @@ pub struct Context {
     options: Index,
     /// What the next rule without a preference gets.
     pub preference: u32,
+    /// The last few lists of checks, as they were read and with all their values.
+    pub drafts: Recent<CheckDraft>,
+    pub checks: Recent<Check>,
+    /// The last word that is no keyword, where it stood, and the keyword that is nearest to it.
+    stranger: Option<(Box<str>, Block, Option<&'static str>)>,
 }
 
 /// A finding that was just made, to add what to do about it.
@@ -132,6 +139,9 @@ impl Context {
             said: Vec::new(),
             options: Index::new(),
             preference: RULE_PREFERENCE,
+            drafts: Recent::default(),
+            checks: Recent::default(),
+            stranger: None,
         }
     }
 
@@ -312,6 +322,30 @@ impl Context {
         }
     }
 
+    /// The keyword of a block that is nearest to a word that is none; often the same word is asked for again.
+    fn nearest(&mut self, word: &str, block: Block) -> Option<&'static str> {
+        match &self.stranger {
+            Some((last, of, close)) if last.as_ref() == word && *of == block => *close,
+            _ => {
+                let close = closest(word, keywords::words(block)).filter(|_| !self.found.full());
+                self.stranger = Some((word.into(), block, close));
+                close
+            }
+        }
+    }
+
+    /// The nearest of names that the file gave. None when nobody will read it, and among the first few only: thousands
+    /// of names, asked for thousands of times, would take minutes.
+    pub fn closest<'n>(&self, word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+        if self.found.full() {
+            return None;
+        }
+        // Names often come out of a table in no order.
+        let mut names: Vec<_> = names.take(limits::CLOSEST).collect();
+        names.sort_unstable();
+        closest(word, names.into_iter())
+    }
+
     /// The row of an option word of a line.
     pub fn option(&self, block: Block, arg: Arg) -> Option<&'static Keyword> {
         self.options.find(block, arg.str().as_bytes())
@@ -345,7 +379,7 @@ impl Context {
     /// About a word that is no option. `used`: what becomes of the line.
     pub fn no_option(&mut self, block: Block, arg: Arg, what: &str, used: &str) {
         let word = arg.str();
-        let help = closest(&word, keywords::words(block)).map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
+        let help = self.nearest(&word, block).map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
         self.bad(Code::Value, arg, format!("{what} has no option '{word}'")).help(format!("{help}{used}"));
     }
 
@@ -365,7 +399,7 @@ impl Context {
             return None;
         }
         let glued = name.split_once(['=', ':', ',']).filter(|(word, _)| keywords::words(block).any(|k| k == *word));
-        let close = closest(name, keywords::words(block)).filter(|_| glued.is_none());
+        let close = if glued.is_some() { None } else { self.nearest(name, block) };
         let said = self.error(Code::Unknown, span, name, format!("unknown {what} '{name}'"));
         let skipped = if body { "the whole block is skipped" } else { "the line is not used" };
         if let Some(close) = close {

@@ -7,6 +7,7 @@ use super::lexer::{high_blank, Span};
 use super::loader::{read_file, Host};
 use super::source::{Defined, How, Piece, Source};
 use crate::limits;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// What was wrong with a line; the reader says it.
@@ -68,7 +69,6 @@ enum Values {
 }
 
 struct Definition {
-    name: Box<[u8]>,
     value: Box<[u8]>,
     /// Set by a repetition, anew with each turn.
     counted: bool,
@@ -101,6 +101,8 @@ pub struct Expand {
     stack: Vec<Frame>,
     files: Vec<File>,
     definitions: Vec<Definition>,
+    /// The last definition of each name.
+    names: HashMap<Box<[u8]>, u32>,
     config_id: Box<str>,
     instance: Box<str>,
     environment: Option<fn(&str) -> Option<String>>,
@@ -161,6 +163,24 @@ fn find(bytes: &[u8], from: usize, end: usize, byte: u8) -> usize {
     rest.iter().position(|b| *b == byte).map_or(end, |n| from + n)
 }
 
+/// Nearly all lines: nothing in it, nor behind it, concerns us. Steps over its blanks.
+fn plain(bytes: &[u8], at: &mut Stretch) -> bool {
+    if at.nul < at.end || (at.dollar < at.end && at.what != What::Replaced) {
+        return false;
+    }
+    let line = bytes.get(at.pos..at.end).unwrap_or_default();
+    let blanks = line.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+    let concerns = match line.get(blanks..).unwrap_or_default() {
+        [b'i', rest @ ..] => rest.starts_with(b"nc"),
+        [b'@' | b'$' | b'~' | b'\r' | 0x0b | 0x0c | 0x80.., ..] => true,
+        _ => false,
+    };
+    if !concerns {
+        at.pos += blanks;
+    }
+    !concerns
+}
+
 /// Where the line that begins at `pos` ends (at its line feed, lines joined by `\` are one), and where its comment does.
 fn line_end(bytes: &[u8], pos: usize, end: usize) -> (usize, usize) {
     let text = bytes.get(..end).unwrap_or_default();
@@ -211,6 +231,7 @@ impl Expand {
             stack: Vec::new(),
             files: vec![File { dir, path: path.canonicalize().unwrap_or(path) }],
             definitions: Vec::new(),
+            names: HashMap::new(),
             config_id: host.config_id.clone(),
             instance: host.config_id.clone(),
             environment: host.environment,
@@ -260,6 +281,9 @@ impl Expand {
 
     /// At the start of a line: does what stands before the lexer's own work, perhaps to several lines.
     pub fn line(&mut self, source: &mut Source, at: &mut Stretch) {
+        if plain(&source.bytes, at) {
+            return;
+        }
         while self.readable(source, at) {
             let line = source.bytes.get(at.pos..at.end).unwrap_or_default();
             let rest = skip_blanks(line);
@@ -368,9 +392,20 @@ impl Expand {
             value.push(b'\n');
             at.pos += 1;
         }
-        source.definitions.push(Defined { name: String::from_utf8_lossy(&name).into(), span: name_span });
-        self.definitions.push(Definition { name: name.into(), value: value.into(), counted: false });
+        self.define(source, &name, &value, name_span, false);
         true
+    }
+
+    fn define(&mut self, source: &mut Source, name: &[u8], value: &[u8], span: Span, counted: bool) {
+        self.names.insert(name.into(), self.definitions.len() as u32);
+        source.definitions.push(Defined { name: String::from_utf8_lossy(name).into(), span });
+        self.definitions.push(Definition { value: value.into(), counted });
+    }
+
+    /// The last definition of this name.
+    fn defined(&self, name: &[u8]) -> Option<(u32, &Definition)> {
+        let number = *self.names.get(name)?;
+        self.definitions.get(number as usize).map(|d| (number, d))
     }
 
     /// Replaces what is defined in the line that begins here. False: nothing is.
@@ -406,25 +441,31 @@ impl Expand {
 
     /// Adds made text; None: there is too much of it, which was said.
     fn make(&mut self, source: &mut Source, text: &[u8], pieces: Vec<Piece>, how: How) -> Option<Span> {
-        self.made += text.len() + size_of::<Piece>() * pieces.len();
-        if self.made > limits::EXPANDED_BYTES {
-            if !std::mem::replace(&mut self.full, true) {
-                let text = format!(
-                    "definitions and repetitions make more than {} bytes of configuration",
-                    limits::EXPANDED_BYTES
-                );
-                let span = pieces.first().map_or(Span::NOWHERE, |p| p.from);
-                self.error(Code::Range, span, "", text, "this line and all that are made after it are not used");
-            }
-            return None;
+        self.count_made(text, &pieces).then(|| source.add_made(text, pieces, how))
+    }
+
+    /// False: there is too much of it.
+    fn count_made(&mut self, text: &[u8], pieces: &[Piece]) -> bool {
+        self.made += text.len() + size_of_val(pieces);
+        if self.made > limits::EXPANDED_BYTES && !std::mem::replace(&mut self.full, true) {
+            let text =
+                format!("definitions and repetitions make more than {} bytes of configuration", limits::EXPANDED_BYTES);
+            let span = pieces.first().map_or(Span::NOWHERE, |p| p.from);
+            self.error(Code::Range, span, "", text, "this line and all that are made after it are not used");
         }
-        Some(source.add_made(text, pieces, how))
+        !self.full
     }
 
     /// The text with its definitions put in; None: there is none to put in.
     fn replace(&mut self, source: &Source, span: Span) -> Option<(Vec<u8>, Vec<Piece>)> {
         let mut text = span.of(&source.bytes).to_vec();
+        if !text.contains(&b'$') {
+            return None;
+        }
         let mut pieces = vec![Piece { at: 0, from: span, definition: None }];
+        if self.full {
+            return Some((Vec::new(), pieces));
+        }
         let mut changed = false;
         for turn in 0.. {
             let Some((next, next_pieces)) = self.replace_once(source, &text, &pieces, span, turn == 0) else { break };
@@ -434,6 +475,8 @@ impl Expand {
             }
             if turn >= limits::DEFINITION_DEPTH || text.len() > limits::EXPANDED_LINE {
                 self.endless(span);
+                // What was made in vain took its time all the same.
+                self.count_made(&text, &pieces);
                 return Some((Vec::new(), vec![Piece { at: 0, from: span, definition: None }]));
             }
         }
@@ -477,7 +520,7 @@ impl Expand {
                     }
                     let len = name_len(rest.get(1..).unwrap_or_default());
                     let name = rest.get(1..1 + len).unwrap_or_default();
-                    if first && self.definitions.iter().any(|d| *d.name == *name) {
+                    if first && self.names.contains_key(name) {
                         self.unfinished(name, origin(pieces, at, 1 + len).0);
                     }
                 }
@@ -513,8 +556,8 @@ impl Expand {
         quoted: bool,
         first: bool,
     ) -> Option<(Vec<u8>, u32)> {
-        if let Some(n) = self.definitions.iter().rposition(|d| *d.name == *used.name) {
-            return self.definitions.get(n).map(|d| (d.value.to_vec(), n as u32));
+        if let Some((number, definition)) = self.defined(used.name) {
+            return Some((definition.value.to_vec(), number));
         }
         if used.braces && used.name.starts_with(b"_") {
             if let Some(value) = self.built_in(used) {
@@ -655,13 +698,11 @@ impl Expand {
 
     /// What a repetition counts is a definition too: others refer to it, and it keeps its last value.
     fn count(&mut self, source: &mut Source, name: &[u8], value: &[u8], line: Span) {
-        let last = self.definitions.iter_mut().rfind(|d| *d.name == *name);
-        if let Some(definition) = last.filter(|d| d.counted) {
-            definition.value = value.into();
-            return;
+        let last = self.names.get(name).and_then(|number| self.definitions.get_mut(*number as usize));
+        match last.filter(|d| d.counted) {
+            Some(definition) => definition.value = value.into(),
+            None => self.define(source, name, value, line, true),
         }
-        source.definitions.push(Defined { name: String::from_utf8_lossy(name).into(), span: line });
-        self.definitions.push(Definition { name: name.into(), value: value.into(), counted: true });
     }
 
     /// At `include` and `rest` bytes behind it. False: it is another word.

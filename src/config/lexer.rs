@@ -89,6 +89,7 @@ const CLASSES: [Class; 256] = {
     t
 };
 
+#[inline(always)]
 fn class(byte: u8) -> Class {
     CLASSES.get(byte as usize).copied().unwrap_or(Class::Plain)
 }
@@ -167,7 +168,8 @@ impl Lexer {
         loop {
             let Some(&byte) = text.get(self.at.pos) else { return Token::End };
             match class(byte) {
-                Class::Blank => self.blank(text, byte),
+                Class::Blank if byte != b'\r' => self.at.pos += 1,
+                Class::Blank => self.carriage_return(text),
                 Class::Line => {
                     self.at.pos += 1;
                     return Token::Line;
@@ -197,8 +199,8 @@ impl Lexer {
         text.get(self.at.pos..).unwrap_or_default()
     }
 
-    fn blank(&mut self, text: &[u8], byte: u8) {
-        if byte == b'\r' && self.carriage.is_none() && text.get(self.at.pos + 1) == Some(&b'\n') {
+    fn carriage_return(&mut self, text: &[u8]) {
+        if self.carriage.is_none() && text.get(self.at.pos + 1) == Some(&b'\n') {
             self.carriage = Some(Span::new(self.at.pos, self.at.pos + 1));
         }
         self.at.pos += 1;
@@ -271,6 +273,8 @@ impl Lexer {
     fn word(&mut self, text: &[u8]) -> Token {
         let start = self.at.pos;
         let mut raw = false;
+        let plain = self.rest(text).iter().position(|b| class(*b) != Class::Plain);
+        self.at.pos = plain.map_or(text.len(), |len| start + len);
         while let Some(&byte) = text.get(self.at.pos) {
             match class(byte) {
                 Class::Plain => self.at.pos += 1,

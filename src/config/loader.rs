@@ -14,7 +14,7 @@ use super::model::{Config, Ssl};
 use super::script;
 use super::server_group::{ServerGroupDraft, Taken};
 use super::source::Source;
-use super::statics::{GarpGroupDraft, Lines as StaticLines, StaticsDraft, TrackGroupDraft};
+use super::statics::{self, GarpGroupDraft, Lines as StaticLines, StaticsDraft, TrackGroupDraft};
 use super::track::{self, FileDraft, ProcessDraft, ScriptDraft};
 use super::tree::{Item, Node, Reader, Tree};
 use super::vrrp::{self, GroupDraft, InstanceDraft};
@@ -97,7 +97,11 @@ enum Current {
 
 enum Phase {
     Read,
-    Vrrp,
+    /// What can be tracked.
+    Tracked,
+    Vrrp(Box<vrrp::Settling>),
+    /// With the instances by name.
+    Statics(Box<statics::Settling>, HashMap<Box<str>, usize>),
     Lvs,
     Done,
 }
@@ -177,19 +181,22 @@ impl Loader {
             if !matches!(self.phase, Phase::Lvs) {
                 budget -= 1;
             }
-            match self.phase {
+            match &mut self.phase {
                 Phase::Read => self.read(),
-                Phase::Vrrp => {
-                    self.config.global = std::mem::take(&mut self.global.global);
-                    if self.config.global.router_id.is_empty() {
-                        self.config.global.router_id = self.cx.host.hostname.clone();
+                Phase::Tracked => self.tracked(),
+                Phase::Vrrp(settling) => {
+                    if settling.step(&mut self.cx, &mut self.global, &mut self.config) {
+                        let names = std::mem::take(&mut settling.names);
+                        let statics = std::mem::take(&mut self.statics);
+                        let statics = statics.settle(&self.cx, &self.global, &mut self.config);
+                        self.phase = Phase::Statics(Box::new(statics), names);
                     }
-                    track::settle(&mut self.cx, &self.global, &self.tracked, &mut self.config);
-                    let (instances, groups) = (std::mem::take(&mut self.instances), std::mem::take(&mut self.groups));
-                    let names = vrrp::settle(&mut self.cx, &mut self.global, instances, groups, &mut self.config);
-                    let statics = std::mem::take(&mut self.statics);
-                    statics.settle(&mut self.cx, &self.global, &names, &mut self.config);
-                    self.phase = Phase::Lvs;
+                }
+                Phase::Statics(settling, names) => {
+                    if settling.step(&mut self.cx, names, &mut self.config) {
+                        self.config.services.reserve_exact(self.services.len());
+                        self.phase = Phase::Lvs;
+                    }
                 }
                 Phase::Lvs => self.settle(&mut budget),
                 Phase::Done => return Progress::Done,
@@ -201,6 +208,15 @@ impl Loader {
         }
     }
 
+    fn tracked(&mut self) {
+        if !self.tracked.step(&mut self.cx, &self.global, &mut self.config) {
+            return;
+        }
+        let (instances, groups) = (std::mem::take(&mut self.instances), std::mem::take(&mut self.groups));
+        let settling = vrrp::Settling::new(&self.global, instances, groups, &mut self.config);
+        self.phase = Phase::Vrrp(Box::new(settling));
+    }
+
     fn read(&mut self) {
         let item = self.reader.next(&mut self.source, &mut self.tree, &mut self.cx);
         match item {
@@ -209,7 +225,12 @@ impl Loader {
             Item::Close => self.close(),
             Item::End => {
                 self.blanks();
-                self.phase = Phase::Vrrp;
+                self.config.global = std::mem::take(&mut self.global.global);
+                if self.config.global.router_id.is_empty() {
+                    self.config.global.router_id = self.cx.host.hostname.clone();
+                }
+                self.tracked.begin(&self.cx, &self.global);
+                self.phase = Phase::Tracked;
             }
         }
     }
@@ -317,14 +338,14 @@ impl Loader {
                     self.config.server_groups.push(group);
                 }
             }
-            Current::Script(draft) => self.tracked.scripts.push(*draft),
-            Current::TrackFile(draft) => self.tracked.files.push(*draft),
-            Current::TrackProcess(draft) => self.tracked.processes.push(*draft),
+            Current::Script(draft) => self.tracked.scripts.push_back(*draft),
+            Current::TrackFile(draft) => self.tracked.files.push_back(*draft),
+            Current::TrackProcess(draft) => self.tracked.processes.push_back(*draft),
             Current::Bfd(draft) => {
                 if draft.is_for_checks() {
                     self.cx.blocks.push((Block::BfdInstance, draft.head.name.clone()));
                 }
-                self.tracked.bfd.push(*draft);
+                self.tracked.bfd.push_back(*draft);
             }
             Current::TrackGroup(draft) => self.statics.track_group(*draft),
             Current::GarpGroup(draft) => self.statics.garp_group(&mut self.cx, *draft),

@@ -428,7 +428,7 @@ impl ServiceDraft {
         for check in &mut self.checks {
             check.inherit(&above);
         }
-        left.checks = self.lists.intern(&mut self.checks);
+        left.checks = self.lists.intern(&mut self.checks, &mut cx.drafts);
         push(&mut self.service.servers, draft.finish(cx, left.span()));
         push(&mut self.left, left);
     }
@@ -911,7 +911,7 @@ impl Settling {
         let draft = &mut self.draft;
         let Some(server) = draft.service.servers.get_mut(number) else { return };
         let above = Above { timing: &draft.timing, alpha: draft.alpha, virtualhost: &draft.service.virtualhost };
-        server.checks = draft.lists.settled(left.checks, &above, global);
+        server.checks = draft.lists.settled(left.checks, &above, global, &mut cx.checks);
         let own = server.at.port;
         match draft.header {
             Header::At(_, port) if server.forward != Forward::Nat && own != port => {
@@ -1017,7 +1017,7 @@ impl ServiceDraft {
         self.service.group = groups.iter().position(|g| g.name == *name);
         let found = self.service.group.and_then(|n| groups.get(n));
         if found.is_none() {
-            let close = closest(name, groups.iter().map(|g| g.name.as_ref()));
+            let close = cx.closest(name, groups.iter().map(|g| g.name.as_ref()));
             let help = close.map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
             cx.warn(Code::Reference, self.span, name, format!("there is no virtual_server_group '{name}'"))
                 .help(format!("{help}the virtual server is not used"));

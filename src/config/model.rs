@@ -597,10 +597,13 @@ impl Instance {
     }
 }
 
+/// Interface, VRID, family, and the source of unicast.
+pub type Identity = (IfName, u8, Family, Option<Option<IpAddr>>);
+
 impl Instance {
     /// What makes it the same virtual router after a reload, and what no two may share: the interface (unicast without
     /// one: the source address), VRID, family, and whether it is unicast.
-    pub fn identity(&self) -> (IfName, u8, Family, Option<Option<IpAddr>>) {
+    pub fn identity(&self) -> Identity {
         let unicast = self.wire.unicast.is_some().then_some(self.wire.unicast_src_ip);
         (self.interface.clone(), self.vrid, self.wire.family, unicast)
     }

@@ -3,7 +3,7 @@
 
 use super::address;
 use super::context::{seconds, Context, Seen};
-use super::diagnostic::{closest, Code, Level};
+use super::diagnostic::{Code, Level};
 use super::global::GlobalDraft;
 use super::keywords::Block;
 use super::lexer::Span;
@@ -13,7 +13,7 @@ use super::rule;
 use super::tree::{Arg, Node};
 use super::words::{self, Name, Place};
 use crate::base::addr::IfName;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// Lines of these blocks, until all names are known.
@@ -213,40 +213,69 @@ impl StaticsDraft {
         self.linkbeat.push((Linkbeat { interface, way }, first.span()));
     }
 
-    /// Once the instances are there. `names`: those that were read, and where they are in `config`.
-    pub fn settle(self, cx: &mut Context, global: &GlobalDraft, names: &HashMap<Box<str>, usize>, config: &mut Config) {
-        let mut groups: HashMap<Box<str>, usize> = HashMap::new();
-        for draft in self.groups {
-            groups.insert(draft.name.clone(), config.track_groups.len());
-            let group = draft.finish(cx, names, config.instances.len());
-            config.track_groups.push(group);
-        }
-        cx.return_to("static_ipaddress");
-        for mut line in self.addresses {
-            line.vip.track_group = find(cx, &groups, line.group);
-            if line.vip.dev.is_none() && no_default(cx, global) {
-                let text = format!("{} has no interface, and there is no eth0, the default", line.vip.net.addr);
-                let token = line.vip.net.to_string();
-                cx.error(Code::Missing, line.span, &token, text)
-                    .help("write dev INTERFACE, or default_interface in global_defs; it is not used");
-                continue;
-            }
-            config.statics.addresses.push(line.vip);
-        }
-        cx.return_to("static_routes");
-        for mut line in self.routes {
-            line.route.track_group = find(cx, &groups, line.group);
-            config.statics.routes.push(line.route);
-        }
-        cx.return_to("static_rules");
-        for mut line in self.rules {
-            line.rule.track_group = find(cx, &groups, line.group);
-            config.statics.rules.push(line.rule);
-        }
+    /// Once the instances are there, a line at a time.
+    pub fn settle(self, cx: &Context, global: &GlobalDraft, config: &mut Config) -> Settling {
         config.garp_groups = self.garp;
         config.link_delays = self.delays.into_iter().map(|(delay, _)| delay).collect();
         config.linkbeat = self.linkbeat.into_iter().map(|(linkbeat, _)| linkbeat).collect();
-        cx.return_to("");
+        Settling {
+            groups: self.groups.into_iter(),
+            addresses: self.addresses.into_iter(),
+            routes: self.routes.into_iter(),
+            rules: self.rules.into_iter(),
+            names: HashMap::new(),
+            no_default: no_default(cx, global),
+        }
+    }
+}
+
+/// What of the static things is not in the model yet.
+pub struct Settling {
+    groups: std::vec::IntoIter<TrackGroupDraft>,
+    addresses: std::vec::IntoIter<address::Line>,
+    routes: std::vec::IntoIter<route::Line>,
+    rules: std::vec::IntoIter<rule::Line>,
+    /// Of the groups.
+    names: HashMap<Box<str>, usize>,
+    /// An address without an interface has none.
+    no_default: bool,
+}
+
+impl Settling {
+    /// True: all is settled. `instances`: those that were read, and where they are in `config`.
+    pub fn step(&mut self, cx: &mut Context, instances: &HashMap<Box<str>, usize>, config: &mut Config) -> bool {
+        if let Some(draft) = self.groups.next() {
+            self.names.insert(draft.name.clone(), config.track_groups.len());
+            let group = draft.finish(cx, instances, config.instances.len());
+            config.track_groups.push(group);
+        } else if let Some(line) = self.addresses.next() {
+            cx.return_to("static_ipaddress");
+            self.address(cx, line, config);
+        } else if let Some(mut line) = self.routes.next() {
+            cx.return_to("static_routes");
+            line.route.track_group = find(cx, &self.names, line.group);
+            config.statics.routes.push(line.route);
+        } else if let Some(mut line) = self.rules.next() {
+            cx.return_to("static_rules");
+            line.rule.track_group = find(cx, &self.names, line.group);
+            config.statics.rules.push(line.rule);
+        } else {
+            cx.return_to("");
+            return true;
+        }
+        false
+    }
+
+    fn address(&self, cx: &mut Context, mut line: address::Line, config: &mut Config) {
+        line.vip.track_group = find(cx, &self.names, line.group);
+        if line.vip.dev.is_none() && self.no_default {
+            let text = format!("{} has no interface, and there is no eth0, the default", line.vip.net.addr);
+            let token = line.vip.net.to_string();
+            cx.error(Code::Missing, line.span, &token, text)
+                .help("write dev INTERFACE, or default_interface in global_defs; it is not used");
+            return;
+        }
+        config.statics.addresses.push(line.vip);
     }
 }
 
@@ -254,16 +283,17 @@ impl TrackGroupDraft {
     fn finish(self, cx: &mut Context, names: &HashMap<Box<str>, usize>, instances: usize) -> TrackGroup {
         cx.return_to(&self.path);
         let mut members = Vec::new();
+        let mut known = HashSet::new();
         for (name, span) in &self.members {
             match names.get(name) {
                 // One that was read and is not used was spoken of.
                 Some(n) if *n >= instances => {}
-                Some(n) if members.contains(n) => cx
+                Some(n) if !known.insert(*n) => cx
                     .warn(Code::Duplicate, *span, name, format!("'{name}' is in this group twice"))
                     .help("the second is not used"),
                 Some(n) => members.push(*n),
                 None => {
-                    let close = closest(name, names.keys().map(|k| k.as_ref()));
+                    let close = cx.closest(name, names.keys().map(|k| k.as_ref()));
                     let help = close.map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
                     cx.warn(Code::Reference, *span, name, format!("there is no vrrp_instance '{name}'"))
                         .help(format!("{help}it is not used"));
@@ -282,7 +312,7 @@ fn find(cx: &mut Context, groups: &HashMap<Box<str>, usize>, name: Option<Name>)
     let (name, span) = name?;
     let found = groups.get(&name).copied();
     if found.is_none() {
-        let close = closest(&name, groups.keys().map(|k| k.as_ref()));
+        let close = cx.closest(&name, groups.keys().map(|k| k.as_ref()));
         let help = close.map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
         cx.error(Code::Reference, span, &name, format!("there is no track_group '{name}'"))
             .help(format!("{help}it is not used"));

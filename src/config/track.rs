@@ -2,7 +2,7 @@
 
 use super::bfd::BfdDraft;
 use super::context::{Context, Seen};
-use super::diagnostic::{closest, Code, Level};
+use super::diagnostic::{Code, Level};
 use super::global::GlobalDraft;
 use super::keywords::Block;
 use super::lexer::Span;
@@ -14,7 +14,7 @@ use super::script;
 use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
 use crate::wire::vrrp::PRIORITY_OWNER;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 /// What a line tracks.
@@ -433,44 +433,53 @@ impl ProcessDraft {
 /// All definitions as they were read.
 #[derive(Default)]
 pub struct Drafts {
-    pub scripts: Vec<ScriptDraft>,
-    pub files: Vec<FileDraft>,
-    pub processes: Vec<ProcessDraft>,
-    pub bfd: Vec<BfdDraft>,
+    pub scripts: VecDeque<ScriptDraft>,
+    pub files: VecDeque<FileDraft>,
+    pub processes: VecDeque<ProcessDraft>,
+    pub bfd: VecDeque<BfdDraft>,
+    /// Neighbours of the sessions so far.
+    bfd_places: Vec<Span>,
+    /// A script without a user of its own has none.
+    no_user: bool,
 }
 
-/// Once the file is read, before the instances: what can be tracked.
-pub fn settle(cx: &mut Context, global: &GlobalDraft, drafts: &Drafts, config: &mut Config) {
-    // With script security a script needs a user: its own, script_user, or one of this name.
-    let no_user = global.script_security
-        && global.script_user.is_none()
-        && cx.host.user.is_some_and(|known| !known("keepalived_script"));
-    for draft in &drafts.scripts {
-        cx.return_to(&draft.head.path);
-        let script = draft.finish(cx, global, no_user, config.scripts.len());
-        cx.defined.scripts.insert(draft.head.name.clone(), script.is_some().then_some(config.scripts.len()));
-        config.scripts.extend(script);
+impl Drafts {
+    /// Once the file is read, before the instances.
+    pub fn begin(&mut self, cx: &Context, global: &GlobalDraft) {
+        // With script security a script needs a user: its own, script_user, or one of this name.
+        self.no_user = global.script_security
+            && global.script_user.is_none()
+            && cx.host.user.is_some_and(|known| !known("keepalived_script"));
     }
-    for draft in &drafts.files {
-        cx.return_to(&draft.head.path);
-        let file = draft.finish(cx);
-        cx.defined.files.insert(draft.head.name.clone(), file.is_some().then_some(config.files.len()));
-        config.files.extend(file);
+
+    /// Settles one of what can be tracked. True: all are.
+    pub fn step(&mut self, cx: &mut Context, global: &GlobalDraft, config: &mut Config) -> bool {
+        if let Some(draft) = self.scripts.pop_front() {
+            cx.return_to(&draft.head.path);
+            let script = draft.finish(cx, global, self.no_user, config.scripts.len());
+            cx.defined.scripts.insert(draft.head.name.clone(), script.is_some().then_some(config.scripts.len()));
+            config.scripts.extend(script);
+        } else if let Some(draft) = self.files.pop_front() {
+            cx.return_to(&draft.head.path);
+            let file = draft.finish(cx);
+            cx.defined.files.insert(draft.head.name.clone(), file.is_some().then_some(config.files.len()));
+            config.files.extend(file);
+        } else if let Some(draft) = self.processes.pop_front() {
+            cx.return_to(&draft.head.path);
+            cx.defined.processes.insert(draft.head.name.clone(), Some(config.processes.len()));
+            config.processes.push(draft.finish(cx));
+        } else if let Some(draft) = self.bfd.pop_front() {
+            cx.return_to(&draft.head.path);
+            let bfd = draft.finish(cx, &config.bfd, &self.bfd_places);
+            cx.defined.bfd.insert(draft.head.name.clone(), bfd.is_some().then_some(config.bfd.len()));
+            self.bfd_places.extend(bfd.is_some().then(|| draft.place()));
+            config.bfd.extend(bfd);
+        } else {
+            cx.return_to("");
+            return true;
+        }
+        false
     }
-    for draft in &drafts.processes {
-        cx.return_to(&draft.head.path);
-        cx.defined.processes.insert(draft.head.name.clone(), Some(config.processes.len()));
-        config.processes.push(draft.finish(cx));
-    }
-    let mut places = Vec::new();
-    for draft in &drafts.bfd {
-        cx.return_to(&draft.head.path);
-        let bfd = draft.finish(cx, &config.bfd, &places);
-        cx.defined.bfd.insert(draft.head.name.clone(), bfd.is_some().then_some(config.bfd.len()));
-        places.extend(bfd.is_some().then(|| draft.place()));
-        config.bfd.extend(bfd);
-    }
-    cx.return_to("");
 }
 
 /// At the very end: a word about all scripts together.
@@ -647,7 +656,7 @@ impl Line {
             Some(Some(target)) => target?,
             Some(None) => {
                 let names = cx.defined.of(self.kind).into_iter().flat_map(|names| names.keys());
-                let close = closest(&self.name, names.map(|n| n.as_ref()));
+                let close = cx.closest(&self.name, names.map(|n| n.as_ref()));
                 let help = close.map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
                 let text = format!("there is no {} '{}'", self.kind.block(), self.name);
                 cx.error(Code::Reference, self.span, &self.name, text).help(format!("{help}it is not used"));
@@ -674,16 +683,45 @@ impl Line {
     }
 }
 
-/// Once instances and groups are there: their lines, in the same order.
-pub fn resolve(cx: &mut Context, config: &mut Config, instances: Vec<Lines>, groups: Vec<Lines>) {
-    let mut of_groups = Vec::new();
-    for (group, lines) in config.groups.iter().zip(groups) {
-        let weightless = (!group.tracking_weight).then_some(true);
-        let path = lines.path.clone();
-        of_groups.push((path, lines.find(cx, config, &Holder { own: None, owner: false, weightless })));
+/// Once instances and groups are there: their lines, in the same order, one of them at a time.
+pub struct Resolving {
+    instances: std::iter::Enumerate<std::vec::IntoIter<Lines>>,
+    groups: std::vec::IntoIter<Lines>,
+    of_groups: Vec<(Box<str>, Vec<Found>)>,
+    /// Groups that were looked at once more, with their instances.
+    looked: usize,
+}
+
+impl Resolving {
+    pub fn new(instances: Vec<Lines>, groups: Vec<Lines>) -> Resolving {
+        let (instances, groups) = (instances.into_iter().enumerate(), groups.into_iter());
+        Resolving { instances, groups, of_groups: Vec::new(), looked: 0 }
     }
-    let mut tracks = Vec::new();
-    for (conf, lines) in config.instances.iter().zip(instances) {
+
+    /// True: all is done.
+    pub fn step(&mut self, cx: &mut Context, config: &mut Config) -> bool {
+        if let Some(lines) = self.groups.next() {
+            let group = config.groups.get(self.of_groups.len());
+            let weightless = group.filter(|g| !g.tracking_weight).map(|_| true);
+            let path = lines.path.clone();
+            self.of_groups.push((path, lines.find(cx, config, &Holder { own: None, owner: false, weightless })));
+        } else if let Some((number, lines)) = self.instances.next() {
+            self.instance(cx, config, number, lines);
+        } else if self.looked < self.of_groups.len() {
+            self.group(cx, config);
+            self.looked += 1;
+        } else {
+            for (group, (_, found)) in config.groups.iter_mut().zip(std::mem::take(&mut self.of_groups)) {
+                group.track = model(found);
+            }
+            cx.return_to("");
+            return true;
+        }
+        false
+    }
+
+    fn instance(&self, cx: &mut Context, config: &mut Config, number: usize, lines: Lines) {
+        let Some(conf) = config.instances.get(number) else { return };
         let group = conf.group.and_then(|g| config.groups.get(g));
         let holder = Holder {
             own: (!conf.dont_track_primary).then_some(&conf.interface),
@@ -691,46 +729,62 @@ pub fn resolve(cx: &mut Context, config: &mut Config, instances: Vec<Lines>, gro
             weightless: group.filter(|g| !g.tracking_weight).map(|_| false),
         };
         let found = lines.find(cx, config, &holder);
-        let shared = conf.group.and_then(|g| of_groups.get(g)).map(|(_, f)| f.as_slice()).unwrap_or_default();
+        let shared = conf.group.and_then(|g| self.of_groups.get(g)).map(|(_, f)| f.as_slice()).unwrap_or_default();
+        let sum = Sum::of(conf.priority, found.iter().chain(shared));
         for one in &found {
-            let others = found.iter().chain(shared).filter(|f| !std::ptr::eq(*f, one));
-            if !matters(conf.priority, one, others) {
+            if !sum.matters(one) {
                 useless(cx, one);
             }
         }
-        tracks.push(model(found));
+        if let Some(conf) = config.instances.get_mut(number) {
+            conf.track = model(found);
+        }
     }
-    for (group, (path, found)) in config.groups.iter().zip(&of_groups) {
+
+    fn group(&self, cx: &mut Context, config: &Config) {
+        let Some(((path, found), group)) = self.of_groups.get(self.looked).zip(config.groups.get(self.looked)) else {
+            return;
+        };
+        if found.is_empty() {
+            return;
+        }
         cx.return_to(path);
+        let members = group.members.iter().filter_map(|m| config.instances.get(*m));
+        // Members of the same priority are alike.
+        let priorities: BTreeSet<u8> = members.map(|m| m.priority).filter(|p| *p != PRIORITY_OWNER).collect();
+        let sums: Vec<Sum> = priorities.into_iter().map(|priority| Sum::of(priority, found.iter())).collect();
         for one in found {
-            let mut members = group.members.iter().filter_map(|m| config.instances.get(*m));
-            let others = || found.iter().filter(|f| !std::ptr::eq(*f, one));
-            if members.all(|m| m.priority == PRIORITY_OWNER || !matters(m.priority, one, others())) {
+            if sums.iter().all(|sum| !sum.matters(one)) {
                 useless(cx, one);
             }
         }
     }
-    for (conf, tracks) in config.instances.iter_mut().zip(tracks) {
-        conf.track = tracks;
-    }
-    for (group, (_, found)) in config.groups.iter_mut().zip(of_groups) {
-        group.track = model(found);
-    }
-    cx.return_to("");
 }
 
-/// Can it ever change what is left of the sum after it is cut to 1..254?
-fn matters<'a>(priority: u8, one: &Found, others: impl Iterator<Item = &'a Found>) -> bool {
-    let (mut low, mut high) = (i32::from(priority), i32::from(priority));
-    for other in others {
-        let (l, h) = other.range();
-        (low, high) = (low + l, high + h);
+/// The least and the most that a priority can become by all that is tracked, before it is cut to 1..254.
+struct Sum {
+    low: i64,
+    high: i64,
+}
+
+impl Sum {
+    fn of<'a>(priority: u8, all: impl Iterator<Item = &'a Found>) -> Sum {
+        let start = i64::from(priority);
+        let (low, high) = all
+            .map(Found::range)
+            .fold((start, start), |(low, high), (l, h)| (low.saturating_add(l.into()), high.saturating_add(h.into())));
+        Sum { low, high }
     }
-    match one.kind {
-        Kind::File => true,
-        _ if one.weight > 0 => low < 254,
-        _ if one.weight < 0 => high > 1,
-        _ => true,
+
+    /// Can this one, which is in the sum, ever change what is left after the cut?
+    fn matters(&self, one: &Found) -> bool {
+        let (low, high) = one.range();
+        match one.kind {
+            Kind::File => true,
+            _ if one.weight > 0 => self.low.saturating_sub(low.into()) < 254,
+            _ if one.weight < 0 => self.high.saturating_sub(high.into()) > 1,
+            _ => true,
+        }
     }
 }
 

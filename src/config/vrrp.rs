@@ -7,8 +7,8 @@ use super::hmac::HmacDraft;
 use super::keywords::{Block, Keyword, State, Takes};
 use super::lexer::Span;
 use super::model::{
-    Auth, Config, Deleted, ExtraGarp, Group, HmacMode, Instance, Ipvlan, Notify, Route, Rule, Script, SyncDaemon, Vip,
-    Vmac,
+    Auth, Config, Deleted, ExtraGarp, Group, HmacMode, Identity, Instance, Ipvlan, Notify, Route, Rule, Script,
+    SyncDaemon, Vip, Vmac,
 };
 use super::protocol::{self, ProtocolDraft};
 use super::script;
@@ -450,27 +450,79 @@ impl GroupDraft {
     }
 }
 
-/// Once the whole file is read: instances, groups and the sync daemon, with names resolved. Gives the names, and where
-/// each instance is in `config`; beyond its end is one that is not used.
-pub fn settle(
-    cx: &mut Context,
-    global: &mut GlobalDraft,
-    drafts: Vec<InstanceDraft>,
-    groups: Vec<GroupDraft>,
-    config: &mut Config,
-) -> HashMap<Box<str>, usize> {
-    let mut garp = global.garp.over(config.global.garp);
-    // Answers to lower adverts follow the global values, not an instance's own garp_master_delay and repeat.
-    garp.lower_delay.get_or_insert(garp.delay);
-    garp.lower_repeat.get_or_insert(garp.repeat);
-    config.global.garp = garp;
-    let mcast = [config.global.mcast_group4.into(), config.global.mcast_group6.into()];
-    let mut names: HashMap<Box<str>, usize> = HashMap::new();
-    let mut taken = HashMap::new();
-    let mut syncs: Vec<(IfName, Span, usize, Box<str>)> = Vec::new();
-    let (mut tracks, mut group_tracks) = (Vec::new(), Vec::new());
-    let mut across = Across::default();
-    for mut draft in drafts {
+/// Once the whole file is read: instances, groups and the sync daemon, with names resolved, one at a time.
+pub struct Settling {
+    drafts: std::vec::IntoIter<InstanceDraft>,
+    groups: std::vec::IntoIter<GroupDraft>,
+    mcast: [IpAddr; 2],
+    /// The names of all instances, and where each is in the configuration; beyond its end is one that is not used.
+    pub names: HashMap<Box<str>, usize>,
+    taken: HashMap<Identity, (Box<str>, Span)>,
+    syncs: Vec<(IfName, Span, usize, Box<str>)>,
+    tracks: Vec<track::Lines>,
+    group_tracks: Vec<track::Lines>,
+    across: Across,
+    /// The instances that are in groups, and where that stands.
+    grouped: HashMap<usize, Span>,
+    resolving: Option<track::Resolving>,
+}
+
+impl Settling {
+    pub fn new(
+        global: &GlobalDraft,
+        drafts: Vec<InstanceDraft>,
+        groups: Vec<GroupDraft>,
+        config: &mut Config,
+    ) -> Settling {
+        let mut garp = global.garp.over(config.global.garp);
+        // Answers to lower adverts follow the global values, not an instance's own garp_master_delay and repeat.
+        garp.lower_delay.get_or_insert(garp.delay);
+        garp.lower_repeat.get_or_insert(garp.repeat);
+        config.global.garp = garp;
+        config.instances.reserve_exact(drafts.len());
+        config.groups.reserve_exact(groups.len());
+        Settling {
+            drafts: drafts.into_iter(),
+            groups: groups.into_iter(),
+            mcast: [config.global.mcast_group4.into(), config.global.mcast_group6.into()],
+            names: HashMap::new(),
+            taken: HashMap::new(),
+            syncs: Vec::new(),
+            tracks: Vec::new(),
+            group_tracks: Vec::new(),
+            across: Across::default(),
+            grouped: HashMap::new(),
+            resolving: None,
+        }
+    }
+
+    /// True: all is settled.
+    pub fn step(&mut self, cx: &mut Context, global: &mut GlobalDraft, config: &mut Config) -> bool {
+        if let Some(resolving) = &mut self.resolving {
+            if !resolving.step(cx, config) {
+                return false;
+            }
+            sync_daemon(cx, global, std::mem::take(&mut self.syncs), &self.names, config);
+            cx.return_to("");
+            return true;
+        }
+        if let Some(draft) = self.drafts.next() {
+            self.instance(cx, global, draft, config);
+        } else if let Some(mut draft) = self.groups.next() {
+            cx.return_to(&draft.path);
+            let lines = std::mem::take(&mut draft.track);
+            let before = config.groups.len();
+            draft.finish(cx, &self.names, &mut self.grouped, global, config);
+            self.group_tracks.extend((config.groups.len() > before).then_some(lines));
+        } else {
+            std::mem::take(&mut self.across).conclude(cx, config);
+            let (tracks, group_tracks) = (std::mem::take(&mut self.tracks), std::mem::take(&mut self.group_tracks));
+            self.resolving = Some(track::Resolving::new(tracks, group_tracks));
+        }
+        false
+    }
+
+    fn instance(&mut self, cx: &mut Context, global: &GlobalDraft, mut draft: InstanceDraft, config: &mut Config) {
         cx.return_to(&draft.path);
         // Unicast that knows its source needs none.
         let none =
@@ -482,18 +534,18 @@ pub fn settle(
                 cx.error(Code::Missing, draft.span, &draft.name, text).help("the instance is not used");
             }
             // Its name is known all the same: a group that names it is not wrong twice.
-            names.insert(draft.name, usize::MAX);
-            continue;
+            self.names.insert(draft.name, usize::MAX);
+            return;
         };
         let number = config.instances.len();
-        across.look(cx, &mut draft, &interface, number);
+        self.across.look(cx, &mut draft, &interface, number);
         if let Some((interface, span)) = draft.sync.take() {
-            syncs.push((interface, span, number, draft.path.clone()));
+            self.syncs.push((interface, span, number, draft.path.clone()));
         }
-        names.insert(draft.name.clone(), number);
-        tracks.push(std::mem::take(&mut draft.track));
-        let mut instance = draft.finish(cx, global, &config.global, mcast, interface, vrid);
-        match taken.entry(instance.identity()) {
+        self.names.insert(draft.name.clone(), number);
+        self.tracks.push(std::mem::take(&mut draft.track));
+        let mut instance = draft.finish(cx, global, &config.global, self.mcast, interface, vrid);
+        match self.taken.entry(instance.identity()) {
             Entry::Vacant(place) => drop(place.insert((instance.name.clone(), vrid_span))),
             Entry::Occupied(other) => {
                 let (name, (other, first), on) = (&instance.name, other.get(), &instance.interface);
@@ -507,19 +559,6 @@ pub fn settle(
         }
         config.instances.push(instance);
     }
-    let mut grouped = HashMap::new();
-    for mut draft in groups {
-        cx.return_to(&draft.path);
-        let lines = std::mem::take(&mut draft.track);
-        let before = config.groups.len();
-        draft.finish(cx, &names, &mut grouped, global, config);
-        group_tracks.extend((config.groups.len() > before).then_some(lines));
-    }
-    across.conclude(cx, config);
-    track::resolve(cx, config, tracks, group_tracks);
-    sync_daemon(cx, global, syncs, &names, config);
-    cx.return_to("");
-    names
 }
 
 /// What two instances should not share.
@@ -922,7 +961,7 @@ impl GroupDraft {
         let mut said = false;
         for (name, span) in &self.members {
             let Some(instance) = names.get(name).copied() else {
-                let close = super::diagnostic::closest(name, names.keys().map(|k| k.as_ref()));
+                let close = cx.closest(name, names.keys().map(|k| k.as_ref()));
                 let help = close.map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
                 cx.error(Code::Reference, *span, name, format!("there is no vrrp_instance '{name}'"))
                     .help(format!("{help}it is not used"));
@@ -933,7 +972,7 @@ impl GroupDraft {
                 said = true;
                 continue;
             };
-            if members.contains(&instance) {
+            if found.group == Some(number) {
                 cx.warn(Code::Duplicate, *span, name, format!("'{name}' is in this group twice"))
                     .help("the second is not used");
                 continue;

@@ -56,6 +56,9 @@ fn take_halves(config: &mut Config, options: &Options) {
     }
 }
 
+/// Statements of a new configuration that are read, or servers and instances that are settled, in one turn of the loop.
+pub const SLICE: usize = 128;
+
 /// A file that is being read again, a slice at a time.
 pub struct Loading {
     loader: Option<Loader>,

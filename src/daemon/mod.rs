@@ -56,8 +56,6 @@ const FIRST_SOCKET: usize = FIRST_CHECK + limits::PROBES;
 
 /// Kernel operations on IPVS carried out before the clock is looked at again: each is a system call of its own.
 const IPVS_CHUNK: usize = 16;
-/// Statements of a new configuration read in one turn.
-const LOAD_SLICE: usize = 128;
 /// What is needed after the start: the kernel's tables, raw sockets, low ports for checks, children of other users, a
 /// configuration or pid files in a folder of another user.
 const RIGHTS: [u8; 7] = [
@@ -283,7 +281,7 @@ impl Daemon {
             sys::trim_text();
         }
         if let Some(loading) = &mut self.loading {
-            more |= !loading.step(LOAD_SLICE);
+            more |= !loading.step(load::SLICE);
             if loading.is_done() {
                 self.reload();
             }
