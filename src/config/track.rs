@@ -470,7 +470,8 @@ struct Line {
     name: Box<str>,
     span: Span,
     weight: Option<(i32, Span)>,
-    reverse: bool,
+    /// None: as the definition has it.
+    reverse: Option<bool>,
 }
 
 /// All such lines of one instance or group.
@@ -502,8 +503,8 @@ impl Lines {
     }
 }
 
-fn options(cx: &mut Context, line: Node, kind: Kind, keyword: &str) -> (Option<(i32, Span)>, bool) {
-    let (mut weight, mut reverse, mut given) = (None, false, false);
+fn options(cx: &mut Context, line: Node, kind: Kind, keyword: &str) -> (Option<(i32, Span)>, Option<bool>) {
+    let (mut weight, mut reverse, mut given) = (None, None, false);
     let mut args = line.args();
     while let Some(arg) = args.next() {
         match arg.str().as_ref() {
@@ -511,8 +512,8 @@ fn options(cx: &mut Context, line: Node, kind: Kind, keyword: &str) -> (Option<(
                 given = true;
                 weight = line_weight(cx, arg, args.next(), kind);
             }
-            "reverse" if given => reverse = true,
-            "noreverse" if given => reverse = false,
+            "reverse" if given => reverse = Some(true),
+            "noreverse" if given => reverse = Some(false),
             "reverse" | "noreverse" => {
                 let text = format!("'{}' stands behind a weight", arg.str());
                 cx.bad(Code::Value, arg, text).help("it is not used; write 'weight' and a number before it");
@@ -567,7 +568,45 @@ impl Found {
         match self.kind {
             // Times what stands in the file.
             Kind::File if self.weight != 0 => (-254, 253),
-            _ => (self.weight.min(0), self.weight.max(0)),
+            _ => (self.moves().min(0), self.moves().max(0)),
+        }
+    }
+
+    /// What it adds to the priority when it adds anything.
+    fn moves(&self) -> i32 {
+        if self.reverse {
+            -self.weight
+        } else {
+            self.weight
+        }
+    }
+}
+
+impl Found {
+    /// The weight of a member of a sync group: what keepalived makes of it. False: the line is not used.
+    fn in_a_group(&mut self, cx: &mut Context) -> bool {
+        let (name, at) = (&self.name, self.at);
+        let instead = "track it in the group, or write sync_group_tracking_weight into the group";
+        let ignored = format!("the weight of '{name}' is not used in a member of a sync group");
+        match (self.kind, self.weight) {
+            (Kind::Interface | Kind::Process, _) => {
+                // It says so of interfaces only (and that they do not count, which they do).
+                let status = if self.kind == Kind::Interface { 5 } else { 0 };
+                let text = format!("the weight of '{name}' concerns only one member of a sync group");
+                cx.say(Level::Warning, Code::Conflict, at, name, text, status).help(format!("it counts; {instead}"));
+                true
+            }
+            (Kind::File, 1) => {
+                cx.say(Level::Warning, Code::Conflict, at, name, ignored, 5)
+                    .help(format!("a number in the file that is not 0 means FAULT; {instead}"));
+                self.weight = 0;
+                true
+            }
+            _ => {
+                cx.say(Level::Warning, Code::Conflict, at, name, ignored, 5)
+                    .help(format!("it is not tracked; {instead}"));
+                false
+            }
         }
     }
 }
@@ -577,8 +616,8 @@ struct Holder<'a> {
     /// Its own interface, which is watched anyway.
     own: Option<&'a IfName>,
     owner: bool,
-    /// A sync group whose members ignore weights; the flag: this is the group itself.
-    weightless: Option<bool>,
+    /// Of a sync group without sync_group_tracking_weight.
+    member: bool,
 }
 
 impl Lines {
@@ -599,14 +638,8 @@ impl Lines {
                     .help("the line is not used; with weight 0 it means FAULT");
                 continue;
             }
-            if let (true, Some(group)) = (found.weight != 0, holder.weightless) {
-                // keepalived does not say it of processes, nor of the group's own lines.
-                let status = if group || found.kind == Kind::Process { 0 } else { 5 };
-                let text = format!("the weight of '{}' is not used in a sync group", found.name);
-                cx.say(Level::Warning, Code::Conflict, found.at, &found.name, text, status).help(
-                    "it is taken as weight 0: FAULT; write sync_group_tracking_weight into the group to use weights",
-                );
-                found.weight = 0;
+            if found.weight != 0 && holder.member && !found.in_a_group(cx) {
+                continue;
             }
             all.push(found);
         }
@@ -635,7 +668,7 @@ impl Line {
             Kind::Process => config.processes.get(target).map(|p| (p.weight, p.reverse))?,
         };
         let (weight, reverse, at) = match self.weight {
-            Some((own, at)) => (own, self.reverse, at),
+            Some((own, at)) => (own, self.reverse.unwrap_or(reverse), at),
             None => (weight, reverse, self.span),
         };
         Some(Found { kind: self.kind, name: self.name.clone(), target, weight, reverse, at })
@@ -645,10 +678,9 @@ impl Line {
 /// Once instances and groups are there: their lines, in the same order.
 pub fn resolve(cx: &mut Context, config: &mut Config, instances: Vec<Lines>, groups: Vec<Lines>) {
     let mut of_groups = Vec::new();
-    for (group, lines) in config.groups.iter().zip(groups) {
-        let weightless = (!group.tracking_weight).then_some(true);
+    for lines in groups {
         let path = lines.path.clone();
-        of_groups.push((path, lines.find(cx, config, &Holder { own: None, owner: false, weightless })));
+        of_groups.push((path, lines.find(cx, config, &Holder { own: None, owner: false, member: false })));
     }
     let mut tracks = Vec::new();
     for (conf, lines) in config.instances.iter().zip(instances) {
@@ -656,7 +688,7 @@ pub fn resolve(cx: &mut Context, config: &mut Config, instances: Vec<Lines>, gro
         let holder = Holder {
             own: (!conf.dont_track_primary).then_some(&conf.interface),
             owner: conf.priority == PRIORITY_OWNER,
-            weightless: group.filter(|g| !g.tracking_weight).map(|_| false),
+            member: group.is_some_and(|g| !g.tracking_weight),
         };
         let found = lines.find(cx, config, &holder);
         let shared = conf.group.and_then(|g| of_groups.get(g)).map(|(_, f)| f.as_slice()).unwrap_or_default();
@@ -696,14 +728,14 @@ fn matters<'a>(priority: u8, one: &Found, others: impl Iterator<Item = &'a Found
     }
     match one.kind {
         Kind::File => true,
-        _ if one.weight > 0 => low < 254,
-        _ if one.weight < 0 => high > 1,
+        _ if one.moves() > 0 => low < 254,
+        _ if one.moves() < 0 => high > 1,
         _ => true,
     }
 }
 
 fn useless(cx: &mut Context, one: &Found) {
-    let (what, end) = if one.weight > 0 { ("raise", "254 is the highest") } else { ("lower", "1 is the lowest") };
+    let (what, end) = if one.moves() > 0 { ("raise", "254 is the highest") } else { ("lower", "1 is the lowest") };
     let text = format!("the weight of '{}' can never {what} the priority: {end}", one.name);
     cx.warn(Code::Conflict, one.at, &one.name, text).help("choose another priority or weight");
 }
