@@ -33,6 +33,7 @@ fn host() -> Host {
         environment: Some(|name| (name == "SITE").then(|| "north".into())),
         files: true,
         seed: 1,
+        all_files: false,
     }
 }
 

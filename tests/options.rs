@@ -74,7 +74,8 @@ fn every_option_of_keepalived_is_taken() {
     let o = ok(all);
     assert_eq!(o.umask, Some(0o22));
     assert_eq!(o.namespace.as_deref(), Some("ns"));
-    for spelled in ["-B (", "--all ", "-x (", "-m (", "-e (", "--perf ", "-L ("] {
+    assert!(o.all_config);
+    for spelled in ["-B (", "--all ", "-x (", "-m (", "--perf ", "-L ("] {
         let said = o.ignored.iter().filter(|line| line.contains(&format!("option {spelled}"))).count();
         assert_eq!(said, 1, "{spelled} in {:#?}", o.ignored);
     }

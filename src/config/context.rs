@@ -481,9 +481,10 @@ pub fn is_off(node: Node) -> bool {
     node.arg(0).is_some_and(|arg| matches!(arg.str().as_ref(), "off" | "false" | "no"))
 }
 
-/// It says what holds in any case.
+/// It says what holds in any case, or asks for nothing.
 fn is_default(node: Node, keyword: &Keyword) -> bool {
-    !keyword.default.is_empty() && keyword.default.split(' ').eq(node.args().map(|a| a.str().into_owned()))
+    let nothing = keyword.word == "garp_extra_if" && node.arg(0).is_some_and(|a| a.str() == "0");
+    nothing || !keyword.default.is_empty() && keyword.default.split(' ').eq(node.args().map(|a| a.str().into_owned()))
 }
 
 /// Those where the first one counts and the repeat is an error (said where they are read), and plain switches.

@@ -93,6 +93,10 @@ pub struct Strict {
     pub braces: bool,
 }
 
+impl Strict {
+    const ALL: Strict = Strict { read: true, plain: true, wild: true, braces: true };
+}
+
 pub struct Expand {
     stack: Vec<Frame>,
     files: Vec<File>,
@@ -215,7 +219,7 @@ impl Expand {
             made: 0,
             included: 0,
             full: false,
-            strict: Strict::default(),
+            strict: if host.all_files { Strict::ALL } else { Strict::default() },
             faults: Vec::new(),
         };
         (expand, Stretch::new(Span::new(0, source.len()), What::File))

@@ -578,6 +578,7 @@ pub static KEYWORDS: &[Keyword] = &[
     row(Block::Route, "initcwnd", true, Int(0, U32), "", Block::None, Idle("the route is set without it")),
     row(Block::Route, "initrwnd", true, Int(0, U32), "", Block::None, Idle("the route is set without it")),
     row(Block::Route, "features", true, Any, "", Block::None, Idle("the route is set without it")),
+    row(Block::Route, "ecn", false, No, "", Block::None, Idle("the route is set without it")),
     row(Block::Route, "quickack", true, Int(0, 1), "", Block::None, Idle("the route is set without it")),
     row(Block::Route, "congctl", true, Any, "", Block::None, Idle("the route is set without it")),
     row(Block::Route, "pref", true, Any, "medium", Block::None, Idle("the route is set without it")),

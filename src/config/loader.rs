@@ -44,6 +44,8 @@ pub struct Host {
     pub environment: Option<fn(&str) -> Option<String>>,
     /// `include` is followed.
     pub files: bool,
+    /// -e: `include` is as strict as `includea`.
+    pub all_files: bool,
     /// Where `${_RANDOM}` begins.
     pub seed: u64,
 }
@@ -268,7 +270,9 @@ impl Loader {
             Current::Global => {
                 self.global.entry(cx, node);
                 let c = self.global.global.include_check;
-                let strict = Strict { read: c.read, plain: c.matched, wild: c.wildcard, braces: c.brace };
+                let all = self.cx.host.all_files;
+                let (read, plain) = (c.read | all, c.matched | all);
+                let strict = Strict { read, plain, wild: c.wildcard | all, braces: c.brace | all };
                 self.reader.set_strict(strict);
             }
             Current::Ssl(ssl, seen) => global::ssl(cx, ssl, seen, node),

@@ -1,8 +1,8 @@
 //! Text to meaning: lexer, tree, typed model, diagnostics. Read `loader.rs` first.
 
 mod address;
-mod check;
 pub mod catalogue;
+mod check;
 mod context;
 pub mod diagnostic;
 pub mod dump;

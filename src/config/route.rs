@@ -43,7 +43,7 @@ pub const METRICS: &[(&str, u8, u32)] = &[
     ("reordering", 9, 0),
     ("hoplimit", 10, 0),
     ("initcwnd", 11, 0),
-    ("features", 12, 0),
+    ("features", FEATURES, 0),
     ("rto_min", 13, 1),
     ("initrwnd", 14, 0),
     ("quickack", 15, 0),
@@ -51,6 +51,7 @@ pub const METRICS: &[(&str, u8, u32)] = &[
 ];
 
 /// The one feature: RTAX_FEATURE_ECN.
+const FEATURES: u8 = 12;
 const ECN: u32 = 1;
 
 /// ICMPV6_ROUTER_PREF_*.
@@ -201,6 +202,7 @@ impl<'t> Draft<'t> {
                     }
                 }
             }
+            "ecn" => self.more.metrics.push(Metric { number: FEATURES, value: ECN, lock: false }),
             "vrf" => self.more.vrf = Some(cx.interface(value)?),
             "congctl" => {
                 let lock = text == "lock";

@@ -31,7 +31,7 @@ const NO_CONFIG: u8 = 6;
 pub fn whole(options: &Options, look: bool) -> Result<Loaded, Unreadable> {
     let path = path(options);
     let text = loader::read_file(&path).map_err(|text| Unreadable { text, status: NO_CONFIG })?;
-    let mut loaded = loader::load(&path.display().to_string(), text, host(options.config_id.as_deref(), look));
+    let mut loaded = loader::load(&path.display().to_string(), text, host_of(options, look));
     if let Some(config) = &mut loaded.config {
         take_halves(config, options);
     }
@@ -67,7 +67,7 @@ impl Loading {
         let path = path(options);
         let text = loader::read_file(&path)?;
         // As at the start: a script that cannot be run is not tracked. But an interface may well be away just now.
-        let host = Host { interfaces: None, ..host(options.config_id.as_deref(), true) };
+        let host = Host { interfaces: None, ..host_of(options, true) };
         let loader = Loader::new(&path.display().to_string(), text, host);
         Ok(Loading { loader: Some(loader), done: false })
     }
@@ -114,6 +114,10 @@ pub fn log_findings(loaded: &Loaded) {
             log::warn!("{line}");
         }
     }
+}
+
+fn host_of(options: &Options, look: bool) -> Host {
+    Host { all_files: options.all_config, ..host(options.config_id.as_deref(), look) }
 }
 
 /// This machine, as far as a configuration asks about it.

@@ -252,10 +252,7 @@ where
             }
             "namespace" => options.namespace = Some(text(value)?),
             "config-id" => options.config_id = Some(text(value)?),
-            "all-config" => {
-                options.all_config = true;
-                options.not_yet(name, short);
-            }
+            "all-config" => options.all_config = true,
             "ignore-sigint" => options.ignore_sigint = true,
             "config-test" => options.action = Action::Test(path()),
             "signum" => {
@@ -366,12 +363,16 @@ pub fn signum(name: &str) -> Result<i32, String> {
 
 pub const HELP: &str = "\
 Usage: holdfast [OPTION...]        (the same by the name keepalived)
+       holdfast check [FILE...]    what is wrong with it, or between the files of several routers
+       holdfast config [FILE]      what it means, as a file
+       holdfast keywords [WORD]    every keyword; check, config and keywords have their own --help
 
 What to run
   -f, --use-file=FILE        configuration; default /etc/keepalived/keepalived.conf
   -P, --vrrp                 run only the VRRP half of it
   -C, --check                run only the LVS half (virtual servers and their checks)
   -i, --config-id=ID         lines marked @ID are read, @^ID left out; default: the host's name
+  -e, --all-config           an include that finds no file is an error
   -t, --config-test[=FILE]   check the configuration and end; findings to stderr or FILE
                              (exit status 0 good, 4 cannot run, 5 runs with errors, 6 script security)
 

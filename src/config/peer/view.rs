@@ -274,7 +274,7 @@ struct Weight {
 
 /// Weights of all that the instance tracks; those of weight 0 are faults and not here. None: not to be known.
 ///
-/// THE PLACE FOR TRACKERS: when the model has their weights, they come from there, and the marks of the lists can go.
+/// They come from the marks: a script that is not on this machine is not in the model, yet it may be on the other.
 fn weights(conf: &Instance, config: &Config, marks: &Marked, all: &Marks) -> Option<Vec<Weight>> {
     // Weights of a member's own scripts and files do not count then.
     let mut blind = false;

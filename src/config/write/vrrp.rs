@@ -108,7 +108,10 @@ fn instance(out: &mut Writer, i: &Instance, config: &Config) {
     garp(out, &i.garp);
     match i.garp_extra_if {
         Some(extra) => {
-            out.value("garp_extra_if", format_args!("{}{}", if extra.all { "all " } else { "" }, extra.every.as_secs()));
+            out.value(
+                "garp_extra_if",
+                format_args!("{}{}", if extra.all { "all " } else { "" }, extra.every.as_secs()),
+            );
         }
         None => out.value("garp_extra_if", 0),
     }
