@@ -398,7 +398,9 @@ impl Daemon {
         };
         // keepalived names it in that file only.
         let named = global.files.data_use_instance && kind == dump::Kind::Data;
-        let path = dump::path(kind, global.instance.as_deref().filter(|_| named));
+        let part =
+            [&global.namespace.name, &global.instance].into_iter().flatten().cloned().collect::<Vec<_>>().join("_");
+        let path = dump::path(kind, (named && !part.is_empty()).then_some(part.as_str()));
         match dump::write(&path, text.as_bytes()) {
             Ok(()) => log::info!("{} written", path.display()),
             Err(e) => log::warn!("{} not written: {e}", path.display()),
@@ -678,6 +680,10 @@ impl Daemon {
                 let paths = pidfile::paths(&self.options, !config.instances.is_empty(), config.serves());
                 if let Err(e) = self.pids.follow(&paths) {
                     log::warn!("{e}");
+                }
+                let fixed = |g: &Global| (g.namespace.name.clone(), g.instance.clone(), g.files.pid_dir);
+                if fixed(&config.global) != fixed(&self.node.config().global) {
+                    log::warn!("net_namespace, instance and use_pid_dir are read at the start only");
                 }
                 self.record.claim(owned::claims(&config));
                 self.follow_files(&config);
