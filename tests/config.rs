@@ -32,6 +32,7 @@ fn host() -> Host {
         group: Some(|g| g == "root" || g == "nogroup"),
         environment: Some(|name| (name == "SITE").then(|| "north".into())),
         files: true,
+        all_files: false,
         seed: 1,
         all_files: false,
     }

@@ -108,6 +108,11 @@ fn begin(name: &str, args: Vec<OsString>, check: bool) -> Result<Wanted, u8> {
     }
 }
 
+/// The terminal shows no colours, or nobody wants them (https://no-color.org).
+fn plain() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty()) || std::env::var_os("TERM").is_some_and(|t| t == "dumb")
+}
+
 /// A closed pipe is no reason to panic.
 fn say(out: &mut dyn Write, text: &str) {
     let _ = out.write_all(text.as_bytes());
@@ -147,7 +152,7 @@ pub fn check(name: &str, args: Vec<OsString>) -> u8 {
     let text = if wanted.json {
         json::findings(&unreadable, &loaded, &between, count, exit) + "\n"
     } else {
-        let colour = wanted.colour.unwrap_or_else(|| io::stdout().is_terminal());
+        let colour = wanted.colour.unwrap_or_else(|| io::stdout().is_terminal() && !plain());
         report(&unreadable, &loaded, &between, count, if colour { &Style::COLOUR } else { &Style::PLAIN })
     };
     say(&mut io::stdout(), &text);

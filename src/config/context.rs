@@ -25,8 +25,8 @@ pub struct Context {
     /// Names that checks use, to be found when all is read, and the names of the blocks of those kinds.
     pub references: Vec<Reference>,
     pub blocks: Vec<(Block, Box<str>)>,
-    /// A script that exists on the host is to be run.
-    pub scripts: bool,
+    /// The first script that exists on the host and is to be run.
+    pub script: Option<Span>,
     /// Scripts that others than root can change: an error if security is on and they run as root.
     pub doubts: Vec<Doubt>,
     /// Keywords about which one word was said already.
@@ -93,7 +93,7 @@ impl Context {
             defined: Defined::default(),
             references: Vec::new(),
             blocks: Vec::new(),
-            scripts: false,
+            script: None,
             doubts: Vec::new(),
             said: Vec::new(),
             options: Index::new(),
@@ -459,6 +459,11 @@ impl Context {
             self.bad(Code::Value, arg, text).help("the line is not used");
         }
         ip
+    }
+
+    /// A script that exists is to be run.
+    pub fn runs(&mut self, span: Span) {
+        self.script = Some(self.script.map_or(span, |first| first.min(span)));
     }
 
     /// An interface by its name. One that is not there is said, and taken all the same: it may come later.

@@ -40,7 +40,7 @@ macro_rules! codes {
 }
 codes!(
     File "file", Blanks "blanks", Nul "nul", Quote "quote", Brace "brace", Depth "depth", Unknown "unknown-keyword",
-    NotYet "not-in-this-version", Safeguard "safeguard-missing", Refused "not-done-here", NoCheck "check-missing", Renamed "deprecated-name",
+    NotYet "not-in-this-version", Safeguard "safeguard-missing", Refused "not-done-here", NotReplaced "not-replaced", NoCheck "check-missing", Renamed "deprecated-name",
     Dead "dead-name", Argument "missing-argument", Extra "extra-word", Value "bad-value", Range "out-of-range",
     Rounded "rounded", Repeated "repeated", Duplicate "duplicate", Missing "missing-keyword", Reference "unknown-reference",
     Conflict "conflict", Clash "clash", Empty "empty", Interface "interface", Script "script", Insecure "insecure-script", Nothing "nothing-to-run",
@@ -86,6 +86,16 @@ impl Diagnostics {
     /// No more are kept: what costs time to say need not be found out.
     pub fn full(&self) -> bool {
         self.list.len() >= limits::DIAGNOSTICS
+    }
+
+    /// What was said to be so is no fault.
+    pub fn forgive(&mut self, code: Code) {
+        for d in self.list.iter_mut().filter(|d| d.code == code) {
+            (d.level, d.status) = (Level::Hint, 0);
+        }
+        if self.dropped == 0 {
+            self.status = self.list.iter().map(|d| d.status).max().unwrap_or(0);
+        }
     }
 
     /// One that is not even made.
@@ -205,13 +215,32 @@ impl Style {
 pub struct Gathered<'d> {
     pub first: &'d Diagnostic,
     pub times: usize,
+    /// Why it came to this: a `$NAME` in the word that was not replaced.
+    pub since: Option<&'d Diagnostic>,
 }
 
 /// Each finding once; they come in order.
 pub fn gathered<'d>(source: &Source, list: &'d [Diagnostic]) -> Vec<Gathered<'d>> {
     let mut out: Vec<Gathered> = Vec::new();
+    let place = |d: &Diagnostic| {
+        let spot = source.spot(d.span);
+        (source.file(spot.span.start).1, spot.span)
+    };
+    let not_replaced: Vec<_> = list.iter().filter(|d| d.code == Code::NotReplaced).map(|d| (place(d), d)).collect();
+    // What a wrong word holds and was not replaced is said with it.
+    let mut inside = Vec::new();
+    for d in list.iter().filter(|d| d.level == Level::Error && d.token.contains('$')) {
+        let (file, span) = place(d);
+        let found = not_replaced.iter().find(|((f, s), w)| {
+            *f == file && span.start <= s.start && s.start <= span.end && d.token.contains(w.token.as_ref())
+        });
+        inside.extend(found.map(|(at, w)| (*at, d as *const Diagnostic, *w)));
+    }
     let mut known: HashMap<(&str, u32, Code, Level, Option<&str>), usize> = HashMap::new();
     for d in list {
+        if d.code == Code::NotReplaced && inside.iter().any(|(at, ..)| *at == place(d)) {
+            continue;
+        }
         let (spot, repeated) = (source.spot(d.span), source.is_repeated(d.span));
         let (_, start, _) = source.file(spot.span.start);
         // But for a repetition, two texts at one place are two findings.
@@ -220,7 +249,10 @@ pub fn gathered<'d>(source: &Source, list: &'d [Diagnostic]) -> Vec<Gathered<'d>
         let at = *known.entry(key).or_insert(out.len());
         match out.get_mut(at) {
             Some(found) => found.times += 1,
-            None => out.push(Gathered { first: d, times: 1 }),
+            None => {
+                let since = inside.iter().find(|(_, error, _)| std::ptr::eq(*error, d)).map(|(.., w)| *w);
+                out.push(Gathered { first: d, times: 1, since });
+            }
         }
     }
     out
@@ -295,7 +327,8 @@ impl<'s> Printer<'s> {
     }
 
     /// `file:line:column: error: text`, the line, a caret line, and what belongs to it.
-    pub fn print(&mut self, out: &mut dyn fmt::Write, d: &Diagnostic, times: usize) -> fmt::Result {
+    pub fn print(&mut self, out: &mut dyn fmt::Write, found: &Gathered) -> fmt::Result {
+        let Gathered { first: d, times, since } = *found;
         let Style { place, end, mark, .. } = self.style;
         let colour = self.style.level(d.level);
         let level = d.level.name();
@@ -317,6 +350,9 @@ impl<'s> Printer<'s> {
                 false => "since the line is read more than once",
             };
             writeln!(out, "    = {times} times, {why}")?;
+        }
+        if let Some(w) = since {
+            writeln!(out, "    = {}; {}", w.text, w.help.as_deref().unwrap_or_default())?;
         }
         for (span, text) in &d.also {
             writeln!(out, "    = {text}: {}", self.place(*span))?;
@@ -452,7 +488,8 @@ mod tests {
             status: 5,
         };
         let mut out = String::new();
-        Printer::new(&source, &Style::PLAIN).print(&mut out, &d, 1).unwrap();
+        let found = Gathered { first: &d, times: 1, since: None };
+        Printer::new(&source, &Style::PLAIN).print(&mut out, &found).unwrap();
         assert_eq!(out, "f:2:11: error: too much\n     priority 300\n              ^~~\n    = use less\n");
     }
 }

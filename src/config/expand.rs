@@ -499,7 +499,7 @@ impl Expand {
     fn unfinished(&mut self, name: &[u8], span: Span) {
         let name = String::from_utf8_lossy(name).into_owned();
         let text = format!("'${name}' is not replaced here: only a blank, ',', ')' or the line's end may follow it");
-        let (level, code, help) = (Level::Warning, Code::Value, format!("write ${{{name}}}"));
+        let (level, code, help) = (Level::Warning, Code::NotReplaced, format!("write ${{{name}}}"));
         self.faults.push(Fault { level, code, span, token: format!("${name}"), text, help, status: 0 });
     }
 
@@ -625,11 +625,6 @@ impl Expand {
             let used = usage(rest).filter(|u| u.arguments.is_empty());
             let number = used.as_ref().and_then(|u| turns.names.iter().position(|n| *n == u.name));
             let Some((used, number)) = used.zip(number) else {
-                let behind = rest.strip_prefix(b"$").unwrap_or_default();
-                let name = behind.get(..name_len(behind)).unwrap_or_default();
-                if turns.names.iter().any(|n| n == name) {
-                    self.unfinished(name, origin(&whole, pos, 1 + name.len()).0);
-                }
                 pos += 1;
                 continue;
             };

@@ -376,6 +376,12 @@ impl GlobalDraft {
                     .help("port 25 is used"),
             }
         }
+        let name = server.str();
+        let number = name.bytes().all(|b| b.is_ascii_digit() || b == b'.') || name.contains(':');
+        if number && name.parse::<IpAddr>().is_err() {
+            cx.bad(Code::Value, server, format!("'{name}' is not an address")).help("no mail is sent");
+            return;
+        }
         self.global.smtp_server = Some((server.str().as_ref().into(), port));
     }
 

@@ -1,6 +1,6 @@
 //! Findings as JSON, for editors and CI: one object, its fields described in README.
 
-use super::diagnostic::{gathered, Diagnostic, Level, Printer, Style};
+use super::diagnostic::{gathered, Gathered, Level, Printer, Style};
 use super::lexer::Span;
 use super::loader::Loaded;
 use super::peer::{located, PeerFinding};
@@ -53,7 +53,7 @@ pub fn findings(
         let mut printer = Printer::new(&router.source, &Style::PLAIN);
         for found in gathered(&router.source, &router.diagnostics) {
             separate(&mut out);
-            finding(&mut out, router, &mut printer, found.first, found.times);
+            finding(&mut out, router, &mut printer, &found);
         }
     }
     for found in peers {
@@ -67,7 +67,8 @@ pub fn findings(
     out
 }
 
-fn finding(out: &mut String, router: &Loaded, printer: &mut Printer, d: &Diagnostic, times: usize) {
+fn finding(out: &mut String, router: &Loaded, printer: &mut Printer, found: &Gathered) {
+    let Gathered { first: d, times, since } = *found;
     out.push('{');
     if d.span == Span::NOWHERE {
         string(out, "file", router.file());
@@ -87,7 +88,8 @@ fn finding(out: &mut String, router: &Loaded, printer: &mut Printer, d: &Diagnos
         number(out, "times", times as u64);
     }
     if d.span != Span::NOWHERE {
-        let steps = printer.steps(d.span);
+        let mut steps = printer.steps(d.span);
+        steps.extend(since.map(|w| format!("{}; {}", w.text, w.help.as_deref().unwrap_or_default())));
         if !steps.is_empty() {
             out.push_str("\"origin\":[");
             for step in steps {

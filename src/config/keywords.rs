@@ -289,7 +289,7 @@ pub static KEYWORDS: &[Keyword] = &[
     row(Block::Global, "checker_log_all_failures", false, Flag, "off", Block::None, Idle("there is more mail and fewer log lines")),
     row(Block::Global, "enable_script_security", false, No, "off", Block::None, Done),
     row(Block::Global, "script_user", false, Form("USER [GROUP]"), "keepalived_script if there is such a user, else root", Block::None, Done),
-    row(Block::Global, "dynamic_interfaces", false, Form("[allow_if_changes]"), "off", Block::None, Idle("interfaces may come and go in any case")),
+    row(Block::Global, "dynamic_interfaces", false, Form("[allow_if_changes]"), "off", Block::None, Done),
     row(Block::Global, "default_interface", false, Form("INTERFACE"), "eth0", Block::None, Idle("only static addresses need it")),
     row(Block::Global, "lvs_sync_daemon", false, Form("INTERFACE [inst] INSTANCE [OPTIONS]"), "", Block::None, Done),
     row(Block::Global, "lvs_timeouts", false, Form("OPTIONS"), "", Block::None, Idle("the kernel keeps its timeouts")),

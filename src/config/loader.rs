@@ -358,6 +358,10 @@ impl Loader {
         check::references(&mut self.cx);
         script::settle(&mut self.cx, &self.global);
         track::conclude(&mut self.cx, &self.global);
+        if self.config.global.dynamic_interfaces.is_some() {
+            // Said to come later.
+            self.cx.found.forgive(Code::Interface);
+        }
     }
 
     /// Reads what is left, and gives all that was found.
@@ -429,7 +433,7 @@ impl Loaded {
     pub fn report_in(&self, out: &mut dyn fmt::Write, style: &Style) -> fmt::Result {
         let mut printer = Printer::new(&self.source, style);
         for found in gathered(&self.source, &self.diagnostics) {
-            printer.print(out, found.first, found.times)?;
+            printer.print(out, &found)?;
         }
         if self.dropped > 0 {
             writeln!(out, "{}: {} more findings are not shown", self.file(), self.dropped)?;

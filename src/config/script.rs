@@ -116,11 +116,11 @@ fn program_of(cx: &mut Context, node: Node, line: &[Field]) -> Option<Vec<Box<st
         let span = span_of(arg, first);
         let text = match look(first) {
             ScriptFile::Fine => {
-                cx.scripts = true;
+                cx.runs(span);
                 return Some(words);
             }
             ScriptFile::Insecure(insecure) => {
-                cx.scripts = true;
+                cx.runs(span);
                 let (path, program) = (cx.path(), first.clone());
                 cx.doubts.push(Doubt { span, arg: arg.span(), path, program, user: None, insecure });
                 return Some(words);

@@ -218,14 +218,14 @@ impl ScriptDraft {
         let words = opened(words).unwrap_or_else(|| words.clone());
         let program = words.first()?;
         match cx.host.script.map(|look| look(program)) {
-            Some(ScriptFile::Fine) => cx.scripts = true,
+            Some(ScriptFile::Fine) => cx.runs(*span),
             Some(ScriptFile::Missing | ScriptFile::NotExecutable) => {
                 cx.error(Code::Script, *span, program, format!("'{program}' is not there, or is not executable"))
                     .help("the script is not run, and what tracks it goes on without it");
                 return None;
             }
             Some(ScriptFile::Insecure(insecure)) => {
-                cx.scripts = true;
+                cx.runs(*span);
                 let own = self.user.as_ref().map(|(user, _)| user);
                 if global.script_security && script::runs_as_root(own, global) {
                     script::insecure(cx, *span, program, &insecure);
@@ -456,8 +456,8 @@ pub fn settle(cx: &mut Context, global: &GlobalDraft, drafts: &Drafts, config: &
 
 /// At the very end: a word about all scripts together.
 pub fn conclude(cx: &mut Context, global: &GlobalDraft) {
-    if cx.scripts && !global.script_security {
-        cx.say(Level::Warning, Code::Script, Span::NOWHERE, "", "scripts run without enable_script_security".into(), 6)
+    if let (Some(first), false) = (cx.script, global.script_security) {
+        cx.say(Level::Hint, Code::Script, first, "", "scripts run without enable_script_security".into(), 6)
             .help("write enable_script_security in global_defs, so that nobody but root can change what runs as root");
     }
 }

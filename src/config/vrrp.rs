@@ -110,7 +110,14 @@ impl InstanceDraft {
             "state" => self.state(cx, first),
             "interface" => {
                 if let Some(arg) = first {
-                    self.interface = cx.interface(arg);
+                    self.interface = cx.interface(arg).filter(|name| {
+                        let loopback = name.as_str() == "lo";
+                        if loopback {
+                            let text = "the loopback 'lo' reaches no other router".into();
+                            cx.bad(Code::Value, arg, text).help("name a link of a LAN; the instance is not used");
+                        }
+                        !loopback
+                    });
                     self.bad |= self.interface.is_none();
                 }
             }
