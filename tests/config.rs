@@ -34,7 +34,6 @@ fn host() -> Host {
         files: true,
         all_files: false,
         seed: 1,
-        all_files: false,
     }
 }
 

@@ -738,7 +738,7 @@ fn trackers_of_a_group_are_those_of_its_members() {
     end(&mut d, bad());
     assert_eq!((states(&d), priorities(&d)), (vec![State::Backup, State::Backup], vec![80, 80]));
     // That of a member alone is not used, unless it is asked for.
-    let mut d = Desk::new(&two_in_a_group("weight -20", "", track));
+    let d = Desk::new(&two_in_a_group("weight -20", "", track));
     assert!(d.runs.is_empty());
     let mut d = Desk::new(&two_in_a_group("weight -20", "sync_group_tracking_weight", track));
     end(&mut d, bad());
