@@ -118,10 +118,10 @@ fn tracks(text: &mut String, node: &Node, tracks: &Tracks) {
     let interfaces = tracks.interfaces.iter().map(|t| format!("{} {}", t.name, weight(t.weight, t.reverse)));
     section(text, "Tracked interfaces ", interfaces.collect());
     let config = &node.config;
-    let scripts = tracks.scripts.iter().filter_map(|t| Some((&config.scripts.get(t.target)?.name, t)));
-    let files = tracks.files.iter().filter_map(|t| Some((&config.files.get(t.target)?.name, t)));
-    let processes = tracks.processes.iter().filter_map(|t| Some((&config.processes.get(t.target)?.name, t)));
-    let told = |(name, t): (&Box<str>, &model::Track)| format!("{name} {}", weight(t.weight, t.reverse));
+    let scripts = tracks.scripts.iter().filter_map(|t| Some((config.scripts.get(t.target)?.name.as_ref(), t)));
+    let files = tracks.files.iter().filter_map(|t| Some((config.files.get(t.target)?.name.as_ref(), t)));
+    let processes = tracks.processes.iter().filter_map(|t| Some((config.processes.get(t.target)?.name.as_ref(), t)));
+    let told = |(name, t): (&str, &model::Track)| format!("{name} {}", weight(t.weight, t.reverse));
     section(text, "Tracked scripts", scripts.map(told).collect());
     section(text, "Tracked files", files.map(told).collect());
     section(text, "Tracked processes", processes.map(told).collect());
