@@ -13,8 +13,9 @@ pub const INCLUDE_DEPTH: usize = 16;
 pub const INCLUDED_FILES: usize = 4096;
 /// Files that one pattern may name.
 pub const GLOB_MATCHES: usize = 4096;
-/// Bytes of lines made from definitions and repetitions: the 65,536 addresses of a /16, with their options, are 3 MB.
-pub const EXPANDED_BYTES: usize = 8 << 20;
+/// Bytes of lines made from definitions and repetitions, with what is kept of where they come from: 30,000 real servers
+/// are 20 MB.
+pub const EXPANDED_BYTES: usize = 32 << 20;
 /// Definitions inside definitions; real ones nest two or three deep.
 pub const DEFINITION_DEPTH: usize = 16;
 /// Definitions of several lines inside each other, with the files and repetitions around them.

@@ -218,8 +218,15 @@ pub fn config(name: &str, args: Vec<OsString>) -> u8 {
     }
     match &loaded.config {
         Some(config) => {
-            say(&mut io::stdout(), &write::write(config, wanted.secrets));
-            0
+            let mut out = io::stdout();
+            let text = write::write(config, wanted.secrets);
+            match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+                Err(e) if e.kind() != io::ErrorKind::BrokenPipe => {
+                    say(&mut io::stderr(), &format!("holdfast {name}: cannot write: {e}\n"));
+                    WRONG
+                }
+                _ => 0,
+            }
         }
         None => WRONG,
     }

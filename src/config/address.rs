@@ -20,6 +20,12 @@ pub struct Line {
 pub fn read(cx: &mut Context, line: Node, place: Place) -> Option<Line> {
     let mut words = Words::new(line, Block::Address, "an address", place);
     let first = words.next()?;
+    if let Some(second) = line.arg(0).filter(|a| is_address(a) || a.str() == ",") {
+        let text = "one line holds one address".to_string();
+        let place = if first.str().ends_with(',') { first } else { second };
+        cx.bad(Code::Value, place, text).help("write the others on lines of their own; the line is not used");
+        return None;
+    }
     let net = words::prefix(cx, first)?;
     let mut read = Line { vip: Vip::new(net), span: first.span(), group: None };
     let vip = &mut read.vip;
@@ -109,6 +115,11 @@ pub fn read(cx: &mut Context, line: Node, place: Place) -> Option<Line> {
         }
     }
     Some(read)
+}
+
+fn is_address(arg: &Arg) -> bool {
+    let word = arg.str();
+    word.contains(['.', ':']) && word.trim_end_matches(',').parse::<IpNet>().is_ok()
 }
 
 fn peer(cx: &mut Context, net: IpNet, arg: Arg) -> Option<IpNet> {

@@ -233,8 +233,11 @@ pub fn references(cx: &mut Context) {
         cx.return_to(&r.path);
         let what = if r.of == Block::TrackFile { "track_file" } else { "bfd_instance" };
         let help = closest(&r.name, names()).map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
-        cx.error(Code::Reference, r.span, &r.name, format!("there is no {what} '{}'", r.name))
-            .help(format!("{help}the server is not checked by it"));
+        let text = match r.of == Block::BfdInstance && cx.defined.has_bfd(&r.name) {
+            true => format!("the bfd_instance '{}' tells only instances: it has 'vrrp' and no 'checker'", r.name),
+            false => format!("there is no {what} '{}'", r.name),
+        };
+        cx.error(Code::Reference, r.span, &r.name, text).help(format!("{help}the server is not checked by it"));
     }
     cx.return_to("");
 }
@@ -251,6 +254,8 @@ struct Draft {
     hosts: Vec<(Connect, Option<Duration>)>,
     words: Option<Vec<Box<str>>>,
     user: (Option<Box<str>>, Option<Box<str>>),
+    /// There is none of this name, which was said.
+    bad_user: bool,
     dynamic: bool,
     dns: (DnsType, Box<str>),
     udp: Udp,
@@ -279,6 +284,7 @@ impl Draft {
             hosts: Vec::new(),
             words: None,
             user: (None, None),
+            bad_user: false,
             dynamic: false,
             dns: (DnsType::Soa, "".into()),
             udp: Udp { payload: None, reply: None, min_reply: 0, max_reply: 255 },
@@ -329,6 +335,7 @@ impl Draft {
                 None => drop(value(cx, node)),
             },
             "misc_dynamic" => self.dynamic = true,
+            "user" if unknown_user(cx, node) => self.bad_user = true,
             "user" => self.user = (value(cx, node), node.arg(1).map(|g| g.str().as_ref().into())),
             _ => cx.unread(node, keyword),
         }
@@ -433,6 +440,7 @@ impl Draft {
                 CheckKind::Http(Box::new(self.http))
             }
             Block::Smtp => CheckKind::Smtp { helo: self.helo.unwrap_or_else(|| "smtpchecker.keepalived.org".into()) },
+            Block::Misc if self.bad_user => return None,
             Block::Misc => match self.words {
                 Some(words) => {
                     if let Some(line) = node.children().filter(|c| c.word().str() == "misc_path").last() {
@@ -468,6 +476,16 @@ impl Draft {
             _ => return None,
         })
     }
+}
+
+fn unknown_user(cx: &mut Context, node: Node) -> bool {
+    let Some(arg) = node.arg(0) else { return false };
+    let name = arg.str();
+    let unknown = cx.host.user.is_some_and(|known| !known(&name));
+    if unknown {
+        cx.bad(Code::Script, arg, format!("there is no user '{name}'")).help("the server is not checked by it");
+    }
+    unknown
 }
 
 /// Reads one checker block; SMTP_CHECK gives one check for each of its hosts.

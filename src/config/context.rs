@@ -2,7 +2,7 @@
 //! every keyword (known or not, its argument, its range).
 
 use super::check::Reference;
-use super::diagnostic::{closest, Code, Diagnostic, Diagnostics, Level};
+use super::diagnostic::{closest, meant, Code, Diagnostic, Diagnostics, Level};
 use super::keywords::{self, Block, Index, Keyword, State, Takes, KEYWORDS};
 use super::lexer::Span;
 use super::loader::Host;
@@ -27,6 +27,8 @@ pub struct Context {
     pub blocks: Vec<(Block, Box<str>)>,
     /// The first script that exists on the host and is to be run.
     pub script: Option<Span>,
+    /// Those of vrrp_script blocks, by their number: run if they are tracked.
+    pub vrrp_scripts: Vec<(usize, Span)>,
     /// Scripts that others than root can change: an error if security is on and they run as root.
     pub doubts: Vec<Doubt>,
     /// Keywords about which one word was said already.
@@ -38,50 +40,81 @@ pub struct Context {
 }
 
 /// A finding that was just made, to add what to do about it.
-pub struct Said<'c>(Option<&'c mut Diagnostic>);
+pub struct Said<'c> {
+    made: Option<&'c mut Diagnostic>,
+    /// What the word itself shows: it goes before the help.
+    hint: Option<String>,
+}
 
 impl Said<'_> {
     /// Another place that belongs to it: where the first one stands.
     pub fn see(self, span: Span, text: impl Into<Box<str>>) -> Self {
-        match self.0 {
-            Some(d) => {
-                d.also.push((span, text.into()));
-                Said(Some(d))
-            }
-            None => self,
+        if let Some(d) = self.made {
+            d.also.push((span, text.into()));
+            return Said { made: Some(d), hint: self.hint };
         }
+        self
+    }
+
+    /// What an argument shows itself.
+    pub fn hint(mut self, word: &str) -> Self {
+        self.hint = hint(word);
+        self
     }
 
     pub fn help(self, help: impl Into<Box<str>>) {
-        if let Some(d) = self.0 {
-            d.help = Some(help.into());
+        if let Some(d) = self.made {
+            d.help = Some(match self.hint {
+                Some(hint) => format!("{hint}; {}", without_guess(&help.into())).into(),
+                None => help.into(),
+            });
         }
     }
 }
 
 /// Which keywords of a block were given already.
 #[derive(Clone, Copy, Default)]
-pub struct Seen([u64; 3]);
+pub struct Seen {
+    given: [u64; 3],
+    /// A word that is none was meant for it.
+    meant: [u64; 3],
+}
 
 impl Seen {
     /// It was given, rightly or wrongly: its absence need not be said.
     pub fn has(&self, block: Block, words: &[&str]) -> bool {
         KEYWORDS.iter().filter(|k| k.block == block && words.contains(&k.word)).any(|k| {
-            let mut copy = *self;
-            copy.put(k)
+            let (at, mask) = bit(k);
+            let has = |bits: &[u64; 3]| bits.get(at).is_some_and(|b| b & mask != 0);
+            has(&self.given) || has(&self.meant)
         })
     }
 
-    /// True if it was given before. A block has fewer than 192 keywords, and they stand together in the table.
+    /// True if it was given before.
     fn put(&mut self, keyword: &'static Keyword) -> bool {
-        let from = KEYWORDS.as_ptr() as usize;
-        let at = (keyword as *const Keyword as usize).saturating_sub(from) / size_of::<Keyword>() % 192;
-        let Some(bits) = self.0.get_mut(at / 64) else { return false };
-        let mask = 1u64 << (at % 64);
+        let (at, mask) = bit(keyword);
+        let Some(bits) = self.given.get_mut(at) else { return false };
         let was = *bits & mask != 0;
         *bits |= mask;
         was
     }
+
+    /// A word that is no keyword stands for this one, probably.
+    fn means(&mut self, block: Block, word: &str) {
+        for keyword in KEYWORDS.iter().filter(|k| k.block == block && k.word == word) {
+            let (at, mask) = bit(keyword);
+            if let Some(bits) = self.meant.get_mut(at) {
+                *bits |= mask;
+            }
+        }
+    }
+}
+
+/// Where a keyword has its bit. A block has fewer than 192 keywords, and they stand together in the table.
+fn bit(keyword: &Keyword) -> (usize, u64) {
+    let from = KEYWORDS.as_ptr() as usize;
+    let at = (keyword as *const Keyword as usize).saturating_sub(from) / size_of::<Keyword>() % 192;
+    (at / 64, 1u64 << (at % 64))
 }
 
 impl Context {
@@ -94,6 +127,7 @@ impl Context {
             references: Vec::new(),
             blocks: Vec::new(),
             script: None,
+            vrrp_scripts: Vec::new(),
             doubts: Vec::new(),
             said: Vec::new(),
             options: Index::new(),
@@ -114,7 +148,7 @@ impl Context {
             token: token.into(),
             status,
         });
-        Said(self.found.list.get_mut(before))
+        Said { made: self.found.list.get_mut(before), hint: None }
     }
 
     pub fn error(&mut self, code: Code, span: Span, token: &str, text: String) -> Said<'_> {
@@ -129,7 +163,9 @@ impl Context {
     /// About one argument: its text is the token.
     pub fn bad(&mut self, code: Code, arg: Arg, text: String) -> Said<'_> {
         let token = arg.str();
-        self.error(code, arg.span(), &token, text)
+        let mut said = self.error(code, arg.span(), &token, text);
+        said.hint = hint(&token);
+        said
     }
 
     /// Goes into a block; give the answer to `leave`.
@@ -178,8 +214,9 @@ impl Context {
     /// The rules for every statement of a block with keywords. None: there is nothing more to do with it.
     pub fn known(&mut self, node: Node, block: Block, seen: &mut Seen) -> Option<&'static Keyword> {
         let word = node.word();
-        if let Some(keyword) =
-            node.keyword().filter(|k| matches!(k.state, State::Done) && (node.count() > 0 || !k.needs))
+        if let Some(keyword) = node
+            .keyword()
+            .filter(|k| matches!(k.state, State::Done) && !node.is_broken() && (node.count() > 0 || !k.needs))
         {
             // Nearly all statements: nothing more is to be said.
             self.extra(node, keyword, block);
@@ -187,8 +224,15 @@ impl Context {
             return Some(keyword);
         }
         let name = word.str();
+        if let Some(keyword) = node.keyword().filter(|_| node.is_broken()) {
+            // What is left of the line is not what was meant; the quote was said.
+            seen.put(keyword);
+            return None;
+        }
         let Some(mut keyword) = node.keyword() else {
-            self.unknown(word.span(), &name, block, node.body());
+            if let Some(meant) = self.unknown(word.span(), &name, block, node.body()) {
+                seen.means(block, meant);
+            }
             return None;
         };
         if let State::Renamed(to) = keyword.state {
@@ -313,22 +357,38 @@ impl Context {
         }
     }
 
-    fn unknown(&mut self, span: Span, name: &str, block: Block, body: bool) {
+    /// Gives the keyword that is probably meant.
+    fn unknown(&mut self, span: Span, name: &str, block: Block, body: bool) -> Option<&'static str> {
         let what = if body { "block" } else { "keyword" };
         if self.found.full() {
             self.found.count(5);
-            return;
+            return None;
         }
-        let close = closest(name, keywords::words(block));
+        let glued = name.split_once(['=', ':', ',']).filter(|(word, _)| keywords::words(block).any(|k| k == *word));
+        let close = closest(name, keywords::words(block)).filter(|_| glued.is_none());
         let said = self.error(Code::Unknown, span, name, format!("unknown {what} '{name}'"));
         let skipped = if body { "the whole block is skipped" } else { "the line is not used" };
         if let Some(close) = close {
-            return said.help(format!("did you mean '{close}'? {skipped}"));
+            said.help(format!("did you mean '{close}'? {skipped}"));
+            return Some(close);
         }
-        match KEYWORDS.iter().find(|k| k.word == name && owner(k.block).is_some()) {
-            Some(k) => said.help(format!("it belongs into {}; {skipped}", owner(k.block).unwrap_or_default())),
+        if let Some((word, value)) = glued {
+            said.help(format!("write '{}'; {skipped}", format!("{word} {value}").trim_end()));
+            return keywords::words(block).find(|k| *k == word);
+        }
+        if name.starts_with("//") || name.starts_with("/*") || name.starts_with("--") {
+            said.help(format!("a comment begins with # or !; {skipped}"));
+            return None;
+        }
+        if name.chars().all(|c| ";,:=()".contains(c)) {
+            said.help(format!("remove the '{name}'"));
+            return None;
+        }
+        match owners(name) {
+            Some(owners) => said.help(format!("it belongs into {owners}; {skipped}")),
             None => said.help(skipped),
         }
+        None
     }
 
     /// Words behind a keyword that takes none, or one.
@@ -339,10 +399,20 @@ impl Context {
             _ => return,
         };
         let Some(arg) = node.arg(takes) else { return };
+        if node.arg(0).is_some_and(|first| takes == 1 && matches!(first.str().as_ref(), "=" | ":")) {
+            // That is said of the value.
+            return;
+        }
         let word = arg.str();
         let own_line = keywords::words(block).any(|w| w == word);
         let said = self.warn(Code::Extra, arg.span(), &word, format!("'{}' does not take '{word}'", keyword.word));
-        said.help(if own_line { "a keyword begins its own line; this one is not used" } else { "it is not used" });
+        said.help(if word.starts_with("//") || word.starts_with("/*") {
+            "a comment begins with # or !; it is not used"
+        } else if own_line {
+            "a keyword begins its own line; this one is not used"
+        } else {
+            "it is not used"
+        });
     }
 
     /// For a statement that no arm of its block takes: reads it, and all in it, only to say what is wrong.
@@ -396,7 +466,7 @@ impl Context {
             "off" | "false" | "no" => Some(false),
             other => {
                 let text = format!("'{}' takes on or off, not '{other}'", node.word().str());
-                self.bad(Code::Value, arg, text).help("the line is not used");
+                self.bad(Code::Value, arg, text).help(meant(other, &["on", "off"], "the line is not used"));
                 None
             }
         }
@@ -415,7 +485,8 @@ impl Context {
                 let text =
                     format!("'{}' takes a whole number{unit} from {low} to {high}, not '{word}'", node.word().str());
                 let used = if keyword.word == "priority" { "100 is used" } else { "the line is not used" };
-                self.bad(code, arg, text).help(used);
+                let said = self.bad(code, arg, text);
+                said.help(with_unit(&word, keyword.takes.unit(), used).unwrap_or(used.into()));
                 None
             }
         }
@@ -440,13 +511,15 @@ impl Context {
                     low as f64 / 1e6,
                     high as f64 / 1e6
                 );
-                self.bad(code, arg, text).help("the line is not used");
+                let said = self.bad(code, arg, text);
+                let used = "the line is not used";
+                said.help(with_unit(&word, "seconds", used).unwrap_or(used.into()));
                 return None;
             }
         };
         if rounded {
-            self.warn(Code::Rounded, arg.span(), &word, format!("'{word}' is finer than a microsecond"))
-                .help("it is rounded");
+            let text = format!("'{word}' is finer than a microsecond");
+            self.say(Level::Warning, Code::Rounded, arg.span(), &word, text, 5).help("it is rounded");
         }
         Some(Duration::from_micros(micros))
     }
@@ -479,6 +552,44 @@ impl Context {
                 .help("what needs it waits until it comes");
         }
         Some(name)
+    }
+}
+
+/// Help without "did you mean": the mark that is too much says it.
+fn without_guess(help: &str) -> &str {
+    match help.split_once("'? ") {
+        Some((guess, rest)) if guess.starts_with("did you mean") => rest,
+        _ => help,
+    }
+}
+
+/// What a word shows that is no value: marks that other languages want.
+fn hint(word: &str) -> Option<String> {
+    let curly = |c: char| "\u{201c}\u{201d}\u{201e}\u{2018}\u{2019}\u{ab}\u{bb}".contains(c);
+    if word.contains(curly) {
+        return Some("write \" for these typographic quotes".into());
+    }
+    match (word.chars().next(), word.chars().last()) {
+        (Some(c @ ('=' | ':' | ',' | ';')), _) if !word.starts_with("::") => Some(format!("remove the '{c}'")),
+        (_, Some(c @ (',' | ';' | '='))) => Some(format!("remove the '{c}'")),
+        (Some('\''), _) | (_, Some('\'')) => Some("remove the single quotes".into()),
+        _ => None,
+    }
+}
+
+/// `3s`, `100ms`: help, if only a unit makes it no number.
+fn with_unit(word: &str, unit: &str, used: &str) -> Option<String> {
+    if unit.is_empty() {
+        return None;
+    }
+    let end = word.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, given) = word.split_at_checked(end).filter(|(number, _)| !number.is_empty())?;
+    match given {
+        "s" | "sec" | "secs" | "second" | "seconds" if unit == "seconds" => {
+            Some(format!("write {number}: the unit is {unit}; {used}"))
+        }
+        "s" | "sec" | "seconds" | "ms" | "us" | "m" | "min" | "h" => Some(format!("the unit is {unit}; {used}")),
+        _ => None,
     }
 }
 
@@ -524,9 +635,24 @@ pub fn expected(keyword: &Keyword) -> String {
     }
 }
 
-/// The keyword that opens a kind of block.
-fn owner(block: Block) -> Option<&'static str> {
-    KEYWORDS.iter().find(|k| k.child == block).map(|k| k.word)
+/// Most blocks that are named as the place of a keyword.
+const OWNERS: usize = 4;
+
+/// The blocks that have this keyword.
+fn owners(name: &str) -> Option<String> {
+    let mut all: Vec<&str> = Vec::new();
+    for k in KEYWORDS.iter().filter(|k| k.word == name) {
+        let openers = KEYWORDS.iter().filter(|o| o.child == k.block && k.block != Block::List);
+        for opener in openers.filter(|o| !matches!(o.state, State::Renamed(_) | State::Dead(_))) {
+            if !all.contains(&opener.word) {
+                all.push(opener.word);
+            }
+        }
+    }
+    let more = if all.len() > OWNERS { ", among others" } else { "" };
+    all.truncate(OWNERS);
+    let last = all.pop()?;
+    Some(if all.is_empty() { last.into() } else { format!("{} or {last}{more}", all.join(", ")) })
 }
 
 /// Seconds with decimals as microseconds, and whether they had to be rounded.

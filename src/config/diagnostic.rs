@@ -411,12 +411,26 @@ fn excerpt(out: &mut dyn fmt::Write, line: &[u8], at: usize, text: &[u8], mark: 
 
 /// The known word closest to one that is not: at most a third of its letters away.
 pub fn closest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let known: Vec<&str> = known.collect();
+    // First what differs only by case or by a mark at its end.
+    let bare = word.trim_end_matches([',', ';', ':', '=']);
+    if let Some(same) = known.iter().find(|k| k.eq_ignore_ascii_case(bare)) {
+        return Some(same);
+    }
     let limit = (word.chars().count() / 3).min(3);
     if limit == 0 {
         return None;
     }
-    let best = known.map(|k| (distance(word, k, limit), k)).min_by_key(|(d, _)| *d)?;
+    let best = known.into_iter().map(|k| (distance(word, k, limit), k)).min_by_key(|(d, _)| *d)?;
     (best.0 <= limit).then_some(best.1)
+}
+
+/// Help about a word that should be one of these: which is meant, and what is done.
+pub fn meant(word: &str, known: &[&str], used: &str) -> String {
+    match closest(word, known.iter().copied()) {
+        Some(close) => format!("did you mean '{close}'? {used}"),
+        None => used.into(),
+    }
 }
 
 /// Edits (insert, delete, replace, swap of neighbours) from one word to the other; above `limit` only "more".

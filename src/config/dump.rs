@@ -201,7 +201,8 @@ fn tracks(t: &Tracks, config: &Config, line: &mut dyn FnMut(&str)) {
     let scripts = t.scripts.iter().map(|t| ("script", t, config.scripts.get(t.target).map(|s| &s.name)));
     let files = t.files.iter().map(|t| ("file", t, config.files.get(t.target).map(|f| &f.name)));
     let processes = t.processes.iter().map(|t| ("process", t, config.processes.get(t.target).map(|p| &p.name)));
-    for (what, track, name) in scripts.chain(files).chain(processes) {
+    let bfd = t.bfd.iter().map(|t| ("BFD session", t, config.bfd.get(t.target).map(|b| &b.name)));
+    for (what, track, name) in scripts.chain(files).chain(processes).chain(bfd) {
         let name = name.map_or("", |n| n.as_ref());
         line(&format!("   Tracked {what} = {name}{}", weigh(track.weight, track.reverse)));
     }
@@ -231,6 +232,10 @@ fn tracked(config: &Config, line: &mut dyn FnMut(&str)) {
         let params: String = p.params.iter().map(|w| format!(" {w}")).collect();
         line(&format!("   Process = {}{params}, quorum = {}{max}", p.program, p.quorum));
         line(&format!("   Weight = {}{}", p.weight, reverse(p.reverse)));
+    }
+    for b in &config.bfd {
+        line(&format!(" BFD session = {}", b.name));
+        line(&format!("   Neighbour = {}, weight = {}{}", b.neighbor, b.weight, reverse(b.reverse)));
     }
 }
 

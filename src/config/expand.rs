@@ -738,6 +738,12 @@ impl Expand {
 
     fn check_matches(&mut self, found: &[Alternative], span: Span, strict: Strict) {
         let braces = found.len() > 1;
+        for dir in found.iter().flat_map(|a| &a.closed) {
+            let text = format!("{}: no permission to look into it", dir.display());
+            let (level, code, token) = (Level::Error, Code::File, dir.display().to_string());
+            let (help, status) = ("what lies there is not read".to_string(), if strict.read { 6 } else { 0 });
+            self.faults.push(Fault { level, code, span, token, text, help, status });
+        }
         for alternative in found.iter().filter(|a| a.found.is_empty()) {
             let must = if alternative.wild { strict.wild } else { strict.plain } || (braces && strict.braces);
             // A directory of snippets may be empty.

@@ -11,6 +11,8 @@ pub struct Alternative {
     pub wild: bool,
     /// In order.
     pub found: Vec<PathBuf>,
+    /// Directories that could not be looked into.
+    pub closed: Vec<PathBuf>,
 }
 
 /// Each `{a,b}` alternative with what it names; `dir` is where relative patterns begin.
@@ -24,7 +26,8 @@ pub fn glob(dir: &Path, pattern: &str, home: Option<&str>) -> Vec<Alternative> {
                 (Some(rest), Some(home)) if rest.is_empty() || rest.starts_with('/') => format!("{home}{rest}"),
                 _ => pattern.clone(),
             };
-            Alternative { found: find(dir, &path), wild, pattern }
+            let mut closed = Vec::new();
+            Alternative { found: find(dir, &path, &mut closed), wild, pattern, closed }
         })
         .collect()
 }
@@ -76,7 +79,7 @@ fn braces(pattern: &str) -> Option<(&str, &str, &str)> {
     None
 }
 
-fn find(dir: &Path, pattern: &str) -> Vec<PathBuf> {
+fn find(dir: &Path, pattern: &str, closed: &mut Vec<PathBuf>) -> Vec<PathBuf> {
     let mut found = vec![if pattern.starts_with('/') { PathBuf::from("/") } else { dir.to_path_buf() }];
     for name in pattern.split('/').filter(|n| !n.is_empty()) {
         let mut next = Vec::new();
@@ -88,9 +91,15 @@ fn find(dir: &Path, pattern: &str) -> Vec<PathBuf> {
                 }
                 continue;
             }
-            let Ok(entries) = std::fs::read_dir(if base.as_os_str().is_empty() { Path::new(".") } else { &base })
-            else {
-                continue;
+            let here = if base.as_os_str().is_empty() { Path::new(".") } else { &base };
+            let entries = match std::fs::read_dir(here) {
+                Ok(entries) => entries,
+                Err(e) => {
+                    if e.kind() == std::io::ErrorKind::PermissionDenied {
+                        closed.push(base);
+                    }
+                    continue;
+                }
             };
             let room = limits::GLOB_MATCHES.saturating_sub(next.len());
             let mut names: Vec<String> = entries

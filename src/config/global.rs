@@ -59,6 +59,9 @@ pub struct GlobalDraft {
     pub check_unicast_src: bool,
     pub checksum_as_v2: bool,
     pub strict: bool,
+    pub strict_span: Option<Span>,
+    /// script_user names a user or a group that there is not, which was said.
+    pub bad_user: bool,
     pub smtp_alert: Option<bool>,
     pub smtp_alert_vrrp: Option<bool>,
     pub smtp_alert_checker: Option<bool>,
@@ -211,7 +214,10 @@ impl GlobalDraft {
             "vrrp_higher_prio_send_advert" => flag(&mut self.higher_prio_send_advert, cx.flag(node)),
             "vrrp_down_timer_adverts" => put(&mut self.down_timer_adverts, narrow(cx.int(node, keyword))),
             "vrrp_skip_check_adv_addr" => flag(&mut self.skip_check_adv_addr, cx.flag(node)),
-            "vrrp_strict" => flag(&mut self.strict, cx.flag(node)),
+            "vrrp_strict" => {
+                flag(&mut self.strict, cx.flag(node));
+                self.strict_span = Some(node.word().span());
+            }
             "vrrp_startup_delay" => time(&mut v.startup_delay, cx.dec(node, keyword)),
             "vrrp_delay_after_boot" => {
                 if needed(cx, node).is_some() {
@@ -392,6 +398,7 @@ impl GlobalDraft {
             return;
         };
         let name = user.str();
+        self.bad_user = true;
         if cx.host.user.is_some_and(|known| !known(&name)) {
             cx.bad(Code::Script, user, format!("there is no user '{name}'"))
                 .help("scripts without a user of their own are not run");
@@ -402,6 +409,7 @@ impl GlobalDraft {
                 .help("scripts without a user of their own are not run");
             return;
         }
+        self.bad_user = false;
         self.script_user = Some((name.as_ref().into(), node.arg(1).map(|g| g.str().as_ref().into())));
     }
 
@@ -566,7 +574,7 @@ fn once(cx: &mut Context, node: Node, to: &mut Option<Script>) {
             .help("the first one counts");
         return;
     }
-    *to = script::command(cx, node);
+    *to = script::command_of(cx, node, (Level::Error, 5));
 }
 
 fn patience(cx: &mut Context, node: Node, keyword: &'static Keyword, to: &mut OnceScript) {

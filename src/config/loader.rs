@@ -1,5 +1,6 @@
 //! Text to configuration, in steps as small as wanted: one statement is read and understood at a time.
 
+use super::bfd::BfdDraft;
 use super::check;
 use super::context::{Context, Seen};
 use super::diagnostic::{gathered, Code, Diagnostic, Level, Printer, Style};
@@ -85,6 +86,7 @@ enum Current {
     TrackFile(Box<FileDraft>),
     TrackProcess(Box<ProcessDraft>),
     TrackGroup(Box<TrackGroupDraft>),
+    Bfd(Box<BfdDraft>),
     GarpGroup(Box<GarpGroupDraft>),
     Lines(StaticLines),
     /// Not in this version: only looked through.
@@ -116,6 +118,7 @@ pub struct Loader {
     script_names: Names,
     file_names: Names,
     process_names: Names,
+    bfd_names: Names,
     statics: StaticsDraft,
     track_group_names: Names,
     services: std::collections::VecDeque<Box<ServiceDraft>>,
@@ -148,6 +151,7 @@ impl Loader {
             script_names: Names::new(),
             file_names: Names::new(),
             process_names: Names::new(),
+            bfd_names: Names::new(),
             statics: StaticsDraft::default(),
             track_group_names: Names::new(),
             services: Default::default(),
@@ -219,7 +223,7 @@ impl Loader {
             self.current = Current::Skipped;
             return;
         };
-        if let (Block::TrackFile | Block::BfdInstance, Some(name)) = (keyword.child, node.arg(0)) {
+        if let (Block::TrackFile, Some(name)) = (keyword.child, node.arg(0)) {
             self.cx.blocks.push((keyword.child, name.str().as_ref().into()));
         }
         self.current = match keyword.child {
@@ -250,6 +254,8 @@ impl Loader {
                 .map_or(Current::Skipped, |name| Current::TrackFile(Box::new(FileDraft::new(&self.cx, name)))),
             Block::TrackProcess => named(&mut self.cx, node, &mut self.process_names)
                 .map_or(Current::Skipped, |name| Current::TrackProcess(Box::new(ProcessDraft::new(&self.cx, name)))),
+            Block::BfdInstance => named(&mut self.cx, node, &mut self.bfd_names)
+                .map_or(Current::Skipped, |name| Current::Bfd(Box::new(BfdDraft::new(&mut self.cx, name)))),
             block => Current::Other(block, Seen::default()),
         };
         self.marks.open(node, !matches!(self.current, Current::Skipped));
@@ -283,6 +289,7 @@ impl Loader {
             Current::Script(draft) => draft.entry(cx, node),
             Current::TrackFile(draft) => draft.entry(cx, node),
             Current::TrackProcess(draft) => draft.entry(cx, node),
+            Current::Bfd(draft) => draft.entry(cx, node),
             Current::TrackGroup(draft) => draft.entry(cx, node),
             Current::GarpGroup(draft) => draft.entry(cx, node),
             Current::Lines(lines) => self.statics.line(cx, *lines, node),
@@ -313,6 +320,12 @@ impl Loader {
             Current::Script(draft) => self.tracked.scripts.push(*draft),
             Current::TrackFile(draft) => self.tracked.files.push(*draft),
             Current::TrackProcess(draft) => self.tracked.processes.push(*draft),
+            Current::Bfd(draft) => {
+                if draft.is_for_checks() {
+                    self.cx.blocks.push((Block::BfdInstance, draft.head.name.clone()));
+                }
+                self.tracked.bfd.push(*draft);
+            }
             Current::TrackGroup(draft) => self.statics.track_group(*draft),
             Current::GarpGroup(draft) => self.statics.garp_group(&mut self.cx, *draft),
             Current::Global | Current::Other(..) | Current::Lines(_) | Current::Skipped => {}
@@ -344,7 +357,7 @@ impl Loader {
         let (blank, carriage) = self.reader.blanks();
         let (span, what, status) = match (blank, carriage) {
             (None, None) => return,
-            (Some(span), None) => (span, "no-break spaces or a byte-order mark", 5),
+            (Some(span), None) => (span, self.blank_name(span), 5),
             (None, Some(span)) => (span, "lines that end in CR LF", 0),
             (Some(b), Some(c)) => (b.min(c), "no-break spaces or a byte-order mark, and lines that end in CR LF", 5),
         };
@@ -353,11 +366,18 @@ impl Loader {
             .help("they are taken as blanks, here and in all that follows; keepalived would not take them");
     }
 
+    fn blank_name(&self, span: Span) -> &'static str {
+        match span.of(&self.source.bytes) {
+            [0xef, ..] => "a byte-order mark",
+            _ => "no-break spaces",
+        }
+    }
+
     fn conclude(&mut self) {
         self.phase = Phase::Done;
         check::references(&mut self.cx);
         script::settle(&mut self.cx, &self.global);
-        track::conclude(&mut self.cx, &self.global);
+        track::conclude(&mut self.cx, &self.global, &self.config);
         if self.config.global.dynamic_interfaces.is_some() {
             // Said to come later.
             self.cx.found.forgive(Code::Interface);
@@ -396,7 +416,10 @@ fn named<'t>(cx: &mut Context, node: Node<'t>, names: &mut Names) -> Option<supe
     let name = arg.str();
     if let Some(first) = names.insert(name.as_ref().into(), arg.span()) {
         names.insert(name.as_ref().into(), first);
-        cx.bad(Code::Duplicate, arg, format!("there is a {} '{name}' already", node.word().str()))
+        // keepalived takes the first of two scripts and says nothing.
+        let word = node.word().str();
+        let (level, status) = if word == "vrrp_script" { (Level::Warning, 0) } else { (Level::Error, 5) };
+        cx.say(level, Code::Duplicate, arg.span(), &name, format!("there is a {word} '{name}' already"), status)
             .see(first, "the first one")
             .help("the second one is not used");
         return None;

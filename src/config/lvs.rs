@@ -2,7 +2,7 @@
 
 use super::check::{self, Above, CheckDraft, Lists, Timing};
 use super::context::{Context, Seen};
-use super::diagnostic::{closest, Code, Level};
+use super::diagnostic::{closest, meant, Code, Level};
 use super::global::{value, GlobalDraft};
 use super::keywords::{Block, Keyword};
 use super::lexer::Span;
@@ -324,7 +324,11 @@ impl ServiceDraft {
             Some(found) => self.scheduler = Some(found),
             None => {
                 let close = closest(&word, Scheduler::ALL.iter().map(|s| s.name()));
-                let help = close.map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
+                let all: Vec<_> = Scheduler::ALL.iter().map(|s| s.name()).collect();
+                let help = match close {
+                    Some(close) => format!("did you mean '{close}'? "),
+                    None => format!("it is one of {}; ", all.join(" ")),
+                };
                 cx.bad(Code::Value, arg, format!("there is no scheduler '{word}'")).help(format!("{help}wlc is used"));
                 self.scheduler.get_or_insert(Scheduler::Wlc);
             }
@@ -352,7 +356,7 @@ impl ServiceDraft {
             "SCTP" => self.protocol = Some(Protocol::Sctp),
             _ => {
                 let text = format!("'protocol' is TCP, UDP or SCTP, not '{}'", arg.str());
-                cx.bad(Code::Value, arg, text).help("UDP is used");
+                cx.bad(Code::Value, arg, text).help(meant(&arg.str(), &["TCP", "UDP", "SCTP"], "UDP is used"));
                 self.protocol.get_or_insert(Protocol::Udp);
             }
         }
@@ -549,14 +553,21 @@ fn endpoint(cx: &mut Context, node: Node, at: usize, port: u16) -> Option<(IpAdd
     let unused = if node.body() { "the whole block is not used" } else { "the line is not used" };
     let Ok(ip) = word.parse() else {
         let text = format!("'{}' takes an address and a port, not '{word}'", node.word().str());
-        cx.bad(Code::Value, arg, text).help(unused);
+        let help = match word.rsplit_once(':').filter(|(ip, port)| ip.parse::<IpAddr>().is_ok() && !port.is_empty()) {
+            Some((ip, port)) => format!("write {ip} {port}; {unused}"),
+            None if word.starts_with(|c: char| c.is_ascii_alphabetic()) && !word.contains(':') => {
+                format!("write the address of the host, not its name; {unused}")
+            }
+            None => unused.into(),
+        };
+        cx.bad(Code::Value, arg, text).help(help);
         return None;
     };
     let Some(arg) = node.arg(at + 1) else { return Some((ip, port)) };
     match arg.str().parse() {
         Ok(port) => Some((ip, port)),
         Err(_) => {
-            cx.bad(Code::Range, arg, format!("a port is a whole number from 0 to 65535, not '{}'", arg.str()))
+            cx.bad(Code::Range, arg, format!("a port is a whole number from 1 to 65535, not '{}'", arg.str()))
                 .help(unused);
             None
         }
@@ -565,15 +576,17 @@ fn endpoint(cx: &mut Context, node: Node, at: usize, port: u16) -> Option<(IpAdd
 
 fn forward(cx: &mut Context, node: Node, instead: &'static str) -> Option<(Forward, Option<Tunnel>)> {
     let arg = node.arg(0)?;
-    let found = match arg.str().as_ref() {
-        "NAT" => Forward::Nat,
-        "DR" => Forward::Direct,
-        "TUN" => return Some((Forward::Tunnel, tunnel(cx, node))),
-        other => {
-            cx.bad(Code::Value, arg, format!("'{}' is NAT, DR or TUN, not '{other}'", node.word().str())).help(instead);
-            return None;
-        }
-    };
+    let found =
+        match arg.str().as_ref() {
+            "NAT" => Forward::Nat,
+            "DR" => Forward::Direct,
+            "TUN" => return Some((Forward::Tunnel, tunnel(cx, node))),
+            other => {
+                cx.bad(Code::Value, arg, format!("'{}' is NAT, DR or TUN, not '{other}'", node.word().str()))
+                    .help(meant(other, &["NAT", "DR", "TUN"], instead));
+                return None;
+            }
+        };
     if let Some(option) = node.arg(1) {
         let word = option.str();
         let text = format!("'{word}' belongs to TUN, not to {}", arg.str());
@@ -919,7 +932,9 @@ impl Settling {
                     cx.return_to(&draft.path);
                     let name = server.forward.name();
                     let text = format!("{name} needs the port of the group's addresses, and one has {port}, not {own}");
-                    cx.error(Code::Conflict, left.span(), &server.at.to_string(), text)
+                    // Of a server without a port keepalived says nothing.
+                    let (level, status) = if own == 0 { (Level::Warning, 0) } else { (Level::Error, 5) };
+                    cx.say(level, Code::Conflict, left.span(), &server.at.to_string(), text, status)
                         .help("with DR and TUN all have one port");
                 }
             }

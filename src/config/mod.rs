@@ -1,6 +1,7 @@
 //! Text to meaning: lexer, tree, typed model, diagnostics. Read `loader.rs` first.
 
 mod address;
+mod bfd;
 pub mod catalogue;
 mod check;
 mod context;

@@ -16,6 +16,7 @@ pub struct Config {
     pub scripts: Vec<VrrpScript>,
     pub files: Vec<TrackFile>,
     pub processes: Vec<TrackProcess>,
+    pub bfd: Vec<Bfd>,
     pub server_groups: Vec<ServerGroup>,
     pub services: Vec<Service>,
     /// The one connection sync daemon that the kernel can run.
@@ -1015,6 +1016,33 @@ pub struct Tracks {
     pub files: Vec<Track>,
     /// Indices into Config::processes.
     pub processes: Vec<Track>,
+    /// Indices into Config::bfd; what has one is held, since no session runs.
+    pub bfd: Vec<Track>,
+}
+
+/// A BFD session with a neighbour.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Bfd {
+    pub name: Box<str>,
+    pub neighbor: IpAddr,
+    /// None: as the kernel chooses.
+    pub source: Option<IpAddr>,
+    pub min_rx: Duration,
+    pub min_tx: Duration,
+    pub idle_tx: Duration,
+    pub multiplier: u8,
+    /// It waits for the neighbour to begin.
+    pub passive: bool,
+    pub ttl: u8,
+    /// Between the neighbour and us; -1 and 255: not looked at.
+    pub max_hops: i16,
+    /// Port 4784 instead of 3784.
+    pub multihop: bool,
+    pub weight: i32,
+    pub reverse: bool,
+    /// Who hears of it.
+    pub vrrp: bool,
+    pub checker: bool,
 }
 
 /// Weight 0: FAULT while it is bad. More: added while it is good. Less: taken off while it is bad.

@@ -25,6 +25,12 @@ pub struct Doubt {
 
 /// `KEYWORD "COMMAND" [USER [GROUP]]`
 pub fn command(cx: &mut Context, node: Node) -> Option<Script> {
+    // keepalived is silent about a user that is not there: no error in the exit status.
+    command_of(cx, node, (Level::Warning, 0))
+}
+
+/// The same, with how much an unknown user matters.
+pub fn command_of(cx: &mut Context, node: Node, unknown: (Level, u8)) -> Option<Script> {
     let fields = line(cx, node)?;
     let words = program_of(cx, node, &fields)?;
     let mut script = Script { words, user: None, group: None };
@@ -38,8 +44,8 @@ pub fn command(cx: &mut Context, node: Node) -> Option<Script> {
         } else {
             "the script is not run; put a command with arguments into double quotes"
         };
-        // keepalived is silent about it: no error in the exit status.
-        cx.warn(Code::Script, at.span(), name, format!("there is no user '{name}'")).help(help);
+        let text = format!("there is no user '{name}'");
+        cx.say(unknown.0, Code::Script, at.span(), name, text, unknown.1).help(help);
         return None;
     }
     if let Some(group) = group {
@@ -112,6 +118,9 @@ fn program_of(cx: &mut Context, node: Node, line: &[Field]) -> Option<Vec<Box<st
             return None;
         }
     };
+    if let Some(words) = opened(&words) {
+        return Some(words);
+    }
     if let Some(look) = cx.host.script {
         let span = span_of(arg, first);
         let text = match look(first) {
@@ -128,7 +137,8 @@ fn program_of(cx: &mut Context, node: Node, line: &[Field]) -> Option<Vec<Box<st
             ScriptFile::Missing => format!("there is no program '{first}'"),
             ScriptFile::NotExecutable => format!("'{first}' is not executable"),
         };
-        cx.warn(Code::Script, span, first, text).help("it cannot be run");
+        let said = cx.warn(Code::Script, span, first, text);
+        said.hint(first).help("it cannot be run");
     }
     Some(words)
 }
@@ -182,7 +192,7 @@ pub fn settle(cx: &mut Context, global: &GlobalDraft) {
         return;
     }
     for doubt in doubts {
-        if runs_as_root(doubt.user.as_ref(), global) {
+        if runs_as_root(doubt.user.as_deref(), global) {
             cx.return_to(&doubt.path);
             insecure(cx, doubt.span, &doubt.program, &doubt.insecure);
         }
@@ -191,9 +201,9 @@ pub fn settle(cx: &mut Context, global: &GlobalDraft) {
 }
 
 /// A script of this user, else of script_user.
-pub fn runs_as_root(own: Option<&Box<str>>, global: &GlobalDraft) -> bool {
-    let default = global.script_user.as_ref().map(|(user, _)| user);
-    own.or(default).is_none_or(|user| matches!(user.as_ref(), "root" | "0"))
+pub fn runs_as_root(own: Option<&str>, global: &GlobalDraft) -> bool {
+    let default = global.script_user.as_ref().map(|(user, _)| user.as_ref());
+    own.or(default).is_none_or(|user| matches!(user, "root" | "0"))
 }
 
 /// With enable_script_security: this would run as root.
@@ -201,6 +211,13 @@ pub fn insecure(cx: &mut Context, span: Span, program: &str, insecure: &Insecure
     let text = format!("'{program}' would run as root, and is not safe: {}", insecure.what);
     cx.say(Level::Error, Code::Insecure, span, program, text, 6)
         .help(format!("enable_script_security forbids it; mend it with: {}", insecure.mend));
+}
+
+/// `</path` only asks whether the file can be opened: nothing of others is run.
+pub fn opened(words: &[Box<str>]) -> Option<Vec<Box<str>>> {
+    let [word] = words else { return None };
+    let path = word.strip_prefix('<').filter(|path| !path.is_empty())?;
+    Some(["/bin/sh", "-c", "< \"$0\"", path].map(Box::from).to_vec())
 }
 
 /// The words of the command on this line, without a look at its file; none if a quote is not closed.

@@ -1,5 +1,6 @@
 //! vrrp_script, track_file, vrrp_track_process, and the lines of instances and groups that track them.
 
+use super::bfd::BfdDraft;
 use super::context::{Context, Seen};
 use super::diagnostic::{closest, Code, Level};
 use super::global::GlobalDraft;
@@ -13,7 +14,7 @@ use super::script;
 use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
 use crate::wire::vrrp::PRIORITY_OWNER;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 /// What a line tracks.
@@ -23,6 +24,7 @@ enum Kind {
     Script,
     File,
     Process,
+    Bfd,
 }
 
 impl Kind {
@@ -32,13 +34,14 @@ impl Kind {
             "track_script" => Some(Kind::Script),
             "track_file" => Some(Kind::File),
             "track_process" => Some(Kind::Process),
+            "track_bfd" => Some(Kind::Bfd),
             _ => None,
         }
     }
 
     fn most(self) -> i32 {
         match self {
-            Kind::Interface | Kind::Script => 253,
+            Kind::Interface | Kind::Script | Kind::Bfd => 253,
             Kind::File | Kind::Process => 254,
         }
     }
@@ -49,6 +52,7 @@ impl Kind {
             Kind::Script => "vrrp_script",
             Kind::File => "track_file",
             Kind::Process => "vrrp_track_process",
+            Kind::Bfd => "bfd_instance",
         }
     }
 }
@@ -61,37 +65,43 @@ pub struct Defined {
     scripts: HashMap<Box<str>, Option<usize>>,
     files: HashMap<Box<str>, Option<usize>>,
     processes: HashMap<Box<str>, Option<usize>>,
+    bfd: HashMap<Box<str>, Option<usize>>,
 }
 
 impl Defined {
+    pub fn has_bfd(&self, name: &str) -> bool {
+        self.bfd.contains_key(name)
+    }
+
     fn of(&self, kind: Kind) -> Option<&HashMap<Box<str>, Option<usize>>> {
         match kind {
             Kind::Interface => None,
             Kind::Script => Some(&self.scripts),
             Kind::File => Some(&self.files),
             Kind::Process => Some(&self.processes),
+            Kind::Bfd => Some(&self.bfd),
         }
     }
 }
 
-/// What all three blocks have: a name, a place, a weight.
-struct Head {
-    name: Box<str>,
-    span: Span,
+/// What all these blocks have: a name, a place, a weight.
+pub struct Head {
+    pub name: Box<str>,
+    pub span: Span,
     path: Box<str>,
-    seen: Seen,
-    weight: i32,
-    reverse: bool,
+    pub seen: Seen,
+    pub weight: i32,
+    pub reverse: bool,
 }
 
 impl Head {
-    fn new(cx: &Context, name: Arg, weight: i32) -> Head {
+    pub fn new(cx: &Context, name: Arg, weight: i32) -> Head {
         let text = name.str().as_ref().into();
         Head { name: text, span: name.span(), path: cx.path(), seen: Seen::default(), weight, reverse: false }
     }
 
     /// `weight N [reverse]`
-    fn weigh(&mut self, cx: &mut Context, node: Node, most: i32) {
+    pub fn weigh(&mut self, cx: &mut Context, node: Node, most: i32) {
         let Some(arg) = node.arg(0) else {
             cx.bad(Code::Argument, node.word(), "'weight' has no number".into())
                 .help(format!("write a whole number from -{most} to {most}; the line is not used"));
@@ -115,7 +125,7 @@ impl Head {
         }
     }
 
-    fn missing(&self, cx: &mut Context, block: &str, what: &str) {
+    pub fn missing(&self, cx: &mut Context, block: &str, what: &str) {
         cx.error(Code::Missing, self.span, &self.name, format!("{block} '{}' has no '{what}'", self.name))
             .help("it is not used");
     }
@@ -199,7 +209,7 @@ impl ScriptDraft {
     }
 
     /// None: it cannot be used, which is said.
-    fn finish(&self, cx: &mut Context, global: &GlobalDraft, no_user: bool) -> Option<VrrpScript> {
+    fn finish(&self, cx: &mut Context, global: &GlobalDraft, no_user: bool, number: usize) -> Option<VrrpScript> {
         let head = &self.head;
         let Some((words, span)) = &self.program else {
             if !head.seen.has(Block::Script, &["script"]) {
@@ -210,23 +220,30 @@ impl ScriptDraft {
         if self.bad_user {
             return None;
         }
+        if global.bad_user && self.user.is_none() {
+            // That user was said.
+            return None;
+        }
         if no_user && self.user.is_none() {
             cx.error(Code::Script, head.span, &head.name, format!("vrrp_script '{}' has no user", head.name))
                 .help("with enable_script_security write script_user in global_defs");
             return None;
         }
-        let words = opened(words).unwrap_or_else(|| words.clone());
+        let opened = script::opened(words);
+        let look = cx.host.script.filter(|_| opened.is_none());
+        let words = opened.unwrap_or_else(|| words.clone());
         let program = words.first()?;
-        match cx.host.script.map(|look| look(program)) {
-            Some(ScriptFile::Fine) => cx.runs(*span),
+        match look.map(|look| look(program)) {
+            Some(ScriptFile::Fine) => cx.vrrp_scripts.push((number, *span)),
             Some(ScriptFile::Missing | ScriptFile::NotExecutable) => {
                 cx.error(Code::Script, *span, program, format!("'{program}' is not there, or is not executable"))
+                    .hint(program)
                     .help("the script is not run, and what tracks it goes on without it");
                 return None;
             }
             Some(ScriptFile::Insecure(insecure)) => {
-                cx.runs(*span);
-                let own = self.user.as_ref().map(|(user, _)| user);
+                cx.vrrp_scripts.push((number, *span));
+                let own = self.user.as_ref().map(|(user, _)| user.as_ref());
                 if global.script_security && script::runs_as_root(own, global) {
                     script::insecure(cx, *span, program, &insecure);
                     return None;
@@ -249,13 +266,6 @@ impl ScriptDraft {
             init_fail: self.init_fail,
         })
     }
-}
-
-/// `</path` only asks whether the file can be opened.
-fn opened(words: &[Box<str>]) -> Option<Vec<Box<str>>> {
-    let [word] = words else { return None };
-    let path = word.strip_prefix('<')?;
-    Some(["/bin/sh", "-c", "< \"$0\"", path].map(Box::from).to_vec())
 }
 
 /// Seconds in whole milliseconds; 0 is taken for 1 s.
@@ -426,6 +436,7 @@ pub struct Drafts {
     pub scripts: Vec<ScriptDraft>,
     pub files: Vec<FileDraft>,
     pub processes: Vec<ProcessDraft>,
+    pub bfd: Vec<BfdDraft>,
 }
 
 /// Once the file is read, before the instances: what can be tracked.
@@ -436,7 +447,7 @@ pub fn settle(cx: &mut Context, global: &GlobalDraft, drafts: &Drafts, config: &
         && cx.host.user.is_some_and(|known| !known("keepalived_script"));
     for draft in &drafts.scripts {
         cx.return_to(&draft.head.path);
-        let script = draft.finish(cx, global, no_user);
+        let script = draft.finish(cx, global, no_user, config.scripts.len());
         cx.defined.scripts.insert(draft.head.name.clone(), script.is_some().then_some(config.scripts.len()));
         config.scripts.extend(script);
     }
@@ -451,11 +462,26 @@ pub fn settle(cx: &mut Context, global: &GlobalDraft, drafts: &Drafts, config: &
         cx.defined.processes.insert(draft.head.name.clone(), Some(config.processes.len()));
         config.processes.push(draft.finish(cx));
     }
+    let mut places = Vec::new();
+    for draft in &drafts.bfd {
+        cx.return_to(&draft.head.path);
+        let bfd = draft.finish(cx, &config.bfd, &places);
+        cx.defined.bfd.insert(draft.head.name.clone(), bfd.is_some().then_some(config.bfd.len()));
+        places.extend(bfd.is_some().then(|| draft.place()));
+        config.bfd.extend(bfd);
+    }
     cx.return_to("");
 }
 
 /// At the very end: a word about all scripts together.
-pub fn conclude(cx: &mut Context, global: &GlobalDraft) {
+pub fn conclude(cx: &mut Context, global: &GlobalDraft, config: &Config) {
+    let lists = config.instances.iter().map(|i| &i.track).chain(config.groups.iter().map(|g| &g.track));
+    let tracked: HashSet<usize> = lists.flat_map(|t| t.scripts.iter().map(|s| s.target)).collect();
+    for (number, span) in std::mem::take(&mut cx.vrrp_scripts) {
+        if tracked.contains(&number) {
+            cx.runs(span);
+        }
+    }
     if let (Some(first), false) = (cx.script, global.script_security) {
         cx.say(Level::Hint, Code::Script, first, "", "scripts run without enable_script_security".into(), 6)
             .help("write enable_script_security in global_defs, so that nobody but root can change what runs as root");
@@ -661,11 +687,17 @@ impl Line {
                 return None;
             }
         };
+        if self.kind == Kind::Bfd && config.bfd.get(target).is_some_and(|b| !b.vrrp) {
+            let text = format!("the bfd_instance '{}' tells only checks: it has 'checker' and no 'vrrp'", self.name);
+            cx.error(Code::Reference, self.span, &self.name, text).help("it is not used");
+            return None;
+        }
         let (weight, reverse) = match self.kind {
             Kind::Interface => (0, false),
             Kind::Script => config.scripts.get(target).map(|s| (s.weight, s.reverse))?,
             Kind::File => config.files.get(target).map(|f| (f.weight, f.reverse))?,
             Kind::Process => config.processes.get(target).map(|p| (p.weight, p.reverse))?,
+            Kind::Bfd => config.bfd.get(target).map(|b| (b.weight, b.reverse))?,
         };
         let (weight, reverse, at) = match self.weight {
             Some((own, at)) => (own, self.reverse.unwrap_or(reverse), at),
@@ -754,6 +786,7 @@ fn model(found: Vec<Found>) -> Tracks {
             Kind::Script => tracks.scripts.push(track),
             Kind::File => tracks.files.push(track),
             Kind::Process => tracks.processes.push(track),
+            Kind::Bfd => tracks.bfd.push(track),
         }
     }
     tracks

@@ -7,7 +7,7 @@
 use super::context::Context;
 use super::diagnostic::Code;
 use super::expand::Strict;
-use super::keywords::{Block, Index, Keyword};
+use super::keywords::{Block, Index, Keyword, Takes};
 use super::lexer::{unescape, Lexer, Oddity, Span, Token, Word};
 use super::loader::Host;
 use super::source::Source;
@@ -23,6 +23,8 @@ struct Entry {
     next: u32,
     block: Block,
     body: bool,
+    /// A quote is not closed on its line.
+    broken: bool,
     keyword: Option<&'static Keyword>,
 }
 
@@ -101,6 +103,11 @@ impl<'t> Node<'t> {
     /// It has a body, or would have had one.
     pub fn body(&self) -> bool {
         self.entry.body
+    }
+
+    /// A quote is not closed on its line, which was said; the rest of the line is lost.
+    pub fn is_broken(&self) -> bool {
+        self.entry.broken
     }
 
     pub fn children(&self) -> Children<'t> {
@@ -189,6 +196,16 @@ pub struct Reader {
     open: Option<(Block, Span)>,
     /// A top-level block began inside: all blocks end here.
     cut: bool,
+    /// The top-level block has just begun, or began with two `{`.
+    fresh: bool,
+    doubled: bool,
+    /// What is not closed at the file's end was said.
+    ended: bool,
+    /// A block inside the top-level block ended too early, which was said: its keywords that follow are skipped, and
+    /// one `}` too many is to come.
+    early: Option<Block>,
+    /// So many blocks stand in `(` and `)`, which was said.
+    brackets: usize,
 }
 
 /// How a statement's first line ended.
@@ -204,12 +221,27 @@ struct Inner {
     owner: usize,
     block: Block,
     header: Span,
+    /// Of names or addresses: no word of its lines is like a keyword of the block around.
+    list: bool,
+    /// It began with two `{`; None: nothing in it was read yet.
+    doubled: Option<bool>,
 }
 
 impl Reader {
     pub fn new(source: &Source, host: &Host) -> Reader {
         let lexer = Lexer::new(source, host);
-        Reader { lexer, index: Index::new(), pending: Vec::new(), open: None, cut: false }
+        Reader {
+            lexer,
+            index: Index::new(),
+            pending: Vec::new(),
+            open: None,
+            cut: false,
+            fresh: false,
+            doubled: false,
+            ended: false,
+            early: None,
+            brackets: 0,
+        }
     }
 
     /// How strict every `include` is from here on.
@@ -229,25 +261,44 @@ impl Reader {
             return self.cut_open();
         }
         loop {
-            match self.token(text) {
+            let token = self.token(text);
+            let fresh = token != Token::Line && std::mem::take(&mut self.fresh);
+            match token {
                 Token::Line => {}
+                Token::Open(span) if fresh => {
+                    second_open(cx, span);
+                    self.doubled = true;
+                }
                 Token::Open(span) => {
                     stray_open(cx, span);
                     self.skip_body(text, span, cx);
                 }
                 Token::Close(span) => {
-                    if self.open.take().is_some() {
+                    if self.open.is_some() && self.early.is_some() && self.goes_on(text) {
+                        self.early = None;
+                        continue;
+                    }
+                    if let Some((block, header)) = self.open.take() {
+                        self.early = None;
+                        if std::mem::take(&mut self.doubled) && matches!(self.peek(text), Token::Close(_)) {
+                            self.pending.pop();
+                        }
+                        self.ends_too_early(text, cx, span, block, header);
                         return Item::Close;
                     }
                     cx.error(Code::Brace, span, "}", "this '}' closes nothing".into()).help("remove it");
                 }
                 Token::End => {
                     let Some((_, header)) = self.open.take() else { return Item::End };
-                    unclosed(cx, &text.bytes, header);
+                    self.unclosed(cx, &text.bytes, header, &[]);
                     return Item::Close;
                 }
                 Token::Word(first) => {
                     let context = self.open.map_or(Block::Top, |(block, _)| block);
+                    if self.early.is_some_and(|early| self.is_left(&first, text, context, early)) {
+                        self.skip_line(text, cx);
+                        continue;
+                    }
                     let ending = self.line(text, tree, cx, context, &[], first);
                     if self.cut {
                         return self.cut_open();
@@ -255,12 +306,71 @@ impl Reader {
                     let Ending::Body(block) = ending else { return Item::Entry };
                     if self.open.is_none() {
                         self.open = Some((block, first.span));
+                        (self.fresh, self.doubled) = (true, false);
                         return Item::Open;
                     }
                     self.body(text, tree, cx, block, first.span);
                     return Item::Entry;
                 }
             }
+        }
+    }
+
+    /// A top-level block has ended, and what follows belongs into it: that `}` is one too many. As keepalived does, all
+    /// is skipped up to the next word of the top level, here without another word.
+    fn ends_too_early(&mut self, text: &mut Source, cx: &mut Context, close: Span, block: Block, header: Span) {
+        let Token::Word(word) = self.peek(text) else { return };
+        if !self.is_left(&word, text, Block::Top, block) {
+            return;
+        }
+        too_early(cx, &text.bytes, close, header, word.span);
+        let mut begins = true;
+        loop {
+            let token = self.token(text);
+            match token {
+                Token::Word(w) if begins && self.index.find(Block::Top, w.span.of(&text.bytes)).is_some() => {
+                    self.pending.push(token);
+                    return;
+                }
+                Token::Open(span) => self.skip_body(text, span, cx),
+                Token::End => return,
+                _ => {}
+            }
+            begins = matches!(token, Token::Line | Token::Close(_) | Token::Open(_));
+        }
+    }
+
+    /// A word that is no keyword where it stands, and one of the block that has just ended.
+    fn is_left(&self, word: &Word, text: &Source, context: Block, ended: Block) -> bool {
+        let name = word.span.of(&text.bytes);
+        let known = |block| self.index.find(block, name).is_some();
+        !known(Block::Top) && !known(context) && known(ended)
+    }
+
+    /// Behind a `}`: the top-level block does not end there.
+    fn goes_on(&mut self, text: &mut Source) -> bool {
+        match self.peek(text) {
+            Token::Close(_) => true,
+            Token::Word(w) => {
+                let name = w.span.of(&text.bytes);
+                let block = self.open.map_or(Block::Top, |(block, _)| block);
+                self.index.find(Block::Top, name).is_none() && self.index.find(block, name).is_some()
+            }
+            _ => false,
+        }
+    }
+
+    /// The rest of a statement.
+    fn skip_line(&mut self, text: &mut Source, cx: &mut Context) {
+        loop {
+            let token = self.token(text);
+            match token {
+                Token::Word(_) => continue,
+                Token::Open(span) => self.skip_body(text, span, cx),
+                Token::Close(_) => self.pending.push(token),
+                Token::Line | Token::End => {}
+            }
+            return;
         }
     }
 
@@ -272,9 +382,16 @@ impl Reader {
     }
 
     fn token(&mut self, text: &mut Source) -> Token {
-        match self.pending.pop() {
+        let token = match self.pending.pop() {
             Some(token) => token,
             None => self.lexer.next(text),
+        };
+        match token {
+            Token::Word(w) if self.brackets > 0 && w.span.of(&text.bytes) == b")" => {
+                self.brackets -= 1;
+                Token::Close(w.span)
+            }
+            token => token,
         }
     }
 
@@ -304,6 +421,8 @@ impl Reader {
         let from = tree.words.len() as u32;
         tree.words.push(first);
         let mut opened = None;
+        let faults = self.lexer.errors.len();
+        let mut broken = false;
         loop {
             match self.token(source) {
                 Token::Word(w) => {
@@ -312,6 +431,7 @@ impl Reader {
                 }
                 Token::Open(span) => opened = Some(span),
                 Token::Line | Token::End => {
+                    broken = self.lexer.errors.len() > faults;
                     if let Token::Open(span) = self.peek(source) {
                         self.pending.pop();
                         opened = Some(span);
@@ -339,7 +459,23 @@ impl Reader {
                 return ending;
             }
         }
+        if opened.is_none() && self.begins_outside(name, around, tree.words.len() as u32 - from) {
+            let header = around.last().map_or(Span::NOWHERE, |inner| inner.header);
+            begins_inside(cx, &source.bytes, first.span, header);
+            self.pending.push(Token::Line);
+            self.pending.extend(tree.words.drain(from as usize..).rev().map(Token::Word));
+            return Ending::Outer(1);
+        }
         let child = keyword.map_or(Block::None, |k| k.child);
+        if let (None, true, Some(last)) = (opened, child != Block::None, tree.words.last().copied()) {
+            if last.span.of(&source.bytes) == b"(" {
+                cx.error(Code::Brace, last.span, "(", "a block stands in braces, { and }, not in brackets".into())
+                    .help("they are taken as braces");
+                self.brackets += 1;
+                tree.words.pop();
+                opened = Some(last.span);
+            }
+        }
         let mut body = opened.is_some();
         let block = match (body, child) {
             (false, Block::None) => Block::None,
@@ -355,13 +491,20 @@ impl Reader {
             (false, child) => {
                 let word = String::from_utf8_lossy(name).into_owned();
                 body = self.belongs_inside(source, context, child);
-                let help = if body { "it is read as if it stood here" } else { "it is taken as empty" };
-                cx.error(Code::Brace, first.span, &word, format!("the block of '{word}' has no '{{'")).help(help);
+                let mut help = if body { "it is read as if it stood here" } else { "it is taken as empty" }.to_string();
+                if let (false, Some(value)) = (body, tree.words.get(from as usize + 1).filter(|_| child == Block::List))
+                {
+                    let value = String::from_utf8_lossy(value.span.of(&source.bytes));
+                    help = format!("write {word} {{ {value} }}; {help}");
+                }
+                if !broken {
+                    cx.error(Code::Brace, first.span, &word, format!("the block of '{word}' has no '{{'")).help(help);
+                }
                 child
             }
         };
         let next = tree.entries.len() as u32 + 1;
-        tree.entries.push(Entry { from, to: tree.words.len() as u32, next, block, body, keyword });
+        tree.entries.push(Entry { from, to: tree.words.len() as u32, next, block, body, broken, keyword });
         if body {
             Ending::Body(block)
         } else {
@@ -380,6 +523,14 @@ impl Reader {
         let outer = around.iter().rev().skip(1).map(|i| i.block);
         let outer = outer.chain(self.open.map(|(block, _)| block)).position(takes)?;
         (!around.is_empty()).then_some(Ending::Outer(outer + 1))
+    }
+
+    /// In a list of names or addresses stands a line of the block around it: the list was not closed.
+    fn begins_outside(&self, name: &[u8], around: &[Inner], words: u32) -> bool {
+        let Some(Inner { block: Block::List, list: true, .. }) = around.last() else { return false };
+        let outer = around.iter().rev().nth(1).map(|i| i.block).or(self.open.map(|(block, _)| block));
+        // A name may be like a keyword; then nothing stands behind it.
+        words > 1 && outer.is_some_and(|block| self.index.find(block, name).is_some_and(|k| k.takes != Takes::No))
     }
 
     fn starts_top(&self, name: &[u8]) -> bool {
@@ -401,21 +552,52 @@ impl Reader {
         if block == Block::Unknown {
             return self.skip_body(source, header, cx);
         }
-        let mut open = vec![Inner { owner: tree.entries.len().saturating_sub(1), block, header }];
-        while let Some(inner) = open.last() {
+        let inner = |tree: &Tree, text: &[u8], block, header: Span| Inner {
+            owner: tree.entries.len().saturating_sub(1),
+            block,
+            header,
+            list: block == Block::List && !matches!(header.of(text), b"virtual_rules" | b"virtual_routes"),
+            doubled: None,
+        };
+        let mut open = vec![inner(tree, &source.bytes, block, header)];
+        while let Some(last) = open.last_mut() {
             let mut ended = 0;
-            match self.token(source) {
+            let here = last.block;
+            let token = self.token(source);
+            let first = token != Token::Line && last.doubled.is_none();
+            if first {
+                last.doubled = Some(false);
+            }
+            match token {
                 Token::Line => {}
+                Token::Open(span) if first => {
+                    second_open(cx, span);
+                    last.doubled = Some(true);
+                }
                 Token::Open(span) => {
                     stray_open(cx, span);
                     self.skip_body(source, span, cx);
                 }
-                Token::Close(_) => ended = 1,
-                Token::End => {
-                    unclosed(cx, &source.bytes, inner.header);
+                Token::Close(span) => {
+                    if last.doubled == Some(true) {
+                        self.swallow(source, span);
+                    }
                     ended = 1;
+                    let header = last.header;
+                    if let (1, Some((outer, _)), Token::Word(word)) = (open.len(), self.open, self.peek(source)) {
+                        if here != Block::List && self.is_left(&word, source, outer, here) {
+                            too_early(cx, &source.bytes, span, header, word.span);
+                            self.early = Some(here);
+                        }
+                    }
                 }
-                Token::Word(first) => match self.line(source, tree, cx, inner.block, &open, first) {
+                Token::End => {
+                    let (header, around) = (last.header, open.len() - 1);
+                    let around: Vec<Span> = open.iter().take(around).rev().map(|i| i.header).collect();
+                    self.unclosed(cx, &source.bytes, header, &around);
+                    ended = open.len();
+                }
+                Token::Word(first) => match self.line(source, tree, cx, here, &open, first) {
                     Ending::NoBody => {}
                     Ending::Outer(blocks) => ended = blocks,
                     Ending::Body(Block::Unknown) => self.skip_body(source, first.span, cx),
@@ -424,9 +606,7 @@ impl Reader {
                             .help("this block is skipped");
                         self.skip_body(source, first.span, cx);
                     }
-                    Ending::Body(block) => {
-                        open.push(Inner { owner: tree.entries.len().saturating_sub(1), block, header: first.span })
-                    }
+                    Ending::Body(block) => open.push(inner(tree, &source.bytes, block, first.span)),
                 },
             }
             // When a top-level block begins, all that are open end there.
@@ -440,6 +620,33 @@ impl Reader {
         }
     }
 
+    /// The second of two `}` that touch.
+    fn swallow(&mut self, source: &mut Source, close: Span) {
+        let token = self.token(source);
+        if !matches!(token, Token::Close(next) if next.start == close.end) {
+            self.pending.push(token);
+        }
+    }
+
+    /// One finding for all blocks that are open at the file's end, from the inside out.
+    fn unclosed(&mut self, cx: &mut Context, text: &[u8], header: Span, around: &[Span]) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let name = |span: Span| String::from_utf8_lossy(span.of(text)).into_owned();
+        let top = self.open.map(|(_, span)| span).filter(|span| *span != header);
+        let around: Vec<Span> = around.iter().copied().chain(top).collect();
+        let text = match around.len() {
+            0 => format!("the block of '{}' is not closed at the end of the file", name(header)),
+            _ => format!("the block of '{}' and those around it are not closed at the end of the file", name(header)),
+        };
+        let mut said = cx.error(Code::Brace, header, &name(header), text);
+        for span in around {
+            said = said.see(span, format!("'{}' begins here", name(span)));
+        }
+        said.help("write the missing '}'; all is used as far as it was read");
+    }
+
     /// Behind a `{`: to its `}`, whatever is between.
     fn skip_body(&mut self, source: &mut Source, header: Span, cx: &mut Context) {
         let mut depth = 1usize;
@@ -447,7 +654,7 @@ impl Reader {
             match self.token(source) {
                 Token::Open(_) => depth += 1,
                 Token::Close(_) => depth -= 1,
-                Token::End => return unclosed(cx, &source.bytes, header),
+                Token::End => return self.unclosed(cx, &source.bytes, header, &[]),
                 Token::Word(_) | Token::Line => {}
             }
         }
@@ -491,10 +698,17 @@ fn begins_inside(cx: &mut Context, text: &[u8], first: Span, header: Span) {
         .help("write the missing '}' before this line");
 }
 
-fn unclosed(cx: &mut Context, text: &[u8], header: Span) {
-    let word = String::from_utf8_lossy(header.of(text)).into_owned();
-    cx.error(Code::Brace, header, &word, format!("the block of '{word}' is not closed at the end of the file"))
-        .help("write the missing '}'; it is used as far as it was read");
+fn too_early(cx: &mut Context, text: &[u8], close: Span, header: Span, word: Span) {
+    let what = String::from_utf8_lossy(header.of(text)).into_owned();
+    let name = String::from_utf8_lossy(word.of(text)).into_owned();
+    let said = format!("this '}}' ends the block '{what}', and '{name}' behind it belongs into it");
+    cx.error(Code::Brace, close, &name, said)
+        .see(word, format!("'{name}' stands here"))
+        .help("remove the '}' if it is one too many; what is behind it and belongs into the block is not used");
+}
+
+fn second_open(cx: &mut Context, span: Span) {
+    cx.error(Code::Brace, span, "{", "this '{' is one too many".into()).help("remove it; the block is used");
 }
 
 #[cfg(test)]
@@ -559,8 +773,7 @@ mod tests {
             [
                 "the block of 'vrrp_instance' has no '{'",
                 "this '}' closes nothing",
-                "the block of 'authentication' is not closed at the end of the file",
-                "the block of 'vrrp_instance' is not closed at the end of the file"
+                "the block of 'authentication' and those around it are not closed at the end of the file"
             ]
         );
     }
@@ -596,6 +809,66 @@ mod tests {
             ["virtual_server 1.1.1.1 1", " real_server a 1", "  TCP_CHECK", "   connect_port 1", " real_server b 1"];
         assert_eq!(out, wanted);
         assert_eq!(faults.len(), 1);
+    }
+
+    fn texts(text: &str) -> (Vec<String>, Vec<String>) {
+        let (out, faults) = read(text);
+        (out, faults.into_iter().map(|(at, text)| format!("{at} {text}")).collect())
+    }
+
+    #[test]
+    fn a_brace_too_many_is_one_fault() {
+        let wanted = ["vrrp_instance V", " authentication", "  auth_type PASS", " priority 5", "vrrp_script x"];
+        for (text, at, fault) in [
+            (
+                "vrrp_instance V {{\n authentication {\n auth_type PASS\n}\n priority 5\n}\n",
+                17,
+                "this '{' is one too many",
+            ),
+            (
+                "vrrp_instance V {{\n authentication {\n auth_type PASS\n}\n priority 5\n}}\n",
+                17,
+                "this '{' is one too many",
+            ),
+            (
+                "vrrp_instance V {\n authentication {{\n auth_type PASS\n}}\n priority 5\n}\n",
+                35,
+                "this '{' is one too many",
+            ),
+            (
+                "vrrp_instance V {\n authentication {\n auth_type PASS\n }\n priority 5\n }\n state X\n}\n",
+                68,
+                "this '}' ends the block 'vrrp_instance', and 'state' behind it belongs into it",
+            ),
+            (
+                "vrrp_instance V {\n authentication {\n auth_type PASS\n }\n auth_pass x\n }\n priority 5\n}\n",
+                53,
+                "this '}' ends the block 'authentication', and 'auth_pass' behind it belongs into it",
+            ),
+            (
+                "vrrp_instance V {\n authentication {\n auth_type PASS\n }\n auth_pass x\n priority 5\n}\n",
+                53,
+                "this '}' ends the block 'authentication', and 'auth_pass' behind it belongs into it",
+            ),
+            (
+                "vrrp_instance V {\n authentication (\n auth_type PASS\n )\n priority 5\n}\n",
+                34,
+                "a block stands in braces, { and }, not in brackets",
+            ),
+        ] {
+            let (out, faults) = texts(&format!("{text}vrrp_script x {{\n}}\n"));
+            assert_eq!(out, wanted, "{text}");
+            assert_eq!(faults, [format!("{at} {fault}")], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_list_ends_where_a_line_of_its_block_stands() {
+        let (out, faults) = texts("vrrp_instance V {\n track_script {\n chk weight 2\n state\n priority 5\n}\n");
+        assert_eq!(out, ["vrrp_instance V", " track_script", "  chk weight 2", "  state", " priority 5"]);
+        assert_eq!(faults, ["56 'priority' begins inside the block 'track_script', which was not closed"]);
+        let (_, faults) = texts("vrrp_instance V {\n virtual_rules {\n priority 5 table 6\n}\n}\n");
+        assert_eq!(faults, [""; 0]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! vrrp_instance and vrrp_sync_group: what they say, then what they mean together.
 
 use super::context::{Context, Seen};
-use super::diagnostic::{Code, Level};
+use super::diagnostic::{meant, Code, Level};
 use super::global::{GarpDraft, GlobalDraft};
 use super::hmac::HmacDraft;
 use super::keywords::{Block, Keyword, State, Takes};
@@ -163,7 +163,7 @@ impl InstanceDraft {
                     self.mcast_src_ip = cx.ip(node, arg).or(self.mcast_src_ip);
                 }
             }
-            "track_interface" | "track_script" | "track_file" | "track_process" => {
+            "track_interface" | "track_script" | "track_file" | "track_process" | "track_bfd" => {
                 self.track.read(cx, node, keyword.word);
                 guard(&mut self.held, keyword);
             }
@@ -250,7 +250,11 @@ impl InstanceDraft {
             "MASTER" => true,
             "BACKUP" => false,
             other => {
-                cx.bad(Code::Value, arg, format!("'state' is MASTER or BACKUP, not '{other}'")).help("BACKUP is used");
+                cx.bad(Code::Value, arg, format!("'state' is MASTER or BACKUP, not '{other}'")).help(meant(
+                    other,
+                    &["MASTER", "BACKUP"],
+                    "BACKUP is used",
+                ));
                 false
             }
         });
@@ -263,13 +267,15 @@ impl InstanceDraft {
             let Some(keyword) = cx.known(child, Block::Auth, &mut self.auth_seen) else { continue };
             let Some(arg) = child.arg(0) else { continue };
             match keyword.word {
-                "auth_type" => match arg.str().as_ref() {
-                    "PASS" => self.auth_type = Some(AuthType::Pass),
-                    "AH" => self.auth_type = Some(AuthType::Ah),
-                    other => cx
-                        .bad(Code::Value, arg, format!("'auth_type' is PASS or AH, not '{other}'"))
-                        .help("the line is not used"),
-                },
+                "auth_type" => {
+                    match arg.str().as_ref() {
+                        "PASS" => self.auth_type = Some(AuthType::Pass),
+                        "AH" => self.auth_type = Some(AuthType::Ah),
+                        other => cx
+                            .bad(Code::Value, arg, format!("'auth_type' is PASS or AH, not '{other}'"))
+                            .help(meant(other, &["PASS", "AH"], "the line is not used")),
+                    }
+                }
                 "auth_pass" => self.auth_pass = Some(password(cx, arg)),
                 _ => {}
             }
@@ -428,7 +434,7 @@ impl GroupDraft {
             "notify_stop" => notify(cx, node, &mut self.notify.stop),
             "notify" => notify(cx, node, &mut self.notify.any),
             "smtp_alert" => self.smtp_alert = cx.flag(node).or(self.smtp_alert),
-            "track_interface" | "track_script" | "track_file" | "track_process" => {
+            "track_interface" | "track_script" | "track_file" | "track_process" | "track_bfd" => {
                 self.track.read(cx, node, keyword.word);
                 guard(&mut self.held, keyword);
             }
@@ -479,8 +485,8 @@ pub fn settle(
             names.insert(draft.name, usize::MAX);
             continue;
         };
-        across.look(cx, &mut draft, &interface);
         let number = config.instances.len();
+        across.look(cx, &mut draft, &interface, number);
         if let Some((interface, span)) = draft.sync.take() {
             syncs.push((interface, span, number, draft.path.clone()));
         }
@@ -509,6 +515,7 @@ pub fn settle(
         draft.finish(cx, &names, &mut grouped, global, config);
         group_tracks.extend((config.groups.len() > before).then_some(lines));
     }
+    across.conclude(cx, config);
     track::resolve(cx, config, tracks, group_tracks);
     sync_daemon(cx, global, syncs, &names, config);
     cx.return_to("");
@@ -518,27 +525,63 @@ pub fn settle(
 /// What two instances should not share.
 #[derive(Default)]
 struct Across {
-    vips: HashMap<(IpAddr, IfName), (Box<str>, Span)>,
+    vips: HashMap<(IpAddr, IfName), (usize, Span)>,
+    shared: Vec<Shared>,
     rules: HashMap<(Family, u32), Span>,
 }
 
+/// An address of two instances.
+struct Shared {
+    first: (usize, Span),
+    second: (usize, Span),
+    path: Box<str>,
+    ip: IpAddr,
+    dev: IfName,
+}
+
 impl Across {
-    fn look(&mut self, cx: &mut Context, draft: &mut InstanceDraft, interface: &IfName) {
+    /// Once the groups are known: a word for each two instances. Those of one group hold an address together.
+    fn conclude(self, cx: &mut Context, config: &Config) {
+        let mut said: Vec<(usize, usize)> = Vec::new();
+        let identity = |n: usize| config.instances.get(n).map(|i| i.identity());
+        let group = |n: usize| config.instances.get(n).and_then(|i| i.group);
+        for one in &self.shared {
+            let pair = (one.first.0, one.second.0);
+            let together = group(pair.0).is_some() && group(pair.0) == group(pair.1);
+            // Of two with one VRID that was said, and one of them stays in FAULT.
+            if said.contains(&pair) || together || identity(pair.0) == identity(pair.1) {
+                continue;
+            }
+            said.push(pair);
+            let other = config.instances.get(pair.0).map_or("", |i| &i.name);
+            let count = self.shared.iter().filter(|s| (s.first.0, s.second.0) == pair).count();
+            let more = if count > 1 { format!(", and {} more of its addresses", count - 1) } else { String::new() };
+            let text = format!("{} on {} is an address of '{other}' too{more}", one.ip, one.dev);
+            cx.return_to(&one.path);
+            cx.warn(Code::Duplicate, one.second.1, &one.ip.to_string(), text)
+                .see(one.first.1, "the first one")
+                .help("two virtual routers would hold it, each when it likes; give it to one of them");
+        }
+    }
+
+    fn look(&mut self, cx: &mut Context, draft: &mut InstanceDraft, interface: &IfName, number: usize) {
         let mut vips: Vec<_> = std::mem::take(&mut draft.known_vips).into_iter().collect();
         vips.sort_by_key(|(_, span)| span.start);
         for ((ip, dev), span) in vips {
             let dev = dev.unwrap_or_else(|| interface.clone());
             if let Some((other, place)) = self.vips.get(&(ip, dev.clone())) {
-                let (text, help) = if *other == draft.name {
-                    (format!("{ip} on {dev} is given twice in this instance"), "once is enough")
+                let (first, second) = ((*other, *place), (number, span));
+                if *other == number {
+                    let text = format!("{ip} on {dev} is given twice in this instance");
+                    cx.warn(Code::Duplicate, span, &ip.to_string(), text)
+                        .see(*place, "the first one")
+                        .help("once is enough");
                 } else {
-                    let help = "two virtual routers would hold it, each when it likes; give it to one of them";
-                    (format!("{ip} on {dev} is an address of '{other}' too"), help)
-                };
-                cx.warn(Code::Duplicate, span, &ip.to_string(), text).see(*place, "the first one").help(help);
+                    self.shared.push(Shared { first, second, path: draft.path.clone(), ip, dev });
+                }
                 continue;
             }
-            self.vips.insert((ip, dev), (draft.name.clone(), span));
+            self.vips.insert((ip, dev), (number, span));
         }
         for (rule, span) in &draft.rules {
             let key = (rule.family, rule.preference);
@@ -564,17 +607,17 @@ impl InstanceDraft {
         interface: IfName,
         vrid: u8,
     ) -> Instance {
-        let want_master = self.master.unwrap_or(false);
+        let mut want_master = self.master.unwrap_or(false);
         let priority = self.priority.unwrap_or(if want_master { 255 } else { 100 });
         let mut held = self.held.take();
-        let owner = |what: &str| {
+        let no_effect = want_master || priority == 255;
+        let owner = move |what: &str| {
             if want_master {
                 (format!("'{what}' has no effect with 'state MASTER'"), "write 'state BACKUP' on all routers")
             } else {
                 (format!("'{what}' has no effect with priority 255"), "the owner of the addresses always preempts")
             }
         };
-        let no_effect = want_master || priority == 255;
         let mut nopreempt = self.nopreempt.is_some();
         if let (Some(span), true) = (self.nopreempt, no_effect) {
             let (text, help) = owner("nopreempt");
@@ -624,11 +667,20 @@ impl InstanceDraft {
                     .help("adverts are not authenticated");
             }
             (Some(_), Some(_), None) => {}
+            // A wrong one was said.
+            (Some(_), None, _) if self.auth_seen.has(Block::Auth, &["auth_type"]) => {}
             (Some(span), None, _) => {
                 // keepalived says nothing and does not authenticate.
                 cx.warn(Code::Missing, span, "auth_type", "'authentication' has no 'auth_type'".into())
                     .help("adverts are not authenticated; write auth_type PASS");
             }
+        }
+        if want_master && priority != 255 && matches!(auth, Auth::Ah(_)) {
+            let span = self.at("state").unwrap_or(self.span);
+            cx.error(Code::Conflict, span, "state", "'state MASTER' does not go with authentication by AH".into())
+                .see(self.auth_span.unwrap_or(span), "the authentication")
+                .help("BACKUP is used: numbers of the packets before must be heard first");
+            want_master = false;
         }
         if interface.as_str().is_empty() {
             let lost: Vec<_> = self.vips.iter().chain(&self.excluded).filter(|v| v.dev.is_none()).collect();
@@ -639,7 +691,8 @@ impl InstanceDraft {
             self.vips.retain(|v| v.dev.is_some());
             self.excluded.retain(|v| v.dev.is_some());
         }
-        if !self.tried_vips && !self.no_vips {
+        let tried = self.tried_vips || self.seen.has(Block::Instance, &["virtual_ipaddress"]);
+        if !tried && !self.no_vips {
             cx.say(
                 Level::Warning,
                 Code::Empty,
@@ -711,7 +764,7 @@ impl InstanceDraft {
             kernel_rx_buf_size: self.kernel_rx_buf_size,
         };
         if strict {
-            self.strict_rules(cx, &mut instance);
+            self.strict_rules(cx, &mut instance, global.strict_span);
         }
         instance
     }
@@ -763,12 +816,20 @@ impl InstanceDraft {
     }
 
     /// What a strict instance may not have is said, and put right.
-    fn strict_rules(&mut self, cx: &mut Context, instance: &mut Instance) {
+    fn strict_rules(&mut self, cx: &mut Context, instance: &mut Instance, global: Option<Span>) {
+        let (by, place) = match self.strict {
+            Some(_) => ("strict_mode", self.at("strict_mode")),
+            None => ("vrrp_strict", global),
+        };
         let owner = instance.priority == 255;
         let name = self.span;
         let mut say = |word: &str, span: Option<Span>, text: &str, used: &str| {
-            let text = format!("with 'strict_mode' {text}");
-            cx.error(Code::Conflict, span.unwrap_or(name), word, text).help(used);
+            let text = format!("with '{by}' {text}");
+            let said = cx.error(Code::Conflict, span.unwrap_or(name), word, text);
+            match place {
+                Some(place) => said.see(place, format!("'{by}'")).help(used),
+                None => said.help(used),
+            }
         };
         if let Some(span) = self.auth_span.filter(|_| self.at("auth_hmac").is_none()) {
             say("authentication", Some(span), "there is no 'authentication'", "adverts are not authenticated");

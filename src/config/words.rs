@@ -30,6 +30,8 @@ pub struct Words<'t> {
     /// "an address"
     what: &'static str,
     place: Place,
+    /// A quote of the line is not closed.
+    broken: bool,
     /// An option keeps its instance out of MASTER.
     pub held: Option<&'static str>,
 }
@@ -39,7 +41,7 @@ const MOST: usize = 1024;
 
 impl<'t> Words<'t> {
     pub fn new(line: Node<'t>, block: Block, what: &'static str, place: Place) -> Words<'t> {
-        Words { all: line.all().take(MOST).collect(), at: 0, block, what, place, held: None }
+        Words { all: line.all().take(MOST).collect(), at: 0, block, what, place, broken: line.is_broken(), held: None }
     }
 
     pub fn next(&mut self) -> Option<Arg<'t>> {
@@ -85,7 +87,7 @@ impl<'t> Words<'t> {
     /// The word behind an option. None: there is none, which is said.
     pub fn value(&mut self, cx: &mut Context, keyword: &'static Keyword, arg: Arg) -> Option<Arg<'t>> {
         let value = self.next();
-        if value.is_none() {
+        if value.is_none() && !self.broken {
             let word = arg.str();
             let text = format!("'{word}' has no argument");
             if keyword.needs {
@@ -152,8 +154,21 @@ pub fn prefix(cx: &mut Context, arg: Arg) -> Option<IpNet> {
     match ip.parse::<IpAddr>() {
         Ok(ip) => {
             let net = IpNet::host(ip);
-            cx.bad(Code::Range, arg, format!("a prefix length is a whole number from 0 to {}, not '{len}'", net.len))
-                .help(format!("/{} is used", net.len));
+            let text = format!("a prefix length is a whole number from 0 to {}, not '{len}'", net.len);
+            let used = format!("/{} is used", net.len);
+            let help = match netmask(len) {
+                Some(bits) => format!("write /{bits}; {used}"),
+                None => used,
+            };
+            // Only what stands behind the '/'.
+            let (span, from) = (arg.span(), word.len() - len.len());
+            let part = if arg.raw() == word.as_bytes() {
+                Span::new(span.start as usize + from, span.end as usize)
+            } else {
+                span
+            };
+            let part = if len.is_empty() { span } else { part };
+            cx.error(Code::Range, part, &word, text).hint(&word).help(help);
             Some(net)
         }
         Err(_) => {
@@ -161,6 +176,12 @@ pub fn prefix(cx: &mut Context, arg: Arg) -> Option<IpNet> {
             None
         }
     }
+}
+
+/// The length that a netmask stands for.
+fn netmask(word: &str) -> Option<u32> {
+    let bits = u32::from(word.parse::<std::net::Ipv4Addr>().ok()?);
+    (bits.leading_ones() + bits.trailing_zeros() == 32).then(|| bits.leading_ones())
 }
 
 /// RT_SCOPE_*.

@@ -114,6 +114,7 @@ fn fifo(out: &mut Writer, word: &str, f: &Fifo) {
 fn vrrp(out: &mut Writer, g: &Global) {
     let v = &g.vrrp;
     out.value("vrrp_mcast_group4", g.mcast_group4);
+    out.value("vrrp_mcast_group6", g.mcast_group6);
     garp(out, &g.garp);
     // Zero is what holds without the line, and is not taken on it.
     later(out, "vrrp_garp_interval", v.garp_interval);
@@ -130,8 +131,9 @@ fn vrrp(out: &mut Writer, g: &Global) {
         out.switch("vrrp_owner_ignore_adverts", on);
     }
     out.switch("vrrp_notify_priority_changes", v.notify_priority_changes);
-    out.switch("vrrp_skip_check_adv_addr", v.skip_check_adv_addr);
-    out.switch("vrrp_strict", v.strict);
+    // keepalived takes these two as on, even with `off` behind them.
+    out.flag("vrrp_skip_check_adv_addr", v.skip_check_adv_addr);
+    out.flag("vrrp_strict", v.strict);
     later(out, "vrrp_startup_delay", v.startup_delay);
     later(out, "vrrp_delay_after_boot", v.delay_after_boot);
     out.flag("log_unknown_vrids", v.log_unknown_vrids);
@@ -212,6 +214,10 @@ fn sync_daemon(out: &mut Writer, config: &Config, sync: &SyncDaemon) {
 
 fn nftables(out: &mut Writer, g: &Global) {
     let n = &g.nftables;
+    // To name the table asks for it.
+    if *n == Default::default() {
+        return;
+    }
     out.value("nftables", quote(&n.table));
     out.value("nftables_priority", n.priority);
     out.flag("nftables_ifindex", n.ifindex);

@@ -15,7 +15,9 @@ const MASK: &str = "********";
 
 /// `secrets`: passwords and keys as they are; else masked.
 pub fn write(config: &Config, secrets: bool) -> String {
-    let mut out = Writer { text: String::new(), depth: 0, secrets };
+    let v = &config.global.vrrp;
+    let (strict, skip_check) = (v.strict, v.skip_check_adv_addr);
+    let mut out = Writer { text: String::new(), depth: 0, secrets, strict, skip_check };
     global::write(&mut out, config);
     track::write(&mut out, config);
     vrrp::write(&mut out, config);
@@ -27,6 +29,9 @@ pub struct Writer {
     text: String,
     depth: usize,
     secrets: bool,
+    /// Switched on in global_defs, so that an instance has to say `off`.
+    strict: bool,
+    skip_check: bool,
 }
 
 impl Writer {

@@ -1,7 +1,7 @@
 //! What can be tracked, and the lines that track it.
 
 use super::{command, quote, Writer};
-use crate::config::model::{Config, ParamMatch, Track, TrackFile, TrackProcess, Tracks, VrrpScript};
+use crate::config::model::{Bfd, Config, ParamMatch, Track, TrackFile, TrackProcess, Tracks, VrrpScript};
 
 pub fn write(out: &mut Writer, config: &Config) {
     for script in &config.scripts {
@@ -12,6 +12,9 @@ pub fn write(out: &mut Writer, config: &Config) {
     }
     for process in &config.processes {
         out.block(format_args!("vrrp_track_process {}", quote(&process.name)), |out| self::process(out, process));
+    }
+    for bfd in &config.bfd {
+        out.block(format_args!("bfd_instance {}", quote(&bfd.name)), |out| self::bfd(out, bfd));
     }
 }
 
@@ -59,6 +62,23 @@ fn process(out: &mut Writer, p: &TrackProcess) {
     out.flag("full_command", p.full_command);
 }
 
+fn bfd(out: &mut Writer, b: &Bfd) {
+    out.value("neighbor_ip", b.neighbor);
+    out.option("source_ip", b.source);
+    for (word, time) in [("min_rx", b.min_rx), ("min_tx", b.min_tx), ("idle_tx", b.idle_tx)] {
+        // As many seconds as there are milliseconds.
+        out.seconds(word, time * 1000);
+    }
+    out.value("multiplier", b.multiplier);
+    out.flag("passive", b.passive);
+    out.value("ttl", b.ttl);
+    out.value("max_hops", b.max_hops);
+    out.switch("multihop", b.multihop);
+    out.value("weight", weight(b.weight, b.reverse));
+    out.flag("vrrp", b.vrrp);
+    out.flag("checker", b.checker);
+}
+
 fn weight(weight: i32, reverse: bool) -> String {
     format!("{weight}{}", if reverse { " reverse" } else { "" })
 }
@@ -77,6 +97,7 @@ pub fn lists(out: &mut Writer, config: &Config, tracks: &Tracks) {
         ("track_script", lines(&tracks.scripts, &|n| config.scripts.get(n).map(|s| s.name.clone()))),
         ("track_file", lines(&tracks.files, &|n| config.files.get(n).map(|f| f.name.clone()))),
         ("track_process", lines(&tracks.processes, &|n| config.processes.get(n).map(|p| p.name.clone()))),
+        ("track_bfd", lines(&tracks.bfd, &|n| config.bfd.get(n).map(|b| b.name.clone()))),
     ];
     for (block, lines) in all.iter().filter(|(_, lines)| !lines.is_empty()) {
         out.block(block, |out| lines.iter().for_each(|l| out.line(l)));

@@ -141,12 +141,16 @@ fn election(out: &mut Writer, i: &Instance) {
     if !i.preempt_delay.is_zero() {
         out.seconds("preempt_delay", i.preempt_delay);
     }
-    out.switch("strict_mode", i.strict);
+    if out.strict || i.strict {
+        out.switch("strict_mode", i.strict);
+    }
     // The owner accepts in any case.
     if i.priority != 255 && i.accept == i.strict {
         out.line(if i.accept { "accept" } else { "no_accept" });
     }
-    out.switch("skip_check_adv_addr", i.skip_check_adv_addr);
+    if out.skip_check || i.skip_check_adv_addr {
+        out.switch("skip_check_adv_addr", i.skip_check_adv_addr);
+    }
     out.switch("lower_prio_no_advert", i.lower_prio_no_advert);
     out.switch("higher_prio_send_advert", i.higher_prio_send_advert);
     out.switch("owner_ignore_adverts", i.owner_ignore_adverts);
@@ -216,13 +220,15 @@ fn hmac(out: &mut Writer, h: &Hmac) {
         let word = format!("key {}", key.id);
         match &key.secret {
             HmacSecret::File(path) => out.value(&word, quote(&format!("file:{path}"))),
+            // As long as a key has to be.
+            HmacSecret::Bytes(_) if !out.secrets => out.value(&word, "*".repeat(32)),
             HmacSecret::Bytes(bytes) => {
                 let mut text = String::from("hex:");
                 for byte in bytes {
                     // A String takes all.
                     let _ = write!(text, "{byte:02x}");
                 }
-                out.secret(&word, &text);
+                out.value(&word, text);
             }
         }
     }
@@ -312,7 +318,8 @@ fn route(r: &Route, group: Option<&str>) -> String {
     let kind = KINDS.iter().find(|(_, n)| *n == r.kind && r.kind != 1).map(|(word, _)| *word);
     let mut line = Line(String::new());
     line.word(kind);
-    line.option("to", Some(r.dst));
+    // Without `to`: keepalived does not take it behind a type.
+    line.word(Some(r.dst));
     line.option("via", r.via);
     line.option("dev", r.dev.as_ref().map(|name| quote(name.as_str())));
     line.option("src", r.src);
@@ -374,10 +381,13 @@ fn realms(n: u32) -> String {
 }
 
 fn rule(r: &Rule, group: Option<&str>) -> String {
-    let mut line = Line::new(match r.family {
-        crate::base::addr::Family::V4 => "inet",
-        crate::base::addr::Family::V6 => "inet6",
-    });
+    let mut line = Line(String::new());
+    if r.from.is_none() && r.to.is_none() {
+        line.word(Some(match r.family {
+            crate::base::addr::Family::V4 => "inet",
+            crate::base::addr::Family::V6 => "inet6",
+        }));
+    }
     line.flag("not", r.not);
     line.option("from", r.from);
     line.option("to", r.to);
