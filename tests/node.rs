@@ -717,8 +717,7 @@ fn trackers_of_a_group_are_those_of_its_members() {
     let states = |d: &Desk| d.node.vrrp.instances.iter().map(|n| n.state).collect::<Vec<_>>();
     let priorities = |d: &Desk| d.node.vrrp.instances.iter().map(|n| n.priority).collect::<Vec<_>>();
     let track = "track_script {\n chk\n }";
-    // Without a word about weights, a weight is none.
-    let mut d = Desk::new(&two_in_a_group("weight -20", track, ""));
+    let mut d = Desk::new(&two_in_a_group("", track, ""));
     assert_eq!(states(&d), [State::Init, State::Init]);
     end(&mut d, Verdict::Up);
     assert_eq!(states(&d), [State::Backup, State::Backup]);
@@ -735,9 +734,18 @@ fn trackers_of_a_group_are_those_of_its_members() {
     end(&mut d, Verdict::Up);
     assert_eq!(states(&d), [State::Backup, State::Backup]);
     // With weights.
-    let mut d = Desk::new(&two_in_a_group("weight -20", &format!("sync_group_tracking_weight\n{track}"), ""));
+    let mut d = Desk::new(&two_in_a_group("weight -20", track, ""));
     end(&mut d, bad());
     assert_eq!((states(&d), priorities(&d)), (vec![State::Backup, State::Backup], vec![80, 80]));
+    // That of a member alone is not used, unless it is asked for.
+    let d = Desk::new(&two_in_a_group("weight -20", "", track));
+    assert!(d.runs.is_empty());
+    let mut d = Desk::new(&two_in_a_group("weight -20", "sync_group_tracking_weight", track));
+    end(&mut d, bad());
+    assert_eq!((states(&d), priorities(&d)), (vec![State::Backup, State::Backup], vec![80, 100]));
+    // A member's own interface is watched anyway.
+    let d = Desk::new(&two_in_a_group("", "track_interface {\n eth0 weight 9\n }", ""));
+    assert_eq!(priorities(&d), [100, 100]);
 }
 
 #[test]
@@ -746,32 +754,32 @@ fn links_files_and_processes() {
     let defined = "track_file f {\n file /f\n weight 2\n}\nvrrp_track_process p {\n process x\n weight 10\n quorum 2\n fork_delay 3\n}\n";
     let mut d = Desk::new(&format!("{defined}{}", instance(more)));
     let p = |d: &Desk| d.node.vrrp.instances[0].priority;
-    assert_eq!(p(&d), 75, "neither link is there: -30 and +5");
+    assert_eq!(p(&d), 70, "neither link is there");
     let link = |up| {
         let name: IfName = "eth1".parse().unwrap();
         let mac = Mac([2, 0, 0, 0, 0, 2]);
         Event::Kernel(News::Link(Link { ifindex: 3, name, up, mac, mtu: 1500, no_arp: false }))
     };
     d.step(link(true));
-    assert_eq!(p(&d), 105);
+    assert_eq!(p(&d), 100);
     d.step(Event::File { path: "/f", value: -20 });
-    assert_eq!(p(&d), 65);
+    assert_eq!(p(&d), 60);
     d.step(Event::File { path: "/f", value: -200 });
     assert_eq!(d.state(), State::Fault, "-254 and less");
     d.step(Event::File { path: "/f", value: 0 });
-    assert_eq!((p(&d), d.state()), (105, State::Backup));
+    assert_eq!((p(&d), d.state()), (100, State::Backup));
     d.step(Event::Processes(&[2]));
-    assert_eq!(p(&d), 115, "the first count is believed at once");
+    assert_eq!(p(&d), 110, "the first count is believed at once");
     d.step(Event::Processes(&[1]));
     d.pass(0.0);
-    assert_eq!(p(&d), 105, "no terminate_delay");
+    assert_eq!(p(&d), 100, "no terminate_delay");
     d.step(Event::Processes(&[2]));
     d.pass(2.9);
-    assert_eq!(p(&d), 105);
+    assert_eq!(p(&d), 100);
     d.pass(0.2);
-    assert_eq!(p(&d), 115, "after fork_delay");
+    assert_eq!(p(&d), 110, "after fork_delay");
     d.step(link(false));
-    assert_eq!(p(&d), 85);
+    assert_eq!(p(&d), 80);
 }
 
 #[test]

@@ -81,9 +81,12 @@ fn test(name: &str, options: &Options, file: Option<&Path>) -> u8 {
     }
 }
 
-/// The network namespace of `-s`; a test of the configuration looks at its interfaces too.
+/// The network namespace of `-s` or `net_namespace`; a test of the configuration looks at its interfaces too.
 fn enter_namespace(options: &Options) -> Result<(), String> {
     let Some(space) = &options.namespace else { return Ok(()) };
+    if !pidfile::is_plain(space) {
+        return Err(format!("'{space}' is no name of a network namespace"));
+    }
     let enter = File::open(format!("/run/netns/{space}")).and_then(|f| sys::enter_network_namespace(f.as_fd()));
     enter.map_err(|e| format!("cannot enter network namespace {space}: {e}"))
 }
@@ -114,14 +117,17 @@ fn daemon(name: &str, options: Options) -> u8 {
 }
 
 fn start(mut options: Options, logger: &'static Logger, fail: &dyn Fn(&str) -> u8) -> u8 {
-    match pidfile::running(&pidfile::paths(&options, false, false)[0]) {
-        Ok(None) => {}
-        Ok(Some(pid)) => {
-            return fail(&format!("already running with pid {pid}: stop that one first, or name another file by -p"))
+    let mut read = load::whole(&options, true);
+    let named = read.as_ref().ok().and_then(|l| l.config.as_ref()?.global.namespace.name.clone());
+    if let (Some(space), None) = (named, &options.namespace) {
+        options.namespace = Some(space.into());
+        if let Err(text) = enter_namespace(&options) {
+            return fail(&text);
         }
-        Err(text) => return fail(&text),
+        // Its interfaces are others.
+        read = load::whole(&options, true);
     }
-    let mut loaded = match load::whole(&options, true) {
+    let mut loaded = match read {
         Ok(loaded) => loaded,
         Err(unreadable) => {
             fail(&unreadable.text);
@@ -138,6 +144,16 @@ fn start(mut options: Options, logger: &'static Logger, fail: &dyn Fn(&str) -> u
         fail(&format!("{} cannot run", loaded.file()));
         return loaded.status;
     };
+    if let Err(text) = pidfile::place(&mut options, &config.global) {
+        return fail(&text);
+    }
+    match pidfile::running(&pidfile::paths(&options, false, false)[0]) {
+        Ok(None) => {}
+        Ok(Some(pid)) => {
+            return fail(&format!("already running with pid {pid}: stop that one first, or name another file by -p"))
+        }
+        Err(text) => return fail(&text),
+    }
     if let Some(rival) = owned::rival(Path::new(owned::DIR), &owned::claims(&config)) {
         return fail(&format!("{rival}: stop that one first, or leave this out of the configuration"));
     }

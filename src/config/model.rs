@@ -1005,7 +1005,7 @@ pub struct Group {
     pub notify_priority_changes: bool,
     /// What all members track besides their own.
     pub track: Tracks,
-    /// sync_group_tracking_weight. Without it all weights are 0, here and in the members.
+    /// sync_group_tracking_weight. Without it the members do not track scripts and files with a weight.
     pub tracking_weight: bool,
 }
 
@@ -1049,11 +1049,11 @@ pub struct Bfd {
 }
 
 /// Weight 0: FAULT while it is bad. More: added while it is good. Less: taken off while it is bad.
+/// `reverse`: FAULT while it is good; taken off while it is good; added while it is bad.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Track {
     pub target: usize,
     pub weight: i32,
-    /// Good and bad change places.
     pub reverse: bool,
 }
 

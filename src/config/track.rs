@@ -505,7 +505,8 @@ struct Line {
     name: Box<str>,
     span: Span,
     weight: Option<(i32, Span)>,
-    reverse: bool,
+    /// None: as the definition has it.
+    reverse: Option<bool>,
 }
 
 /// All such lines of one instance or group.
@@ -537,8 +538,8 @@ impl Lines {
     }
 }
 
-fn options(cx: &mut Context, line: Node, kind: Kind, keyword: &str) -> (Option<(i32, Span)>, bool) {
-    let (mut weight, mut reverse, mut given) = (None, false, false);
+fn options(cx: &mut Context, line: Node, kind: Kind, keyword: &str) -> (Option<(i32, Span)>, Option<bool>) {
+    let (mut weight, mut reverse, mut given) = (None, None, false);
     let mut args = line.args();
     while let Some(arg) = args.next() {
         match arg.str().as_ref() {
@@ -546,8 +547,8 @@ fn options(cx: &mut Context, line: Node, kind: Kind, keyword: &str) -> (Option<(
                 given = true;
                 weight = line_weight(cx, arg, args.next(), kind);
             }
-            "reverse" if given => reverse = true,
-            "noreverse" if given => reverse = false,
+            "reverse" if given => reverse = Some(true),
+            "noreverse" if given => reverse = Some(false),
             "reverse" | "noreverse" => {
                 let text = format!("'{}' stands behind a weight", arg.str());
                 cx.bad(Code::Value, arg, text).help("it is not used; write 'weight' and a number before it");
@@ -602,7 +603,45 @@ impl Found {
         match self.kind {
             // Times what stands in the file.
             Kind::File if self.weight != 0 => (-254, 253),
-            _ => (self.weight.min(0), self.weight.max(0)),
+            _ => (self.moves().min(0), self.moves().max(0)),
+        }
+    }
+
+    /// What it adds to the priority when it adds anything.
+    fn moves(&self) -> i32 {
+        if self.reverse {
+            -self.weight
+        } else {
+            self.weight
+        }
+    }
+}
+
+impl Found {
+    /// The weight of a member of a sync group: what keepalived makes of it. False: the line is not used.
+    fn in_a_group(&mut self, cx: &mut Context) -> bool {
+        let (name, at) = (&self.name, self.at);
+        let instead = "track it in the group, or write sync_group_tracking_weight into the group";
+        let ignored = format!("the weight of '{name}' is not used in a member of a sync group");
+        match (self.kind, self.weight) {
+            (Kind::Interface | Kind::Process, _) => {
+                // It says so of interfaces only (and that they do not count, which they do).
+                let status = if self.kind == Kind::Interface { 5 } else { 0 };
+                let text = format!("the weight of '{name}' concerns only one member of a sync group");
+                cx.say(Level::Warning, Code::Conflict, at, name, text, status).help(format!("it counts; {instead}"));
+                true
+            }
+            (Kind::File, 1) => {
+                cx.say(Level::Warning, Code::Conflict, at, name, ignored, 5)
+                    .help(format!("a number in the file that is not 0 means FAULT; {instead}"));
+                self.weight = 0;
+                true
+            }
+            _ => {
+                cx.say(Level::Warning, Code::Conflict, at, name, ignored, 5)
+                    .help(format!("it is not tracked; {instead}"));
+                false
+            }
         }
     }
 }
@@ -612,8 +651,8 @@ struct Holder<'a> {
     /// Its own interface, which is watched anyway.
     own: Option<&'a IfName>,
     owner: bool,
-    /// A sync group whose members ignore weights; the flag: this is the group itself.
-    weightless: Option<bool>,
+    /// Of a sync group without sync_group_tracking_weight.
+    member: bool,
 }
 
 impl Lines {
@@ -634,14 +673,8 @@ impl Lines {
                     .help("the line is not used; with weight 0 it means FAULT");
                 continue;
             }
-            if let (true, Some(group)) = (found.weight != 0, holder.weightless) {
-                // keepalived does not say it of processes, nor of the group's own lines.
-                let status = if group || found.kind == Kind::Process { 0 } else { 5 };
-                let text = format!("the weight of '{}' is not used in a sync group", found.name);
-                cx.say(Level::Warning, Code::Conflict, found.at, &found.name, text, status).help(
-                    "it is taken as weight 0: FAULT; write sync_group_tracking_weight into the group to use weights",
-                );
-                found.weight = 0;
+            if found.weight != 0 && holder.member && !found.in_a_group(cx) {
+                continue;
             }
             all.push(found);
         }
@@ -676,7 +709,7 @@ impl Line {
             Kind::Bfd => config.bfd.get(target).map(|b| (b.weight, b.reverse))?,
         };
         let (weight, reverse, at) = match self.weight {
-            Some((own, at)) => (own, self.reverse, at),
+            Some((own, at)) => (own, self.reverse.unwrap_or(reverse), at),
             None => (weight, reverse, self.span),
         };
         Some(Found { kind: self.kind, name: self.name.clone(), target, weight, reverse, at })
@@ -701,10 +734,8 @@ impl Resolving {
     /// True: all is done.
     pub fn step(&mut self, cx: &mut Context, config: &mut Config) -> bool {
         if let Some(lines) = self.groups.next() {
-            let group = config.groups.get(self.of_groups.len());
-            let weightless = group.filter(|g| !g.tracking_weight).map(|_| true);
             let path = lines.path.clone();
-            self.of_groups.push((path, lines.find(cx, config, &Holder { own: None, owner: false, weightless })));
+            self.of_groups.push((path, lines.find(cx, config, &Holder { own: None, owner: false, member: false })));
         } else if let Some((number, lines)) = self.instances.next() {
             self.instance(cx, config, number, lines);
         } else if self.looked < self.of_groups.len() {
@@ -726,7 +757,7 @@ impl Resolving {
         let holder = Holder {
             own: (!conf.dont_track_primary).then_some(&conf.interface),
             owner: conf.priority == PRIORITY_OWNER,
-            weightless: group.filter(|g| !g.tracking_weight).map(|_| false),
+            member: group.is_some_and(|g| !g.tracking_weight),
         };
         let found = lines.find(cx, config, &holder);
         let shared = conf.group.and_then(|g| self.of_groups.get(g)).map(|(_, f)| f.as_slice()).unwrap_or_default();
@@ -781,15 +812,15 @@ impl Sum {
         let (low, high) = one.range();
         match one.kind {
             Kind::File => true,
-            _ if one.weight > 0 => self.low.saturating_sub(low.into()) < 254,
-            _ if one.weight < 0 => self.high.saturating_sub(high.into()) > 1,
+            _ if one.moves() > 0 => self.low.saturating_sub(low.into()) < 254,
+            _ if one.moves() < 0 => self.high.saturating_sub(high.into()) > 1,
             _ => true,
         }
     }
 }
 
 fn useless(cx: &mut Context, one: &Found) {
-    let (what, end) = if one.weight > 0 { ("raise", "254 is the highest") } else { ("lower", "1 is the lowest") };
+    let (what, end) = if one.moves() > 0 { ("raise", "254 is the highest") } else { ("lower", "1 is the lowest") };
     let text = format!("the weight of '{}' can never {what} the priority: {end}", one.name);
     cx.warn(Code::Conflict, one.at, &one.name, text).help("choose another priority or weight");
 }

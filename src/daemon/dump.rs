@@ -26,7 +26,7 @@ pub fn path(kind: Kind, instance: Option<&str>) -> PathBuf {
         Kind::Stats => "stats",
         Kind::Json => "json",
     };
-    let part = instance.map(|name| format!("_{name}")).unwrap_or_default();
+    let part = instance.map(|name| format!(".{name}")).unwrap_or_default();
     folder.unwrap_or_else(|| "/tmp".into()).join(format!("keepalived{part}.{end}"))
 }
 

@@ -19,7 +19,7 @@ pub mod tls;
 use crate::base::addr::{Family, IfName};
 use crate::base::time::Instant;
 use crate::base::verdict::Verdict;
-use crate::config::model::{CheckKind, Config};
+use crate::config::model::{CheckKind, Config, Global};
 use crate::limits;
 use crate::linux::ipvs::{self, Ipvs};
 use crate::linux::netlink::{NewsEnd, Rtnl};
@@ -388,12 +388,17 @@ impl Daemon {
 
     fn dump_file(&self, kind: dump::Kind) {
         let epoch = sys::realtime_micros().saturating_sub(sys::monotonic_micros());
+        let global = &self.node.config().global;
         let text = match kind {
             dump::Kind::Data => status::data(&self.node, epoch),
             dump::Kind::Stats => status::stats(&self.node),
-            dump::Kind::Json => status::json(&self.node, status::Layout::V1, epoch),
+            dump::Kind::Json => status::json(&self.node, layout(global), epoch),
         };
-        let path = dump::path(kind, None);
+        // keepalived names it in that file only.
+        let named = global.files.data_use_instance && kind == dump::Kind::Data;
+        let part =
+            [&global.namespace.name, &global.instance].into_iter().flatten().cloned().collect::<Vec<_>>().join("_");
+        let path = dump::path(kind, (named && !part.is_empty()).then_some(part.as_str()));
         match dump::write(&path, text.as_bytes()) {
             Ok(()) => log::info!("{} written", path.display()),
             Err(e) => log::warn!("{} not written: {e}", path.display()),
@@ -674,6 +679,10 @@ impl Daemon {
                 if let Err(e) = self.pids.follow(&paths) {
                     log::warn!("{e}");
                 }
+                let fixed = |g: &Global| (g.namespace.name.clone(), g.instance.clone(), g.files.pid_dir);
+                if fixed(&config.global) != fixed(&self.node.config().global) {
+                    log::warn!("net_namespace, instance and use_pid_dir are read at the start only");
+                }
                 self.record.claim(owned::claims(&config));
                 self.follow_files(&config);
                 self.processes.follow(&config, now());
@@ -694,6 +703,14 @@ impl Daemon {
         self.pids.remove();
         log::info!("Stopped");
         self.logger.flush(now());
+    }
+}
+
+fn layout(global: &Global) -> status::Layout {
+    if global.files.json_version == 2 {
+        status::Layout::V2
+    } else {
+        status::Layout::V1
     }
 }
 

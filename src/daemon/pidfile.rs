@@ -1,6 +1,7 @@
 //! Pid files: every file that keepalived and its children would have written, all with the one pid that there is here.
 
 use super::options::Options;
+use crate::config::model::Global;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 pub const MAIN: &str = "/run/keepalived.pid";
 pub const VRRP: &str = "/run/vrrp.pid";
 pub const CHECKERS: &str = "/run/checkers.pid";
+const DIRECTORY: &str = "/run/keepalived";
 
 /// Programs whose pid in the main file means that the work is being done already.
 const NAMES: [&str; 2] = ["holdfast", "keepalived"];
@@ -24,6 +26,31 @@ pub fn paths(options: &Options, vrrp: bool, lvs: bool) -> Vec<PathBuf> {
         paths.push(path(&options.checkers_pid, CHECKERS));
     }
     paths
+}
+
+/// `use_pid_dir`, `instance` and `net_namespace` have a directory for the files that no option names.
+pub fn place(options: &mut Options, global: &Global) -> Result<(), String> {
+    let (instance, space) = (global.instance.as_deref(), global.namespace.name.as_deref());
+    if !global.files.pid_dir && instance.is_none() && space.is_none() {
+        return Ok(());
+    }
+    if let Some(bad) = instance.into_iter().chain(space).find(|name| !is_plain(name)) {
+        return Err(format!("'{bad}' cannot be a part of a pid file's name"));
+    }
+    let folder = Path::new(DIRECTORY).join(space.unwrap_or_default());
+    fs::create_dir_all(&folder).map_err(|e| format!("cannot make {}: {e}", folder.display()))?;
+    let end = instance.map(|name| format!("_{name}")).unwrap_or_default();
+    let files =
+        [(&mut options.pid, "keepalived"), (&mut options.vrrp_pid, "vrrp"), (&mut options.checkers_pid, "checkers")];
+    for (path, name) in files {
+        path.get_or_insert_with(|| folder.join(format!("{name}{end}.pid")));
+    }
+    Ok(())
+}
+
+/// Can it stand in a path as one part of it?
+pub fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.contains('/') && !name.starts_with('.')
 }
 
 /// The pid of the holdfast or keepalived that the file names, if that one lives. To be asked before the daemon detaches

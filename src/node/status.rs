@@ -5,9 +5,10 @@
 
 use super::describe;
 use super::vrrp::instance::{Counters, Instance, State};
+use super::vrrp::packet;
 use super::Node;
 use crate::base::time::Instant;
-use crate::config::model::{self, Auth, Deleted, Script, Vip};
+use crate::config::model::{self, Auth, Deleted, ParamMatch, Script, Tracks, Vip};
 use crate::wire::op::{AddressKey, Key};
 use crate::wire::vrrp::Bad;
 use std::fmt::{Display, Write};
@@ -24,12 +25,12 @@ pub enum Layout {
 pub fn json(node: &Node, layout: Layout, epoch: u64) -> String {
     let mut out = Json::default();
     match layout {
-        Layout::V1 => out.array(|out| instances(out, node, epoch)),
+        Layout::V1 => out.array(|out| instances(out, node, layout, epoch)),
         Layout::V2 => out.object(|out| {
             out.key("vrrp");
-            out.array(|out| instances(out, node, epoch));
+            out.array(|out| instances(out, node, layout, epoch));
             out.key("track_process");
-            out.array(|_| {});
+            out.array(|out| processes(out, node));
         }),
     }
     out.text.push('\n');
@@ -52,7 +53,7 @@ fn topology(text: &mut String, node: &Node, n: &Instance, conf: &model::Instance
         let _ = writeln!(text, "   {word} = {value}");
     };
     let able = |on: bool| if on { "enabled" } else { "disabled" };
-    line("VRRP Version", &2);
+    line("VRRP Version", &conf.wire.version);
     if let Some(group) = conf.group.and_then(|g| node.config.groups.get(g)) {
         line("Sync group", &group.name);
     }
@@ -81,19 +82,23 @@ fn topology(text: &mut String, node: &Node, n: &Instance, conf: &model::Instance
     line("Send advert after receive higher priority advert", &conf.higher_prio_send_advert);
     line("Virtual Router ID", &conf.vrid);
     line("Priority", &conf.priority);
-    line("Effective priority", &conf.priority);
+    line("Effective priority", &n.priority);
     line("Advert interval", &format_args!("{} sec", seconds(conf.advert_int)));
     line("Accept", &able(conf.accept));
     line("Preempt", &able(!conf.nopreempt));
     line("Promote_secondaries", &able(conf.promote_secondaries));
-    line("Authentication type", &if conf.auth == Auth::None { "none" } else { "SIMPLE_PASSWORD" });
+    let auth = match conf.auth {
+        Auth::None => "none",
+        Auth::Pass(_) => "SIMPLE_PASSWORD",
+        Auth::Ah(_) => "IPSEC_AH",
+    };
+    line("Authentication type", &auth);
     let addresses = |vips: &[Vip]| vips.iter().map(|vip| address(node, conf, vip)).collect::<Vec<_>>();
     section(text, &format!("Virtual IP ({})", conf.vips.len()), addresses(&conf.vips));
     section(text, "Virtual IP Excluded ", addresses(&conf.excluded));
     section(text, "Virtual Routes ", conf.routes.iter().map(describe::route).collect());
     section(text, "Virtual Rules ", conf.rules.iter().map(describe::rule).collect());
-    let tracked = conf.track.interfaces.iter().map(|t| format!("{} weight {}", t.name, t.weight));
-    section(text, "Tracked interfaces ", tracked.collect());
+    tracks(text, node, &conf.track);
     let _ = writeln!(text, "   Using smtp notification = {}", if conf.smtp_alert { "yes" } else { "no" });
     let notify = &conf.notify;
     let kinds = [
@@ -106,6 +111,20 @@ fn topology(text: &mut String, node: &Node, n: &Instance, conf: &model::Instance
     for (kind, script) in kinds.into_iter().filter_map(|(kind, script)| Some((kind, script.as_ref()?))) {
         let _ = writeln!(text, "   {kind} state transition script = {}", command(script));
     }
+}
+
+fn tracks(text: &mut String, node: &Node, tracks: &Tracks) {
+    let weight = |weight: i32, reverse: bool| format!("weight {weight}{}", if reverse { " reverse" } else { "" });
+    let interfaces = tracks.interfaces.iter().map(|t| format!("{} {}", t.name, weight(t.weight, t.reverse)));
+    section(text, "Tracked interfaces ", interfaces.collect());
+    let config = &node.config;
+    let scripts = tracks.scripts.iter().filter_map(|t| Some((config.scripts.get(t.target)?.name.as_ref(), t)));
+    let files = tracks.files.iter().filter_map(|t| Some((config.files.get(t.target)?.name.as_ref(), t)));
+    let processes = tracks.processes.iter().filter_map(|t| Some((config.processes.get(t.target)?.name.as_ref(), t)));
+    let told = |(name, t): (&str, &model::Track)| format!("{name} {}", weight(t.weight, t.reverse));
+    section(text, "Tracked scripts", scripts.map(told).collect());
+    section(text, "Tracked files", files.map(told).collect());
+    section(text, "Tracked processes", processes.map(told).collect());
 }
 
 /// Left out when it is empty.
@@ -179,18 +198,18 @@ impl Count {
     }
 }
 
-fn instances(out: &mut Json, node: &Node, epoch: u64) {
+fn instances(out: &mut Json, node: &Node, layout: Layout, epoch: u64) {
     for (n, conf) in node.vrrp.instances.iter().zip(&node.config.instances) {
         out.object(|out| {
             out.key("data");
-            out.object(|out| instance(out, node, n, conf, epoch));
+            out.object(|out| instance(out, node, n, conf, layout, epoch));
             out.key("stats");
             out.object(|out| counters(out, &n.counters));
         });
     }
 }
 
-fn instance(out: &mut Json, node: &Node, n: &Instance, conf: &model::Instance, epoch: u64) {
+fn instance(out: &mut Json, node: &Node, n: &Instance, conf: &model::Instance, layout: Layout, epoch: u64) {
     out.text("iname", &conf.name);
     out.flag("dont_track_primary", conf.dont_track_primary);
     out.flag("skip_check_adv_addr", conf.skip_check_adv_addr);
@@ -215,7 +234,7 @@ fn instance(out: &mut Json, node: &Node, n: &Instance, conf: &model::Instance, e
     out.value("vipset", n.state == State::Master);
     out.value("promote_secondaries", conf.promote_secondaries);
     out.value("adver_int", seconds(conf.advert_int));
-    out.value("master_adver_int", seconds(conf.advert_int));
+    out.value("master_adver_int", seconds(packet::interval(conf, n.learned)));
     out.flag("accept", conf.accept);
     out.value("nopreempt", conf.nopreempt);
     out.value("preempt_delay", conf.preempt_delay.as_secs());
@@ -242,12 +261,50 @@ fn instance(out: &mut Json, node: &Node, n: &Instance, conf: &model::Instance, e
     // Its own interface is watched anyway.
     let tracked = conf.track.interfaces.iter().filter(|t| t.name != conf.interface);
     out.list("track_ifp", &tracked.map(|t| t.name.to_string()).collect::<Vec<_>>());
+    // What a group tracks is not told of its members.
+    let scripts = conf.track.scripts.iter().filter_map(|t| node.config.scripts.get(t.target));
+    out.list("track_script", &scripts.map(|s| command(&s.script)).collect::<Vec<_>>());
+    if layout == Layout::V2 {
+        let processes = conf.track.processes.iter().filter_map(|t| node.config.processes.get(t.target));
+        out.list("track_process", &processes.map(|p| p.name.to_string()).collect::<Vec<_>>());
+    }
     match &conf.auth {
         Auth::None => out.value("auth_type", 0),
         auth => {
             out.value("auth_type", if matches!(auth, Auth::Ah(_)) { 2 } else { 1 });
             out.text("auth_data", "********");
         }
+    }
+}
+
+fn processes(out: &mut Json, node: &Node) {
+    for (i, conf) in node.config.processes.iter().enumerate() {
+        let seen = node.track.seen(i);
+        out.object(|out| {
+            out.text("process", &conf.program);
+            if !conf.params.is_empty() {
+                out.text("parameters", &conf.params.join(" "));
+            }
+            out.text(
+                "param_match",
+                match conf.param_match {
+                    None => "none",
+                    Some(ParamMatch::Exact) => "exact",
+                    Some(ParamMatch::Partial) => "partial",
+                    Some(ParamMatch::Initial) => "initial",
+                },
+            );
+            out.value("min_processes", conf.quorum);
+            out.value("max_processes", conf.quorum_max.unwrap_or(u32::MAX));
+            out.value("current_processes", seen.count);
+            out.value("have_quorum", seen.good);
+            out.value("weight", if conf.reverse { -conf.weight } else { conf.weight });
+            out.value("terminate_delay", seconds(conf.terminate_delay));
+            out.value("fork_delay", seconds(conf.fork_delay));
+            out.value("fork_delay_timer_running", seen.waits && !seen.good);
+            out.value("terminate_delay_timer_running", seen.waits && seen.good);
+            out.value("full_command", conf.full_command);
+        });
     }
 }
 

@@ -49,6 +49,14 @@ struct ProcessState {
     deadline: Option<Instant>,
 }
 
+/// A tracked process: how many run, whether they are enough, and whether that is about to change.
+#[derive(Default)]
+pub struct Seen {
+    pub count: u32,
+    pub good: bool,
+    pub waits: bool,
+}
+
 /// What all trackers of an instance come to.
 #[derive(Default)]
 pub struct Sum {
@@ -80,12 +88,16 @@ impl Sum {
                 self.waits |= holds && weight == 0;
                 return;
             }
-            other => (other == Standing::Good) != reverse,
+            // `reverse` turns what is a fault; with a weight it turns only the direction.
+            other => (other == Standing::Good) != (reverse && weight == 0),
         };
         match (weight, good) {
             (0, true) => {}
             (0, false) => drop(self.fault.get_or_insert_with(|| why().into())),
-            (1.., true) | (..0, false) => self.weight = self.weight.saturating_add(weight),
+            (1.., true) | (..0, false) => {
+                let weight = if reverse { weight.saturating_neg() } else { weight };
+                self.weight = self.weight.saturating_add(weight);
+            }
             _ => {}
         }
     }
@@ -314,6 +326,12 @@ impl Tracking {
         first
     }
 
+    /// What is known of a tracked process.
+    pub fn seen(&self, i: usize) -> Seen {
+        let Some(state) = self.processes.get(i) else { return Seen::default() };
+        Seen { count: state.count.unwrap_or(0), good: state.good, waits: state.deadline.is_some() }
+    }
+
     /// The delay has passed, and it is still so: what to say of it.
     pub fn process_due(&mut self, i: usize, now: Instant, conf: &Config) -> Option<Note> {
         let (state, conf) = (self.processes.get_mut(i)?, conf.processes.get(i)?);
@@ -328,14 +346,16 @@ impl Tracking {
     /// All trackers of an instance, and those of its group.
     pub fn sum(&self, instance: usize, conf: &Config, links: &Links) -> Sum {
         let mut sum = Sum::default();
+        // It is watched anyway, also where a group tracks it.
+        let own = conf.instances.get(instance).filter(|i| !i.dont_track_primary).map(|i| &i.interface);
         for tracks in tracks_of(instance, conf) {
-            self.add(tracks, conf, links, &mut sum);
+            self.add(tracks, own, conf, links, &mut sum);
         }
         sum
     }
 
-    fn add(&self, tracks: &Tracks, conf: &Config, links: &Links, sum: &mut Sum) {
-        for t in &tracks.interfaces {
+    fn add(&self, tracks: &Tracks, own: Option<&IfName>, conf: &Config, links: &Links, sum: &mut Sum) {
+        for t in tracks.interfaces.iter().filter(|t| Some(&t.name) != own) {
             let link = links.get(&t.name);
             let standing = if link.is_some_and(|l| l.up) { Standing::Good } else { Standing::Bad };
             let state = link.map_or("does not exist", |l| if l.up { "is up" } else { "is down" });
@@ -425,10 +445,12 @@ mod tests {
         };
         assert_eq!(sum(10, false, Standing::Good), (10, false, false));
         assert_eq!(sum(10, false, Standing::Bad), (0, false, false));
-        assert_eq!(sum(10, true, Standing::Bad), (10, false, false));
+        assert_eq!(sum(10, true, Standing::Good), (-10, false, false));
+        assert_eq!(sum(10, true, Standing::Bad), (0, false, false));
         assert_eq!(sum(-10, false, Standing::Good), (0, false, false));
         assert_eq!(sum(-10, false, Standing::Bad), (-10, false, false));
-        assert_eq!(sum(-10, true, Standing::Good), (-10, false, false));
+        assert_eq!(sum(-10, true, Standing::Good), (0, false, false));
+        assert_eq!(sum(-10, true, Standing::Bad), (10, false, false));
         assert_eq!(sum(0, false, Standing::Bad), (0, true, false));
         assert_eq!(sum(0, true, Standing::Good), (0, true, false));
         assert_eq!(sum(0, true, Standing::Bad), (0, false, false));

@@ -276,12 +276,11 @@ struct Weight {
 ///
 /// They come from the marks: a script that is not on this machine is not in the model, yet it may be on the other.
 fn weights(conf: &Instance, config: &Config, marks: &Marked, all: &Marks) -> Option<Vec<Weight>> {
+    // Weights of a member's own scripts and files do not count then.
+    let mut blind = false;
     if let Some(group) = conf.group.and_then(|n| config.groups.get(n)) {
         let group = all.named(Block::Group, &group.name)?;
-        if group.last(&["sync_group_tracking_weight"]).is_none() {
-            // A weight in a group is a fault.
-            return Some(Vec::new());
-        }
+        blind = group.last(&["sync_group_tracking_weight"]).is_none();
         let lists = ["track_interface", "track_script", "track_file", "track_process", "track_bfd"];
         if group.last(&lists).is_some() {
             return None;
@@ -294,7 +293,9 @@ fn weights(conf: &Instance, config: &Config, marks: &Marked, all: &Marks) -> Opt
         ("track_process", Some(Block::TrackProcess)),
         ("track_bfd", Some(Block::BfdInstance)),
     ];
-    for (word, block) in lists {
+    for (word, block) in
+        lists.into_iter().filter(|(word, _)| !blind || matches!(*word, "track_interface" | "track_process"))
+    {
         for line in marks.lines(word) {
             let default = match block {
                 None => (0, false),
@@ -303,7 +304,7 @@ fn weights(conf: &Instance, config: &Config, marks: &Marked, all: &Marks) -> Opt
             found.extend(weight(line.words.get(1..)?, default)?);
         }
     }
-    for line in marks.lines("track_file") {
+    for line in marks.lines("track_file").filter(|_| !blind) {
         // The file's number times the weight: anything.
         if weight(line.words.get(1..)?, (1, false))?.is_some() {
             return None;

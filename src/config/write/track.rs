@@ -85,7 +85,9 @@ fn weight(weight: i32, reverse: bool) -> String {
 
 /// The blocks of an instance or a group.
 pub fn lists(out: &mut Writer, config: &Config, tracks: &Tracks) {
-    let line = |name: &str, w: i32, reverse: bool| format!("{} weight {}", quote(name), weight(w, reverse));
+    let line = |name: &str, w: i32, reverse: bool| {
+        format!("{} weight {w} {}", quote(name), if reverse { "reverse" } else { "noreverse" })
+    };
     let lines = |tracks: &[Track], name: &dyn Fn(usize) -> Option<Box<str>>| -> Vec<String> {
         tracks.iter().filter_map(|t| Some(line(&name(t.target)?, t.weight, t.reverse))).collect()
     };
