@@ -147,6 +147,9 @@ impl Context {
 
     pub fn say(&mut self, level: Level, code: Code, span: Span, token: &str, text: String, status: u8) -> Said<'_> {
         let before = self.found.list.len();
+        // A word may be as long as the file.
+        let text = shortened(text, 600);
+        let token = &shortened(token.to_string(), 200);
         self.found.push(Diagnostic {
             level,
             code,
@@ -155,7 +158,7 @@ impl Context {
             help: None,
             also: Vec::new(),
             path: self.path.as_str().into(),
-            token: token.into(),
+            token: token.as_str().into(),
             status,
         });
         Said { made: self.found.list.get_mut(before), hint: None }
@@ -301,7 +304,9 @@ impl Context {
                 if self.first_time(keyword) {
                     let code = if refusal.safeguard { Code::Safeguard } else { Code::Refused };
                     let text = format!("'{name}' is not used: {}", refusal.why);
-                    self.warn(code, word.span(), &name, text).help(refusal.without);
+                    // A keepalived that has nftables only complains too.
+                    let status = if name == "vrrp_iptables" { 5 } else { 0 };
+                    self.say(Level::Warning, code, word.span(), &name, text, status).help(refusal.without);
                 }
                 self.unread(node, keyword);
                 refusal.safeguard.then_some(keyword)
@@ -430,6 +435,7 @@ impl Context {
         let takes = match (keyword.takes, keyword.child) {
             (Takes::No, Block::None) => 0,
             (takes, Block::None) if takes.whole().is_some() || matches!(takes, Takes::Dec(..)) => 1,
+            (_, Block::None) if ONE_WORD.contains(&keyword.word) => 1,
             _ => return,
         };
         let Some(arg) = node.arg(takes) else { return };
@@ -625,6 +631,42 @@ fn with_unit(word: &str, unit: &str, used: &str) -> Option<String> {
         "s" | "sec" | "seconds" | "ms" | "us" | "m" | "min" | "h" => Some(format!("the unit is {unit}; {used}")),
         _ => None,
     }
+}
+
+/// Keywords whose one argument is a word of their own kind.
+const ONE_WORD: &[&str] = &[
+    "state",
+    "interface",
+    "auth_type",
+    "auth_pass",
+    "protocol",
+    "lb_algo",
+    "lvs_sched",
+    "ip_family",
+    "router_id",
+    "mcast_src_ip",
+    "unicast_src_ip",
+    "virtualhost",
+    "path",
+    "digest",
+    "connect_ip",
+    "bindto",
+    "bind_if",
+    "http_protocol",
+    "helo_name",
+    "notification_email_from",
+    "persistence_granularity",
+];
+
+/// At most so many bytes of it: the ends stay.
+fn shortened(text: String, most: usize) -> String {
+    if text.len() <= most {
+        return text;
+    }
+    let first: String = text.chars().take(most / 4).collect();
+    let mut last: Vec<char> = text.chars().rev().take(most / 8).collect();
+    last.reverse();
+    first + " ... " + &String::from_iter(last)
 }
 
 pub fn is_off(node: Node) -> bool {

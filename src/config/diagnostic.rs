@@ -369,6 +369,8 @@ fn discreet(line: &str) -> Cow<'_, str> {
     let word = line.trim_start().split(|c: char| c.is_whitespace() || c == '{').next().unwrap_or_default();
     let behind = match word {
         "password" | "key" => line.find(word).map(|at| at + word.len()),
+        // Misspelt.
+        _ if closest(word, ["auth_pass"].into_iter()).is_some() => line.find(word).map(|at| at + word.len()),
         _ => line.find("auth_pass").map(|at| at + "auth_pass".len()),
     };
     let Some((kept, hidden)) = behind.and_then(|at| line.split_at_checked(at)) else { return Cow::Borrowed(line) };

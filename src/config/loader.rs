@@ -258,7 +258,9 @@ impl Loader {
             Block::Instance => named(&mut self.cx, node, &mut self.names)
                 .map_or(Current::Skipped, |name| Current::Instance(Box::new(InstanceDraft::new(&self.cx, name)))),
             Block::Service => {
-                ServiceDraft::new(&mut self.cx, node).map_or(Current::Skipped, |s| Current::Service(Box::new(s)))
+                // One that cannot be served is looked through all the same.
+                let looked = Current::Other(Block::Service, Seen::default());
+                ServiceDraft::new(&mut self.cx, node).map_or(looked, |s| Current::Service(Box::new(s)))
             }
             Block::TrackGroup => named(&mut self.cx, node, &mut self.track_group_names)
                 .map_or(Current::Skipped, |name| Current::TrackGroup(Box::new(TrackGroupDraft::new(&self.cx, name)))),

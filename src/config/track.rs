@@ -656,6 +656,11 @@ struct Holder<'a> {
 }
 
 impl Lines {
+    /// Of an instance that is not used: only what is wrong with them.
+    pub fn look(self, cx: &mut Context, config: &Config) {
+        drop(self.find(cx, config, &Holder { own: None, owner: false, member: false }));
+    }
+
     fn find(self, cx: &mut Context, config: &Config, holder: &Holder) -> Vec<Found> {
         cx.return_to(&self.path);
         let mut all = Vec::new();

@@ -527,14 +527,20 @@ impl Settling {
         // Unicast that knows its source needs none.
         let none =
             (draft.protocol.is_unicast() && draft.protocol.source().is_some() && !draft.bad).then(IfName::default);
-        let (Some(interface), Some((vrid, vrid_span))) = (draft.interface.take().or(none), draft.vrid) else {
+        let interface = draft.interface.take().or(none);
+        let (Some(interface), Some((vrid, vrid_span))) = (interface.clone(), draft.vrid) else {
             let what = if draft.vrid.is_none() { "virtual_router_id" } else { "interface" };
             if !draft.bad && !draft.seen.has(Block::Instance, &[what]) {
                 let text = format!("the instance '{}' has no '{what}'", draft.name);
                 cx.error(Code::Missing, draft.span, &draft.name, text).help("the instance is not used");
             }
             // Its name is known all the same: a group that names it is not wrong twice.
-            self.names.insert(draft.name, usize::MAX);
+            self.names.insert(draft.name.clone(), usize::MAX);
+            // And what else is wrong with it is said.
+            std::mem::take(&mut draft.track).look(cx, config);
+            if let Some(interface) = interface {
+                drop(draft.finish(cx, global, &config.global, self.mcast, interface, 1));
+            }
             return;
         };
         let number = config.instances.len();
@@ -826,6 +832,12 @@ impl InstanceDraft {
     }
 
     fn virtual_link(&mut self, cx: &mut Context) {
+        if let (Some(span), Some(_)) = (self.at("promote_secondaries"), &self.vmac) {
+            let text = "'promote_secondaries' beside 'use_vmac'".into();
+            cx.say(Level::Warning, Code::Conflict, span, "promote_secondaries", text, 5)
+                .help("it is set on a virtual link anyway; the line is not used");
+            self.promote_secondaries = false;
+        }
         if let (Some(span), None, None) = (self.at("vmac_xmit_base"), &self.vmac, &self.ipvlan) {
             cx.error(Code::Conflict, span, "vmac_xmit_base", "'vmac_xmit_base' without a virtual link".into())
                 .help("write use_vmac; the line is not used");

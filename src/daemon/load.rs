@@ -2,7 +2,7 @@
 //! than what runs.
 
 use super::options::{Options, DEFAULT_CONFIG};
-use crate::config::diagnostic::Level;
+use crate::config::diagnostic::{Code, Level};
 use crate::config::loader::{self, Host, Insecure, Loaded, Loader, Progress, ScriptFile};
 use crate::config::model::Config;
 use crate::linux::process;
@@ -69,9 +69,8 @@ impl Loading {
     pub fn begin(options: &Options) -> Result<Loading, String> {
         let path = path(options);
         let text = loader::read_file(&path)?;
-        // As at the start: a script that cannot be run is not tracked. But an interface may well be away just now.
-        let host = Host { interfaces: None, ..host_of(options, true) };
-        let loader = Loader::new(&path.display().to_string(), text, host);
+        // As at the start: a script that cannot be run is not tracked.
+        let loader = Loader::new(&path.display().to_string(), text, host_of(options, true));
         Ok(Loading { loader: Some(loader), done: false })
     }
 
@@ -94,8 +93,11 @@ impl Loading {
         log_findings(&loaded);
         let errors = errors(&loaded);
         let Some(mut config) = loaded.config.take() else { return Err(format!("{} cannot run", loaded.file())) };
-        if let Some((code, block, token)) = errors.difference(known).next() {
-            let more = errors.difference(known).count() - 1;
+        // An interface that is in use may well be away just now; a new name that is none is a mistake.
+        let away = |code: &str, token: &str| code == Code::Interface.name() && uses(running, token);
+        let mut new = errors.difference(known).filter(|(code, _, token)| !away(code, token));
+        if let Some((code, block, token)) = new.next() {
+            let more = new.count();
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
             return Err(format!("{} has a new error ({code}: {block} {token}){more}", loaded.file()));
         }
@@ -107,6 +109,16 @@ impl Loading {
         }
         Ok((config, errors))
     }
+}
+
+/// Does the configuration name this interface?
+fn uses(config: &Config, name: &str) -> bool {
+    config.instances.iter().any(|i| {
+        let devices = i.vips.iter().chain(&i.excluded).filter_map(|v| v.dev.as_ref());
+        let devices = devices.chain(i.routes.iter().filter_map(|r| r.dev.as_ref()));
+        let tracked = i.track.interfaces.iter().map(|t| &t.name);
+        devices.chain(tracked).chain([&i.interface]).any(|d| d.as_str() == name)
+    })
 }
 
 /// Every finding of a file, in the log, line by line.

@@ -255,6 +255,28 @@ fn at_line(v: &Virtual, ip: IpAddr, what: String) -> Place {
     (v.file, line(v, ip).unwrap_or(v.at(&VIPS)), what.into())
 }
 
+/// The same addresses, listed in another order.
+fn order(set: &[&Virtual], found: &mut Found) {
+    let list = |v: &Virtual| v.conf.vips.iter().map(|vip| vip.net.addr.to_string()).collect::<Vec<_>>().join(" ");
+    let sorted = |v: &Virtual| {
+        let mut all: Vec<IpAddr> = v.conf.vips.iter().map(|vip| vip.net.addr).collect();
+        all.sort();
+        all
+    };
+    let mut sets = set.iter().map(|v| sorted(v));
+    let first = sets.next();
+    if !sets.all(|s| Some(&s) == first.as_ref()) {
+        return;
+    }
+    let classes = classes(set, list);
+    if classes.len() > 1 {
+        let text = format!("addresses of {} stand in another order: {}", title(set), said(&classes));
+        let help = "the first address of a subnet is the one that connections of the router itself come from, so \
+                    that changes with the master; some other routers take adverts with another order for wrong";
+        found.say(Level::Hint, "peer-address-order", text, help, places(&classes, &VIPS));
+    }
+}
+
 fn virtual_addresses(set: &[&Virtual], found: &mut Found) {
     let tables: Vec<(&Virtual, BTreeMap<IpAddr, Held>)> = set.iter().map(|v| (*v, held(v))).collect();
     let mut all: Vec<IpAddr> = tables.iter().flat_map(|(_, t)| t.keys().copied()).collect();
@@ -274,7 +296,7 @@ fn virtual_addresses(set: &[&Virtual], found: &mut Found) {
         }
     }
     if lacking.is_empty() {
-        return;
+        return order(set, found);
     }
     let mut parts = Vec::new();
     let mut places: Vec<Place> = Vec::new();
