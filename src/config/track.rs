@@ -182,7 +182,10 @@ impl ScriptDraft {
     }
 
     fn script(&mut self, cx: &mut Context, node: Node) {
-        let Some(arg) = node.arg(0) else { return };
+        let Some(arg) = node.arg(0) else {
+            cx.bad(Code::Argument, node.word(), "'script' has no argument".into()).help("write script \"COMMAND\"");
+            return;
+        };
         let words = script::words(node);
         if words.first().is_none_or(|w| w.is_empty()) {
             cx.bad(Code::Script, arg, "the command is empty".into()).help("write the program's full path");
