@@ -64,6 +64,8 @@ fn test(name: &str, options: &Options, file: Option<&Path>) -> u8 {
         tell(&mut *out, &text);
         return FATAL;
     }
+    // What only the start of a program touches is not needed beside a large file.
+    sys::trim_text();
     match load::whole(options, true) {
         Err(unreadable) => {
             tell(&mut *out, &unreadable.text);
