@@ -30,8 +30,12 @@ pub const CLOSEST: usize = 1000;
 pub const PEER_CANDIDATES: usize = 512;
 /// Virtual addresses of one instance: the count in an advert is one byte (RFC 9568 5.2.5).
 pub const ADVERT_ADDRESSES: usize = 255;
+/// Virtual routers that are said to be unknown (log_unknown_vrids), each once; a LAN has some few.
+pub const UNKNOWN_ROUTERS: usize = 64;
 /// Senders of one virtual router whose last AH number is remembered: more than that are seldom in one election.
 pub const AH_SENDERS: usize = 4;
+/// The same of signed adverts (auth_hmac); unicast has a mark for each peer instead.
+pub const HMAC_SENDERS: usize = 4;
 /// A periodic advert may leave early by this much, so that adverts nearly due leave together.
 pub const ADVERT_SLACK: Duration = Duration::from_millis(3);
 /// ... but never by more than this share of its interval (3 %).

@@ -30,10 +30,20 @@ fn host() -> Host {
         user: Some(|u| u == "root" || u == "nobody"),
         table: Some(|t| (t == "red").then_some(100)),
         group: Some(|g| g == "root" || g == "nogroup"),
+        key: Some(key),
         environment: Some(|name| (name == "SITE").then(|| "north".into())),
         files: true,
         all_files: false,
         seed: 1,
+    }
+}
+
+/// /keys/short holds too little of one.
+fn key(path: &str) -> Result<Vec<u8>, String> {
+    match path {
+        "/gone/key" => Err(format!("the key cannot be read from {path}")),
+        "/keys/short" => Ok(b"short\n".to_vec()),
+        _ => Ok(vec![b'k'; 32]),
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Host {
     pub table: Option<fn(&str) -> Option<u32>>,
     /// Is there such a group?
     pub group: Option<fn(&str) -> bool>,
+    /// What a file of `key ID file:PATH` holds.
+    pub key: Option<ReadKey>,
     /// A variable of the environment, for `${_ENV NAME}`.
     pub environment: Option<fn(&str) -> Option<String>>,
     /// `include` is followed.
@@ -50,6 +52,9 @@ pub struct Host {
     /// Where `${_RANDOM}` begins.
     pub seed: u64,
 }
+
+/// The content of a key's file, or why it cannot be had.
+pub type ReadKey = fn(&str) -> Result<Vec<u8>, String>;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ScriptFile {

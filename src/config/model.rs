@@ -916,6 +916,16 @@ pub struct Hmac {
     pub mode: HmacMode,
 }
 
+impl Hmac {
+    /// The key of that number.
+    pub fn key(&self, id: u8) -> Option<&[u8]> {
+        match &self.keys.iter().find(|key| key.id == id)?.secret {
+            HmacSecret::Bytes(bytes) => Some(bytes),
+            HmacSecret::File(_, bytes) => bytes.as_deref(),
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HmacKey {
     pub id: u8,
@@ -926,15 +936,15 @@ pub struct HmacKey {
 pub enum HmacSecret {
     /// 32 to 64 bytes.
     Bytes(Box<[u8]>),
-    /// The file that holds it.
-    File(Box<str>),
+    /// The file that holds it, and its key; None: the file is on another machine.
+    File(Box<str>, Option<Box<[u8]>>),
 }
 
 impl std::fmt::Debug for HmacSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             HmacSecret::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
-            HmacSecret::File(path) => write!(f, "file {path}"),
+            HmacSecret::File(path, _) => write!(f, "file {path}"),
         }
     }
 }

@@ -654,7 +654,7 @@ impl InstanceDraft {
     ) -> Instance {
         let mut want_master = self.master.unwrap_or(false);
         let priority = self.priority.unwrap_or(if want_master { 255 } else { 100 });
-        let mut held = self.held.take();
+        let held = self.held.take();
         let no_effect = want_master || priority == 255;
         let owner = move |what: &str| {
             if want_master {
@@ -690,9 +690,6 @@ impl InstanceDraft {
             self.mcast_src_ip = None;
         }
         let strict = self.strict.unwrap_or(global.strict);
-        if strict {
-            hold(&mut held, "the strict rules are not in this version".into());
-        }
         let advert_int = protocol::interval(cx, self.advert_int, wire.version);
         let mut auth = Auth::None;
         let old = wire.version == 2 && wire.family == Family::V4;

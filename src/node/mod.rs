@@ -39,6 +39,8 @@ pub enum Timer {
     /// Addresses of that instance were taken away too often; it may try again.
     Stolen(usize),
     Check(u32),
+    /// The end of vrrp_startup_delay.
+    Begin,
     /// The next run of a tracked script.
     Script(usize),
     /// The delay of a tracked process.
@@ -89,11 +91,15 @@ pub struct Node {
     ipvs_said: bool,
     /// Entries of IPVS that a run before this one left.
     adopted: u32,
+    /// Time of day at instant 0.
+    epoch: u64,
+    signs: bool,
 }
 
 /// What the engines work with during one step.
 pub struct Ctx<'a> {
     pub now: Instant,
+    pub epoch: u64,
     pub conf: &'a Config,
     pub links: &'a Links,
     pub virtual_ips: &'a BTreeSet<IpAddr>,
@@ -111,6 +117,11 @@ pub struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
+    /// The time of day: microseconds since 1970.
+    fn wall(&self) -> u64 {
+        self.epoch.saturating_add(self.now.0)
+    }
+
     /// After a reload the numbers of the instances mean others.
     fn timers_of_vrrp_are_stale(&mut self) {
         let mine = |t: &Timer| matches!(t, Timer::Instance(_) | Timer::Announce(_) | Timer::Stolen(_));
@@ -143,6 +154,8 @@ impl Node {
             dumping: false,
             ipvs_said: false,
             adopted: 0,
+            epoch: 0,
+            signs: false,
         };
         node.name_addresses();
         node
@@ -166,6 +179,7 @@ impl Node {
                 lvs.stop(&mut ctx);
                 self.timers.file(Timer::Ipvs, None);
             }
+            Event::Clock { epoch } => self.epoch = epoch,
             Event::Due => self.due(now, out, &mut calls, &mut told),
             Event::Packet { ifindex, bytes } => {
                 let (vrrp, _, mut ctx) = self.split(now, out, &mut calls, &mut told);
@@ -221,6 +235,11 @@ impl Node {
         }
     }
 
+    /// Does any instance sign its adverts, or look at signatures?
+    pub fn wants_clock(&self) -> bool {
+        self.signs
+    }
+
     /// The settings of a check and where its server is, for the shell that carries it out.
     pub fn check(&self, id: u32) -> Option<(Endpoint, &Check)> {
         self.lvs.check(id, &self.config)
@@ -242,9 +261,13 @@ impl Node {
         calls: &'a mut Vec<Effect>,
         told: &'a mut Vec<Effect>,
     ) -> (&'a mut vrrp::Vrrp, &'a mut lvs::Lvs, Ctx<'a>) {
-        let Node { config, links, table, vrrp, lvs, track, timers, adverts, dirty, virtual_ips, .. } = self;
-        let conf: &Config = config;
-        (vrrp, lvs, Ctx { now, conf, links, virtual_ips, track, table, timers, adverts, dirty, out, calls, told })
+        let Node { config, links, table, vrrp, lvs, track, timers, adverts, dirty, virtual_ips, epoch, .. } = self;
+        let (conf, epoch): (&Config, u64) = (config, *epoch);
+        (
+            vrrp,
+            lvs,
+            Ctx { now, epoch, conf, links, virtual_ips, track, table, timers, adverts, dirty, out, calls, told },
+        )
     }
 
     fn due(&mut self, now: Instant, out: &mut Vec<Effect>, calls: &mut Vec<Effect>, told: &mut Vec<Effect>) {
@@ -256,6 +279,7 @@ impl Node {
                 Timer::Instance(i) => vrrp.due(i, &mut ctx),
                 Timer::Announce(i) => vrrp.announce_due(i, &mut ctx),
                 Timer::Stolen(i) => vrrp.stolen_due(i, &mut ctx),
+                Timer::Begin => vrrp.delay_over(&mut ctx),
                 Timer::Check(id) => lvs.due(id, &mut ctx),
                 Timer::Script(_) | Timer::Process(_) => tracked.push(timer),
                 Timer::Ipvs => ctx.out.push(Effect::OpenIpvs),
@@ -333,6 +357,7 @@ impl Node {
 
     fn name_addresses(&mut self) {
         (self.named, self.virtual_ips) = (BTreeSet::new(), BTreeSet::new());
+        self.signs = self.config.instances.iter().any(|conf| conf.hmac.is_some());
         for conf in &self.config.instances {
             for vip in conf.vips.iter().chain(&conf.excluded) {
                 self.named.insert((vip.dev.clone().unwrap_or_else(|| conf.interface.clone()), vip.net));

@@ -3,6 +3,7 @@
 pub mod ah;
 pub mod arp;
 pub mod checksum;
+pub mod hmac;
 pub mod inotify;
 pub mod ip;
 pub mod ipv4;

@@ -219,7 +219,7 @@ fn hmac(out: &mut Writer, h: &Hmac) {
     for key in &h.keys {
         let word = format!("key {}", key.id);
         match &key.secret {
-            HmacSecret::File(path) => out.value(&word, quote(&format!("file:{path}"))),
+            HmacSecret::File(path, _) => out.value(&word, quote(&format!("file:{path}"))),
             // As long as a key has to be.
             HmacSecret::Bytes(_) if !out.secrets => out.value(&word, "*".repeat(32)),
             HmacSecret::Bytes(bytes) => {
