@@ -350,6 +350,14 @@ fn clocks_that_differ_are_told_of_in_time() {
     assert_eq!(w.states(), [State::Backup, State::Master]);
 }
 
+#[test]
+fn without_a_key_it_stays_out_of_it() {
+    let mut w = Wire::new(&[&router(100, &signed("key 1 short"))]);
+    w.pass(10.0);
+    assert_eq!((w.state(0), w.sent(0).len()), (State::Fault, 0));
+    assert_eq!(w.said(0, "there is no key for that"), 1);
+}
+
 // ---- owners (priority 255) -------------------------------------------------------------------------------------
 
 /// The owner's own address is the virtual one.

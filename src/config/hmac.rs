@@ -14,7 +14,7 @@ use std::time::Duration;
 const SHORTEST: usize = 32;
 const LONGEST: usize = 64;
 
-const NOT_SIGNED: &str = "adverts are not signed";
+const NOT_SIGNED: &str = "adverts cannot be signed: the instance stays in FAULT";
 
 #[derive(Default)]
 pub struct HmacDraft {
@@ -101,21 +101,22 @@ impl HmacDraft {
         }
     }
 
-    pub fn finish(self, cx: &mut Context, advert_int: Duration) -> Option<Hmac> {
+    /// Without a key that signs there is none at all, and the instance is not to take part.
+    pub fn finish(self, cx: &mut Context, advert_int: Duration) -> Hmac {
         let first = self.keys.first().map(|(key, _)| key.id);
         let active = match (self.active, first) {
             (_, None) => {
                 if !self.bad {
                     cx.error(Code::Missing, self.span, "key", "'auth_hmac' has no key".into()).help(NOT_SIGNED);
                 }
-                return None;
+                return Hmac::unusable();
             }
             (Some((id, span)), _) => {
                 if !self.keys.iter().any(|(key, _)| key.id == id) {
                     if !self.bad {
                         cx.error(Code::Reference, span, "active_key", format!("there is no key {id}")).help(NOT_SIGNED);
                     }
-                    return None;
+                    return Hmac::unusable();
                 }
                 id
             }
@@ -128,16 +129,16 @@ impl HmacDraft {
                         .see(second, "the second key")
                         .help(NOT_SIGNED);
                 }
-                return None;
+                return Hmac::unusable();
             }
         };
-        Some(Hmac {
+        Hmac {
             keys: self.keys.into_iter().map(|(key, _)| key).collect(),
             active,
             time_window: self.window.unwrap_or((advert_int * 3).max(Duration::from_secs(5))),
             anti_replay: self.anti_replay,
             mode: self.mode,
-        })
+        }
     }
 }
 

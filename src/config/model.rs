@@ -917,6 +917,28 @@ pub struct Hmac {
 }
 
 impl Hmac {
+    /// Asked for, but there is no key to sign with.
+    pub fn unusable() -> Hmac {
+        let (anti_replay, mode) = (AntiReplay::Time, HmacMode::Enforce);
+        Hmac { keys: Vec::new(), active: 0, time_window: Duration::ZERO, anti_replay, mode }
+    }
+
+    /// For people; without the keys themselves.
+    pub fn describe(&self) -> String {
+        let mode = match self.mode {
+            HmacMode::Enforce => "enforce",
+            HmacMode::Permissive => "permissive",
+            HmacMode::ReceiveOnly => "receive-only",
+        };
+        let window = match self.anti_replay {
+            AntiReplay::Time => format!("within {} s", self.time_window.as_secs()),
+            AntiReplay::Monotonic => "rising numbers".into(),
+        };
+        let keys: Vec<String> = self.keys.iter().map(|key| key.id.to_string()).collect();
+        let keys = keys.join(" ");
+        format!("HMAC-SHA256, mode {mode}, {window}, keys {keys}, key {} signs", self.active)
+    }
+
     /// The key of that number.
     pub fn key(&self, id: u8) -> Option<&[u8]> {
         match &self.keys.iter().find(|key| key.id == id)?.secret {

@@ -39,6 +39,8 @@ pub struct ProtocolDraft {
     check_src: Option<bool>,
     old_checksum: OldChecksum,
     as_v2: Option<bool>,
+    /// The strict rules are in force.
+    pub strict: bool,
     /// The first unicast keyword that means nothing without peers.
     lonely: Option<(Span, &'static str)>,
 }
@@ -142,14 +144,20 @@ impl ProtocolDraft {
     /// `groups`: of the two families.
     pub fn finish(self, cx: &mut Context, global: &GlobalDraft, groups: [IpAddr; 2], vips: Option<Family>) -> Wire {
         let family = self.family(vips);
-        let version = self.version(family, global);
+        let mut version = self.version(family, global);
         if let (Some(span), Family::V4) = (self.native_ipv6, family) {
             cx.error(Code::Conflict, span, "native_ipv6", "'native_ipv6' of an instance with IPv4 addresses".into())
                 .help("it speaks IPv4; write the addresses into virtual_ipaddress_excluded if it is to speak IPv6");
         }
         if let (Some((2, span)), Family::V6) = (self.version, family) {
-            cx.warn(Code::Conflict, span, "2", "VRRP version 2 knows no IPv6".into())
-                .help("adverts are sent as keepalived does; write version 3 on all routers");
+            let text = "VRRP version 2 knows no IPv6".into();
+            if self.strict {
+                cx.error(Code::Conflict, span, "2", text).help("version 3 is used, as the strict rules have it");
+                version = 3;
+            } else {
+                cx.warn(Code::Conflict, span, "2", text)
+                    .help("adverts are sent as keepalived does; write version 3 on all routers");
+            }
         }
         let [v4, v6] = groups;
         let group = if family == Family::V4 { v4 } else { v6 };

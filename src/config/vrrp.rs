@@ -654,7 +654,7 @@ impl InstanceDraft {
     ) -> Instance {
         let mut want_master = self.master.unwrap_or(false);
         let priority = self.priority.unwrap_or(if want_master { 255 } else { 100 });
-        let held = self.held.take();
+        let mut held = self.held.take();
         let no_effect = want_master || priority == 255;
         let owner = move |what: &str| {
             if want_master {
@@ -682,6 +682,8 @@ impl InstanceDraft {
             preempt_delay = Duration::ZERO;
         }
         let vips = self.vips.first().map(|v| v.net.family());
+        let strict = self.strict.unwrap_or(global.strict);
+        self.protocol.strict = strict;
         let wire = std::mem::take(&mut self.protocol).finish(cx, global, mcast, vips);
         if let Some(ip) = self.mcast_src_ip.filter(|ip| Family::of(ip) != wire.family) {
             let span = self.at("mcast_src_ip").unwrap_or(self.span);
@@ -689,7 +691,6 @@ impl InstanceDraft {
             cx.error(Code::Conflict, span, &ip.to_string(), text).help("it is not used");
             self.mcast_src_ip = None;
         }
-        let strict = self.strict.unwrap_or(global.strict);
         let advert_int = protocol::interval(cx, self.advert_int, wire.version);
         let mut auth = Auth::None;
         let old = wire.version == 2 && wire.family == Family::V4;
@@ -758,6 +759,9 @@ impl InstanceDraft {
         }
         self.virtual_link(cx);
         let hmac = self.hmac(cx, advert_int, &mut auth);
+        if hmac.as_ref().is_some_and(|hmac| hmac.keys.is_empty()) {
+            hold(&mut held, "its adverts are to be signed (auth_hmac), and there is no key for that".into());
+        }
         let owner = priority == 255;
         let mut instance = Instance {
             name: std::mem::take(&mut self.name),
@@ -825,7 +829,7 @@ impl InstanceDraft {
             .help("'authentication' is not used");
             *auth = Auth::None;
         }
-        draft.finish(cx, advert_int).map(Box::new)
+        Some(Box::new(draft.finish(cx, advert_int)))
     }
 
     fn virtual_link(&mut self, cx: &mut Context) {
@@ -932,7 +936,19 @@ impl InstanceDraft {
             say("higher_prio_send_advert", span, "a higher advert is not answered", "off is used");
             instance.higher_prio_send_advert = false;
         }
+        if owner && self.owner_ignore_adverts == Some(false) {
+            let span = self.at("owner_ignore_adverts");
+            say("owner_ignore_adverts", span, "an owner listens to nobody", "on is used");
+        }
         instance.owner_ignore_adverts |= owner;
+        if instance.wire.unicast.is_some() && !instance.interface.as_str().is_empty() {
+            let span = self.at("unicast_peer");
+            say("unicast_peer", span, "adverts go to the multicast group", "they go to the peers all the same");
+        }
+        if self.no_vips {
+            let span = self.at("no_virtual_ipaddress");
+            say("no_virtual_ipaddress", span, "a virtual router has addresses", "write one into virtual_ipaddress");
+        }
         let first = instance.vips.first().map(|vip| vip.net.addr);
         if first.is_some_and(|ip| matches!(ip, IpAddr::V6(ip) if !ip.is_unicast_link_local())) {
             let span = self.at("virtual_ipaddress");

@@ -94,6 +94,9 @@ fn topology(text: &mut String, node: &Node, n: &Instance, conf: &model::Instance
         Auth::Ah(_) => "IPSEC_AH",
     };
     line("Authentication type", &auth);
+    if let Some(hmac) = &conf.hmac {
+        line("Authentication extension", &hmac.describe());
+    }
     let addresses = |vips: &[Vip]| vips.iter().map(|vip| address(node, conf, vip)).collect::<Vec<_>>();
     section(text, &format!("Virtual IP ({})", conf.vips.len()), addresses(&conf.vips));
     section(text, "Virtual IP Excluded ", addresses(&conf.excluded));

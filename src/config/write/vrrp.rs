@@ -211,7 +211,12 @@ fn auth(out: &mut Writer, i: &Instance) {
         });
     }
     if let Some(h) = &i.hmac {
-        out.block("auth_hmac", |out| hmac(out, h));
+        let usable = !h.keys.is_empty();
+        out.block("auth_hmac", |out| {
+            if usable {
+                hmac(out, h)
+            }
+        });
     }
 }
 
