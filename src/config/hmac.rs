@@ -105,12 +105,6 @@ impl HmacDraft {
     pub fn finish(self, cx: &mut Context, advert_int: Duration) -> Hmac {
         let first = self.keys.first().map(|(key, _)| key.id);
         let active = match (self.active, first) {
-            (_, None) => {
-                if !self.bad {
-                    cx.error(Code::Missing, self.span, "key", "'auth_hmac' has no key".into()).help(NOT_SIGNED);
-                }
-                return Hmac::unusable();
-            }
             (Some((id, span)), _) => {
                 if !self.keys.iter().any(|(key, _)| key.id == id) {
                     if !self.bad {
@@ -119,6 +113,12 @@ impl HmacDraft {
                     return Hmac::unusable();
                 }
                 id
+            }
+            (_, None) => {
+                if !self.bad {
+                    cx.error(Code::Missing, self.span, "key", "'auth_hmac' has no key".into()).help(NOT_SIGNED);
+                }
+                return Hmac::unusable();
             }
             (None, Some(id)) if self.keys.len() == 1 => id,
             (None, _) => {
