@@ -15,6 +15,7 @@ pub mod owned;
 pub mod pidfile;
 pub mod processes;
 pub mod tls;
+mod trust;
 
 use crate::base::addr::{Family, IfName};
 use crate::base::time::Instant;
@@ -147,6 +148,8 @@ impl Daemon {
             }
         };
         record.claim(owned::claims(&config));
+        let mut children = Children::default();
+        children.obey(&config.global.scripts);
         let mut daemon = Daemon {
             node: Node::new(Rc::new(config)),
             poll: Poll::new()?,
@@ -160,7 +163,7 @@ impl Daemon {
             next_token: FIRST_SOCKET,
             frames: socket::packet()?,
             conns: Conns::new(FIRST_CHECK, Box::new(conn::open)),
-            children: Children::default(),
+            children,
             files: Files::default(),
             processes: Processes::default(),
             record,
@@ -686,6 +689,7 @@ impl Daemon {
                 self.record.claim(owned::claims(&config));
                 self.follow_files(&config);
                 self.processes.follow(&config, now());
+                self.children.obey(&config.global.scripts);
                 self.step(Event::Reload(Rc::new(config)));
                 log::info!("Reload done");
             }
