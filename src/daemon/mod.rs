@@ -22,6 +22,7 @@ use crate::base::time::Instant;
 use crate::base::verdict::Verdict;
 use crate::config::model::{CheckKind, Config, Global};
 use crate::limits;
+use crate::linux::connector::Connector;
 use crate::linux::ipvs::{self, Ipvs};
 use crate::linux::netlink::{NewsEnd, Rtnl};
 use crate::linux::{socket, sys, Done};
@@ -52,6 +53,7 @@ const TIMER: Token = Token(0);
 const SIGNALS: Token = Token(1);
 const NEWS: Token = Token(2);
 const FILES: Token = Token(5);
+const PROCESSES: Token = Token(6);
 const FIRST_CHECK: usize = 16;
 const FIRST_SOCKET: usize = FIRST_CHECK + limits::PROBES;
 
@@ -119,6 +121,8 @@ pub struct Start {
     pub logger: &'static Logger,
     /// From `signals`, so that no signal is lost, or ends us, between the pid files and the loop.
     pub signals: OwnedFd,
+    /// From before another network namespace was entered.
+    pub connector: Option<Connector>,
 }
 
 /// All that may be sent to a daemon, caught from here on: what has no meaning here must not end it either.
@@ -131,7 +135,7 @@ pub fn signals() -> io::Result<OwnedFd> {
 
 impl Daemon {
     pub fn new(start: Start) -> io::Result<Daemon> {
-        let Start { options, config, known_errors, pids, logger, signals } = start;
+        let Start { options, config, known_errors, pids, logger, signals, connector } = start;
         let (mut record, owned) = match Record::of_daemon(std::path::Path::new(owned::DIR), &options) {
             Ok((record, owned)) => {
                 if record.bad_lines > 0 {
@@ -165,7 +169,7 @@ impl Daemon {
             conns: Conns::new(FIRST_CHECK, Box::new(conn::open)),
             children,
             files: Files::default(),
-            processes: Processes::default(),
+            processes: Processes::new(connector),
             record,
             logger,
             loading: None,
@@ -185,6 +189,9 @@ impl Daemon {
         daemon.watch(daemon.timer.as_raw_fd(), TIMER)?;
         daemon.watch(daemon.signals.as_raw_fd(), SIGNALS)?;
         daemon.watch(daemon.rtnl.news_fd().as_raw_fd(), NEWS)?;
+        if let Some(fd) = daemon.processes.fd() {
+            daemon.watch(fd.as_raw_fd(), PROCESSES)?;
+        }
         let seed = (sys::realtime_micros() as u32) ^ std::process::id();
         daemon.step(Event::Start { seed, owned });
         let config = daemon.node.config().clone();
@@ -353,6 +360,10 @@ impl Daemon {
             FILES => {
                 let (values, more) = self.files.ready(now());
                 self.tell_files(values);
+                self.still_ready.extend(more.then_some(token));
+            }
+            PROCESSES => {
+                let more = self.processes.ready(now());
                 self.still_ready.extend(more.then_some(token));
             }
             check if self.conns.owns(check) => {
