@@ -302,7 +302,7 @@ impl FileDraft {
     pub fn entry(&mut self, cx: &mut Context, node: Node) {
         let Some(keyword) = cx.known(node, Block::TrackFile, &mut self.head.seen) else { return };
         match keyword.word {
-            "file" => self.path = node.arg(0).map(|a| a.str().as_ref().into()).or(self.path.take()),
+            "file" => self.path = super::global::value(cx, node),
             "weight" => self.head.weigh(cx, node, Kind::File.most()),
             "init_file" => self.init(cx, node),
             _ => cx.unread(node, keyword),
@@ -329,7 +329,9 @@ impl FileDraft {
     fn finish(&self, cx: &mut Context) -> Option<TrackFile> {
         let head = &self.head;
         let Some(path) = self.path.clone().filter(|p| !p.is_empty()) else {
-            head.missing(cx, "track_file", "file");
+            if !head.seen.has(Block::TrackFile, &["file"]) {
+                head.missing(cx, "track_file", "file");
+            }
             return None;
         };
         let (name, weight, reverse) = (head.name.clone(), head.weight, head.reverse);
@@ -337,10 +339,13 @@ impl FileDraft {
     }
 }
 
+/// Bytes of a process's name.
+const COMM: usize = 15;
+
 /// A vrrp_track_process as it was read.
 pub struct ProcessDraft {
     head: Head,
-    program: Option<Box<str>>,
+    program: Option<(Box<str>, Span)>,
     params: Vec<Box<str>>,
     param_match: Option<ParamMatch>,
     quorum: u32,
@@ -369,7 +374,7 @@ impl ProcessDraft {
         let Some(keyword) = cx.known(node, Block::TrackProcess, &mut self.head.seen) else { return };
         match keyword.word {
             "process" => {
-                self.program = node.arg(0).map(|a| a.str().as_ref().into());
+                self.program = node.arg(0).map(|a| (a.str().as_ref().into(), a.span()));
                 self.params = node.args().skip(1).map(|a| a.str().as_ref().into()).collect();
             }
             "param_match" => self.param_match(cx, node),
@@ -406,6 +411,17 @@ impl ProcessDraft {
         }
     }
 
+    /// The kernel keeps 15 bytes of a program's name.
+    fn long_name(&self, cx: &mut Context) {
+        let Some((program, span)) = &self.program else { return };
+        let name = program.rsplit('/').next().unwrap_or_default();
+        if name.len() > COMM && !self.full_command && self.param_match.is_none() && self.params.is_empty() {
+            let text = format!("the kernel keeps {COMM} bytes of a process's name, and '{name}' has {}", name.len());
+            cx.say(Level::Hint, Code::Range, *span, program, text, 0)
+                .help("all that begin alike are counted; write full_command to compare the whole command");
+        }
+    }
+
     fn finish(&self, cx: &mut Context) -> TrackProcess {
         let head = &self.head;
         let mut quorum_max = self.quorum_max.map(|(n, _)| n);
@@ -415,11 +431,12 @@ impl ProcessDraft {
             cx.error(Code::Conflict, span, &most.to_string(), text).help("it is not used");
             quorum_max = None;
         }
+        self.long_name(cx);
         // No parameters and no word about them: any will do.
         let exact = (!self.params.is_empty()).then_some(ParamMatch::Exact);
         TrackProcess {
             name: head.name.clone(),
-            program: self.program.clone().unwrap_or_else(|| head.name.clone()),
+            program: self.program.as_ref().map_or_else(|| head.name.clone(), |(program, _)| program.clone()),
             params: self.params.clone(),
             param_match: self.param_match.or(exact),
             weight: head.weight,
@@ -494,7 +511,8 @@ pub fn conclude(cx: &mut Context, global: &GlobalDraft, config: &Config) {
             cx.runs(span);
         }
     }
-    if let (Some(first), false) = (cx.script, global.script_security) {
+    let security = global.script_security || global.seen.has(Block::Global, &["enable_script_security"]);
+    if let (Some(first), false) = (cx.script, security) {
         cx.say(Level::Hint, Code::Script, first, "", "scripts run without enable_script_security".into(), 6)
             .help("write enable_script_security in global_defs, so that nobody but root can change what runs as root");
     }
