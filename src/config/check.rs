@@ -454,6 +454,11 @@ impl Draft {
             return;
         }
         let Some(arg) = node.arg(0) else { return drop(value(cx, node)) };
+        if let Some(more) = node.arg(1) {
+            cx.bad(Code::Extra, more, format!("'name' takes one name, not '{}' too", more.str()))
+                .help("the server is not checked by it");
+            return;
+        }
         self.name = Some(arg.str().as_ref().into());
         cx.references.push(Reference::new(cx, Block::BfdInstance, arg));
     }
@@ -581,6 +586,7 @@ pub fn read(cx: &mut Context, node: Node, server_port: u16, checks: &mut Vec<Che
         cx.warn(Code::Conflict, node.word().span(), "SSL_GET", text).help("the server's own port is used");
         connect.port = None;
     }
+    cx.excuse(node, &mut seen);
     let hosts = draft.as_mut().map(|d| std::mem::take(&mut d.hosts)).unwrap_or_default();
     let kind = match (draft, block) {
         (Some(draft), _) => draft.kind(cx, node, &seen),
@@ -754,6 +760,7 @@ fn url(cx: &mut Context, node: Node, tls: bool) -> Option<(Url, Option<bool>)> {
             _ => cx.unread(child, keyword),
         }
     }
+    cx.excuse(node, &mut seen);
     url.regex = regex.finish(cx);
     cx.leave(mark);
     match path {

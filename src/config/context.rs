@@ -45,6 +45,10 @@ pub struct Context {
     pub checks: Recent<Check>,
     /// keepalived says nothing of the line.
     silent: bool,
+    /// Blocks that ended too early, by their first word: what they lack may stand behind them.
+    pub cut_short: Vec<Span>,
+    /// Kinds of blocks of which one has no name or no known keyword, which was said: what names one may mean that.
+    pub nameless: Vec<Block>,
     /// That a keyword is not acted on: said once the rest of its line is read, unless that is wrong.
     pending: Option<Pending>,
     /// The last word that is no keyword, where it stood, and the keyword that is nearest to it.
@@ -162,6 +166,8 @@ impl Context {
             preference: RULE_PREFERENCE,
             drafts: Recent::default(),
             checks: Recent::default(),
+            cut_short: Vec::new(),
+            nameless: Vec::new(),
             silent: false,
             pending: None,
             stranger: None,
@@ -317,6 +323,8 @@ impl Context {
         }
         let Some(mut keyword) = node.keyword() else {
             if let Some(meant) = self.unknown(word.span(), &name, block, node.body()) {
+                let meant_block = KEYWORDS.iter().find(|k| k.block == block && k.word == meant).map(|k| k.child);
+                self.nameless.extend(meant_block.filter(|_| block == Block::Top));
                 seen.means(block, meant);
             }
             return None;
@@ -331,6 +339,7 @@ impl Context {
         if keyword.needs && node.count() == 0 {
             self.found.stopped = true;
             seen.put(keyword);
+            self.nameless.push(keyword.child);
             self.say(Level::Error, Code::Argument, word.span(), &name, format!("'{name}' has no argument"), 2)
                 .help(format!("nothing starts with this; write {}", expected(keyword)));
             return None;
@@ -411,6 +420,13 @@ impl Context {
                 self.stranger = Some((word.into(), block, close));
                 close
             }
+        }
+    }
+
+    /// All that a block lacks may stand behind the `}` that ended it too early.
+    pub fn excuse(&self, node: Node, seen: &mut Seen) {
+        if self.cut_short.contains(&node.word().span()) {
+            seen.meant = [u64::MAX; 3];
         }
     }
 
@@ -497,7 +513,10 @@ impl Context {
             return Some(close);
         }
         if let Some((word, value)) = glued {
-            said.help(format!("write '{}'; {skipped}", format!("{word} {value}").trim_end()));
+            match value {
+                "" => said.help(format!("remove the '{}'; {skipped}", name.get(word.len()..).unwrap_or_default())),
+                _ => said.help(format!("write '{word} {value}'; {skipped}")),
+            }
             return keywords::words(block).find(|k| *k == word);
         }
         if name.starts_with("//") || name.starts_with("/*") || name.starts_with("--") {
@@ -542,6 +561,12 @@ impl Context {
 
     /// For a statement that no arm of its block takes: reads it, and all in it, only to say what is wrong.
     pub fn unread(&mut self, node: Node, keyword: &'static Keyword) {
+        let optional = matches!(keyword.takes, Takes::No | Takes::Flag | Takes::Any)
+            || matches!(keyword.takes, Takes::Form(form) if form.starts_with('['));
+        if node.count() == 0 && !optional && keyword.child == Block::None {
+            let text = format!("'{}' has no argument", keyword.word);
+            self.bad(Code::Argument, node.word(), text).help(format!("write {}", expected(keyword)));
+        }
         self.check(node, keyword);
         self.walk(node);
     }

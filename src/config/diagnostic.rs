@@ -119,12 +119,14 @@ impl Diagnostics {
             return None;
         }
         let wrong = |d: &Diagnostic| match d.code {
-            Code::NotYet | Code::Safeguard | Code::Refused | Code::NoCheck => true,
+            Code::NotYet | Code::Safeguard | Code::Refused | Code::NoCheck | Code::File => true,
             Code::Unknown | Code::Argument | Code::Value | Code::Range | Code::Brace => d.level == Level::Error,
             _ => false,
         };
-        let same =
-            |o: &Diagnostic| o.span == d.span && (wrong(o) || wrong(&d)) && (d.code, &d.token) != (o.code, &o.token);
+        let same = |o: &Diagnostic| {
+            let other = d.code == Code::File || (d.code, &d.token) != (o.code, &o.token);
+            o.span == d.span && (wrong(o) || wrong(&d)) && other
+        };
         let known = if d.span == Span::NOWHERE { None } else { self.list.iter().position(same) };
         let Some(number) = known else {
             self.list.push(d);
@@ -132,7 +134,8 @@ impl Diagnostics {
         };
         let other = self.list.get_mut(number)?;
         // What weighs more is said; it comes to the same.
-        if (d.status, d.level) > (other.status, other.level) {
+        let more = (d.status, d.level) > (other.status, other.level);
+        if more || (d.code, other.code) == (Code::Argument, Code::Brace) {
             *other = d;
             return Some(number);
         }

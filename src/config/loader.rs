@@ -438,6 +438,7 @@ type Names = HashMap<Box<str>, Span>;
 fn named<'t>(cx: &mut Context, node: Node<'t>, names: &mut Names) -> Option<super::tree::Arg<'t>> {
     let Some(arg) = node.arg(0) else {
         let word = node.word();
+        cx.nameless.push(node.block());
         cx.bad(Code::Argument, word, format!("this '{}' has no name", word.str())).help("the whole block is not used");
         return None;
     };

@@ -128,6 +128,8 @@ pub struct ServiceDraft {
     suspend_span: Span,
     sorry_span: Span,
     sorry_forward: Option<(Forward, Option<Tunnel>)>,
+    /// A server was not as it should be, which was said.
+    bad_server: bool,
     left: Vec<Left>,
     lists: Lists,
     known: Known,
@@ -220,6 +222,7 @@ impl ServiceDraft {
             suspend_span: Span::NOWHERE,
             sorry_span: Span::NOWHERE,
             sorry_forward: None,
+            bad_server: false,
             left: Vec::new(),
             lists: Lists::default(),
             known: Known::default(),
@@ -412,7 +415,10 @@ impl ServiceDraft {
     }
 
     fn server(&mut self, cx: &mut Context, node: Node) {
-        let Some((ip, port)) = endpoint(cx, node, 0, self.port()) else { return };
+        let Some((ip, port)) = endpoint(cx, node, 0, self.port()) else {
+            self.bad_server = true;
+            return;
+        };
         let first = self.service.servers.is_empty();
         if let (Header::Mark(_), Some(arg)) = (&self.header, node.arg(1).filter(|_| port > 0 && first)) {
             let text = format!("a server behind a mark has no port of its own, and this one has {port}");
@@ -445,7 +451,7 @@ impl ServiceDraft {
             check.inherit(&above);
         }
         left.checks = self.lists.intern(&mut self.checks, &mut cx.drafts);
-        push(&mut self.service.servers, draft.finish(cx, left.span()));
+        push(&mut self.service.servers, draft.finish(cx));
         push(&mut self.left, left);
     }
 
@@ -465,6 +471,7 @@ struct ServerDraft {
     more: ServerMore,
     timing: Timing,
     virtualhost: Option<Box<str>>,
+    low_span: Span,
 }
 
 thread_local! {
@@ -484,7 +491,13 @@ impl ServerDraft {
             checks: NO_CHECKS.with(Rc::clone),
             more: None,
         };
-        ServerDraft { server, more: ServerMore::default(), timing: Timing::default(), virtualhost: None }
+        ServerDraft {
+            server,
+            more: ServerMore::default(),
+            timing: Timing::default(),
+            virtualhost: None,
+            low_span: Span::NOWHERE,
+        }
     }
 
     fn entry(
@@ -533,14 +546,17 @@ impl ServerDraft {
             "notify_up" => once(cx, node, &mut more.notify_up),
             "notify_down" => once(cx, node, &mut more.notify_down),
             "uthreshold" => more.upper_threshold = cx.int_u32(node, keyword).unwrap_or(more.upper_threshold),
-            "lthreshold" => more.lower_threshold = cx.int_u32(node, keyword).unwrap_or(more.lower_threshold),
+            "lthreshold" => {
+                self.low_span = first_span(node);
+                more.lower_threshold = cx.int_u32(node, keyword).unwrap_or(more.lower_threshold);
+            }
             "virtualhost" => self.virtualhost = value(cx, node).or(self.virtualhost.take()),
             _ if self.timing.take(cx, node, keyword) => {}
             _ => cx.unread(node, keyword),
         }
     }
 
-    fn finish(self, cx: &mut Context, span: Span) -> Server {
+    fn finish(self, cx: &mut Context) -> Server {
         let (mut server, more) = (self.server, self.more);
         if more == ServerMore::default() {
             return server;
@@ -551,7 +567,7 @@ impl ServerDraft {
                 0 => format!("this real server has the lower threshold {low}, and no upper one"),
                 _ => format!("the lower threshold {low} of this real server is above the upper one {high}"),
             };
-            cx.warn(Code::Conflict, span, "lthreshold", text).help("write uthreshold above lthreshold");
+            cx.warn(Code::Conflict, self.low_span, "lthreshold", text).help("write uthreshold above lthreshold");
         }
         server.more = Some(Box::new(more));
         server
@@ -910,6 +926,7 @@ impl Settling {
                     format!("the real server {} is of another address family than its virtual server", server.at);
                 cx.error(Code::Conflict, left.span(), &server.at.to_string(), text)
                     .help("only a tunnel (TUN) can do that; it is not used");
+                self.draft.bad_server = true;
                 return false;
             }
             self.held.get_or_insert((OTHER_FAMILY, left.span()));
@@ -1028,6 +1045,10 @@ const TUNNEL: &str = "tunnels of type gue and gre are not in this version";
 
 impl ServiceDraft {
     fn empty(&self, cx: &mut Context) {
+        let given = self.seen.has(Block::Service, &["real_server"]) && self.service.servers.is_empty();
+        if self.bad_server || given {
+            return;
+        }
         cx.error(Code::Empty, self.span, &self.path, "this virtual server has no real server".into())
             .help("it is not used");
     }

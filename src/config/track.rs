@@ -2,7 +2,7 @@
 
 use super::bfd::BfdDraft;
 use super::context::{Context, Seen};
-use super::diagnostic::{Code, Level};
+use super::diagnostic::{closest, Code, Level};
 use super::global::GlobalDraft;
 use super::keywords::Block;
 use super::lexer::Span;
@@ -43,6 +43,16 @@ impl Kind {
         match self {
             Kind::Interface | Kind::Script | Kind::Bfd => 253,
             Kind::File | Kind::Process => 254,
+        }
+    }
+
+    fn keyword(self) -> Option<Block> {
+        match self {
+            Kind::Interface => None,
+            Kind::Script => Some(Block::Script),
+            Kind::File => Some(Block::TrackFile),
+            Kind::Process => Some(Block::TrackProcess),
+            Kind::Bfd => Some(Block::BfdInstance),
         }
     }
 
@@ -574,12 +584,23 @@ fn options(cx: &mut Context, line: Node, kind: Kind, keyword: &str) -> (Option<(
                 let text = format!("'{}' stands behind a weight", arg.str());
                 cx.bad(Code::Value, arg, text).help("it is not used; write 'weight' and a number before it");
             }
-            other => cx
-                .bad(Code::Value, arg, format!("a line of '{keyword}' has no option '{other}'"))
-                .help("it is not used"),
+            other => {
+                no_option(cx, arg, other, keyword);
+                // What stands behind it belongs to it.
+                break;
+            }
         }
     }
     (weight, reverse)
+}
+
+fn no_option(cx: &mut Context, arg: Arg, word: &str, keyword: &str) {
+    let help = match closest(word, ["weight", "reverse", "noreverse"].into_iter()) {
+        _ if word.parse::<i64>().is_ok() => format!("write weight {word}; it is not used"),
+        Some(close) => format!("did you mean '{close}'? it is not used"),
+        None => "it is not used; there is weight N [reverse]".into(),
+    };
+    cx.bad(Code::Value, arg, format!("a line of '{keyword}' has no option '{word}'")).help(help);
 }
 
 fn line_weight(cx: &mut Context, word: Arg, value: Option<Arg>, kind: Kind) -> Option<(i32, Span)> {
@@ -713,6 +734,8 @@ impl Line {
         let target = match cx.defined.of(self.kind).map(|names| names.get(&self.name).copied()) {
             None => 0,
             Some(Some(target)) => target?,
+            // One of them has no name or an unknown keyword, which was said.
+            Some(None) if self.kind.keyword().is_some_and(|block| cx.nameless.contains(&block)) => return None,
             Some(None) => {
                 let names = cx.defined.of(self.kind).into_iter().flat_map(|names| names.keys());
                 let close = cx.closest(&self.name, names.map(|n| n.as_ref()));

@@ -283,6 +283,7 @@ impl InstanceDraft {
                 _ => {}
             }
         }
+        cx.excuse(node, &mut self.auth_seen);
         cx.leave(mark);
     }
 
@@ -421,6 +422,9 @@ impl GroupDraft {
     }
 
     pub fn entry(&mut self, cx: &mut Context, node: Node) {
+        if node.keyword().is_none() && self.bare_member(cx, node) {
+            return;
+        }
         let Some(keyword) = cx.known(node, Block::Group, &mut self.seen) else { return };
         match keyword.word {
             "group" if !self.members.is_empty() => {
@@ -453,6 +457,23 @@ impl GroupDraft {
                 }
             }
         }
+    }
+
+    /// A name alone on its line, where `group { }` should be around it. True: that is said, once for all of them.
+    fn bare_member(&mut self, cx: &mut Context, node: Node) -> bool {
+        let word = node.word();
+        if node.count() > 0
+            || node.body()
+            || self.seen.has(Block::Group, &["group"])
+            || cx.like_option(Block::Group, word)
+        {
+            return false;
+        }
+        if !std::mem::replace(&mut self.bad_members, true) {
+            let text = format!("'{}' is no keyword; members stand in a block of their own", word.str());
+            cx.bad(Code::Unknown, word, text).help("write group { INSTANCE INSTANCE }; they are not used");
+        }
+        true
     }
 }
 
@@ -984,11 +1005,14 @@ impl GroupDraft {
         let mut said = false;
         for (name, span) in &self.members {
             let Some(instance) = names.get(name).copied() else {
+                said = true;
+                if cx.nameless.contains(&Block::Instance) {
+                    continue;
+                }
                 let close = cx.closest(name, names.keys().map(|k| k.as_ref()));
                 let help = close.map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
                 cx.error(Code::Reference, *span, name, format!("there is no vrrp_instance '{name}'"))
                     .help(format!("{help}it is not used"));
-                said = true;
                 continue;
             };
             let Some(found) = config.instances.get_mut(instance) else {
