@@ -43,7 +43,7 @@ use mio::{Interest, Poll, Token};
 use options::Options;
 use owned::Record;
 use processes::Processes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -87,6 +87,8 @@ pub struct Daemon {
     /// The raw sockets, by key; their tokens count up from FIRST_SOCKET.
     sockets: BTreeMap<SocketKey, (OwnedFd, usize)>,
     by_token: BTreeMap<usize, SocketKey>,
+    /// Those of the sockets that are packet sockets.
+    ears: BTreeSet<SocketKey>,
     next_token: usize,
     frames: OwnedFd,
     sysctls: Sysctls,
@@ -165,6 +167,7 @@ impl Daemon {
             tried_modprobe: false,
             sockets: BTreeMap::new(),
             by_token: BTreeMap::new(),
+            ears: BTreeSet::new(),
             next_token: FIRST_SOCKET,
             frames: socket::packet()?,
             sysctls: Sysctls::default(),
@@ -463,7 +466,11 @@ impl Daemon {
         let mut buf = [0u8; 2048];
         for _ in 0..limits::PACKETS_PER_TURN {
             let Some((fd, _)) = self.sockets.get(&key) else { return };
-            match socket::recv(fd.as_fd(), Family::of(&key.address), &mut buf) {
+            let got = match self.ears.contains(&key) {
+                true => socket::recv_ear(fd.as_fd(), &mut buf),
+                false => socket::recv(fd.as_fd(), Family::of(&key.address), &mut buf),
+            };
+            match got {
                 Ok(len) => {
                     let bytes = buf.get(..len).unwrap_or_default();
                     self.step(Event::Packet { ifindex: key.ifindex, bytes });
@@ -638,8 +645,13 @@ impl Daemon {
     }
 
     fn socket_op(&mut self, op: &Op) -> Done {
-        let Key::Socket(key) = op.key() else { return Done::Refused(libc::EINVAL) };
+        let (key, ear) = match op.key() {
+            Key::Socket(key) => (key, false),
+            Key::Ear(key) => (key, true),
+            _ => return Done::Refused(libc::EINVAL),
+        };
         if let Op::Remove(..) = op {
+            self.ears.remove(&key);
             let Some((fd, token)) = self.sockets.remove(&key) else { return Done::WasThere };
             let _ = self.poll.registry().deregister(&mut SourceFd(&fd.as_raw_fd()));
             self.by_token.remove(&token);
@@ -653,7 +665,8 @@ impl Daemon {
         if name.is_none() && key.ifindex > 0 {
             return Done::Refused(libc::ENODEV);
         }
-        let fd = match socket::vrrp(&key, name) {
+        let made = if ear { socket::ear(&key) } else { socket::vrrp(&key, name) };
+        let fd = match made {
             Ok(fd) => fd,
             Err(e) => return errno(e),
         };
@@ -664,6 +677,9 @@ impl Daemon {
         }
         self.by_token.insert(token, key);
         self.sockets.insert(key, (fd, token));
+        if ear {
+            self.ears.insert(key);
+        }
         Done::Applied
     }
 
@@ -793,7 +809,7 @@ enum Kind {
 impl Kind {
     fn of(op: &Op) -> Kind {
         match op.key() {
-            Key::Socket(_) => Kind::Socket,
+            Key::Socket(_) | Key::Ear(_) => Kind::Socket,
             Key::Sysctl(_) => Kind::Sysctl,
             Key::Link(_) | Key::Up(_) | Key::Address(_) | Key::Route(_) => Kind::Rtnl,
             Key::Service(_) | Key::Dest(..) | Key::SyncDaemon(_) => Kind::Ipvs,

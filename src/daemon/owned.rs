@@ -310,7 +310,7 @@ fn safe_directory(dir: &Path) -> io::Result<&Path> {
 fn owned_key(op: &Op, name_of: &dyn Fn(u32) -> Option<IfName>) -> Option<OwnedKey> {
     Some(match op.key() {
         // Ends with us, or with its link.
-        Key::Socket(_) | Key::Up(_) => return None,
+        Key::Socket(_) | Key::Ear(_) | Key::Up(_) => return None,
         Key::Link(_) => match op {
             Op::Add(_, Value::Link(l)) | Op::Set(_, Value::Link(l)) | Op::Remove(_, Value::Link(l)) => {
                 OwnedKey::Link { name: l.name.clone() }

@@ -680,7 +680,7 @@ impl Node {
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
             vrrp.link_refused(link, &mut ctx);
         }
-        if let (Key::Socket(socket), Op::Add(..)) = (key, &op) {
+        if let (Key::Socket(socket) | Key::Ear(socket), Op::Add(..)) = (key, &op) {
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
             vrrp.socket_refused(socket, true, &mut ctx);
         }

@@ -309,7 +309,7 @@ impl Table {
             // A link goes up only when it is set up.
             Key::Sysctl(_) => (1, 0),
             Key::Up(_) => (2, 0),
-            Key::Socket(_) => (3, 0),
+            Key::Socket(_) | Key::Ear(_) => (3, 0),
             Key::Address(_) => (4, place()),
             Key::Route(_) => (5, place()),
             Key::SyncDaemon(_) | Key::Service(_) | Key::Dest(..) => (6, 0),
@@ -381,7 +381,7 @@ fn is_ipvs(key: &Key) -> bool {
 
 fn interface(key: &Key) -> Option<u32> {
     match key {
-        Key::Socket(s) => Some(s.ifindex),
+        Key::Socket(s) | Key::Ear(s) => Some(s.ifindex),
         Key::Address(a) => Some(a.ifindex),
         Key::Sysctl(s) => Some(s.ifindex),
         Key::Up(ifindex) => Some(*ifindex),

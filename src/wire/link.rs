@@ -5,6 +5,7 @@ use super::netlink::{attributes, Writer, NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NL
 use super::op::{Key, Op, Value};
 use crate::base::addr::{IfName, Mac};
 use crate::base::bytes::{Reader, Writer as Bytes};
+use std::net::IpAddr;
 
 pub(super) const RTM_NEWLINK: u16 = 16;
 pub(super) const RTM_DELLINK: u16 = 17;
@@ -129,6 +130,35 @@ impl Sysctl {
     pub fn path(self, interface: &IfName) -> String {
         format!("/proc/sys/net/{}/conf/{interface}/{}", self.family(), self.name())
     }
+}
+
+/// A filter (bpf, linux/filter.h) for packets without their link header: those of one protocol to one group. What else
+/// comes to the addresses of a link would wake us for each packet.
+pub fn filter(group: IpAddr, protocol: u8) -> Vec<u8> {
+    // Where the protocol stands, and the last four bytes of the destination.
+    let (protocol_at, tail_at, tail) = match group {
+        IpAddr::V4(ip) => (9, 16, u32::from(ip)),
+        IpAddr::V6(ip) => (6, 36, (u128::from(ip) & u128::from(u32::MAX)) as u32),
+    };
+    const LOAD_BYTE: u16 = 0x30;
+    const LOAD_WORD: u16 = 0x20;
+    const JUMP_UNLESS: u16 = 0x15;
+    const RETURN: u16 = 0x06;
+    let program = [
+        (LOAD_BYTE, 0, protocol_at),
+        (JUMP_UNLESS, 3, u32::from(protocol)),
+        (LOAD_WORD, 0, tail_at),
+        (JUMP_UNLESS, 1, tail),
+        (RETURN, 0, u32::MAX),
+        (RETURN, 0, 0),
+    ];
+    let mut w = Bytes::new();
+    for (code, skip, value) in program {
+        w.u16_ne(code);
+        w.put(&[0, skip]);
+        w.u32_ne(value);
+    }
+    w.bytes
 }
 
 /// The request for a link, or for its state. False if it is about something else.
@@ -308,6 +338,22 @@ mod tests {
         let words = |a: u32, b: u32, c: u32| [a, b, c].map(u32::to_ne_bytes).concat();
         assert_eq!(flags(&Op::Add(Key::Up(4), Value::Up)), words(4, 1, 1));
         assert_eq!(flags(&Op::Remove(Key::Up(4), Value::Up)), words(4, 0, 1));
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn the_filter() {
+        #[rustfmt::skip]
+        let expected = [
+            0x30, 0, 0, 0,  9, 0, 0, 0,
+            0x15, 0, 0, 3,  112, 0, 0, 0,
+            0x20, 0, 0, 0,  16, 0, 0, 0,
+            0x15, 0, 0, 1,  18, 0, 0, 224,
+            0x06, 0, 0, 0,  0xff, 0xff, 0xff, 0xff,
+            0x06, 0, 0, 0,  0, 0, 0, 0,
+        ];
+        assert_eq!(filter("224.0.0.18".parse().unwrap(), 112), expected);
+        assert_eq!(filter("ff02::12".parse().unwrap(), 112)[28..32], [0x12, 0, 0, 0]);
     }
 
     #[test]

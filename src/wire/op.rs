@@ -16,6 +16,8 @@ pub enum Key {
     /// A link of ours is up; by its interface number.
     Up(u32),
     Socket(SocketKey),
+    /// A packet socket that hears what comes to a group by a virtual link, without being a member of it there.
+    Ear(SocketKey),
     Address(AddressKey),
     Route(RouteKey),
     SyncDaemon(SyncRole),
@@ -224,6 +226,7 @@ impl fmt::Display for Key {
                 let what = if s.address.is_multicast() { "group" } else { "address" };
                 write!(f, "socket for protocol {} on interface {}, {what} {}", s.protocol, s.ifindex, s.address)
             }
+            Key::Ear(s) => write!(f, "packet socket for {} on interface {}", s.address, s.ifindex),
             Key::Address(a) => write!(f, "address {} on interface {}", a.net, a.ifindex),
             Key::Route(r) => write!(f, "route to {} in table {}", r.dst, r.table),
             Key::SyncDaemon(SyncRole::Master) => f.write_str("connection sync daemon (master)"),

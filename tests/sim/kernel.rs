@@ -170,7 +170,7 @@ impl Kernel {
             Key::SyncDaemon(role) => OwnedKey::SyncDaemon(*role),
             Key::Service(s) => OwnedKey::Service(*s),
             Key::Dest(s, d) => OwnedKey::Dest(*s, *d),
-            Key::Socket(_) | Key::Link(_) | Key::Sysctl(_) | Key::Up(_) => return None,
+            Key::Socket(_) | Key::Ear(_) | Key::Link(_) | Key::Sysctl(_) | Key::Up(_) => return None,
         })
     }
 

@@ -646,8 +646,11 @@ impl Vrrp {
     }
 
     fn index(&mut self, ctx: &Ctx) {
-        let wires = self.instances.iter().zip(&ctx.conf.instances).enumerate();
-        self.by_wire = wires.filter_map(|(i, (n, conf))| Some(((socket(n, conf)?, conf.vrid), i))).collect();
+        self.by_wire.clear();
+        for (i, (n, conf)) in self.instances.iter().zip(&ctx.conf.instances).enumerate() {
+            let ways = [socket(n, conf), vlink::ear(n, conf, ctx.links)];
+            self.by_wire.extend(ways.into_iter().flatten().map(|key| ((key, conf.vrid), i)));
+        }
     }
 
     // ---- output ----------------------------------------------------------------------------------------------
@@ -829,7 +832,8 @@ fn fault(n: &Instance, conf: &model::Instance, links: &Links, deaf: &BTreeSet<So
         };
         return Some(format!("interface {} has no {what} address to send from", conf.interface).into());
     }
-    let key = socket(n, conf).filter(|key| deaf.contains(key))?;
+    let ways = [socket(n, conf), vlink::ear(n, conf, links)];
+    let key = ways.into_iter().flatten().find(|key| deaf.contains(key))?;
     Some(match conf.wire.unicast {
         Some(_) => format!("there is no VRRP socket for the source address {}", key.address).into(),
         None => format!("no VRRP socket on interface {}", conf.interface).into(),

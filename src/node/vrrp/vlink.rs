@@ -1,16 +1,17 @@
 //! The links that a virtual router brings with it (use_vmac, use_vmac_addr, use_ipvlan): how they are called, what
 //! stands on them, and what the kernel should hold for them.
 //!
-//! Adverts are heard on the interface below and leave it in frames of our own making, so a link is needed for the
-//! addresses alone: its memberships would tell of the virtual MAC address on a router that is not MASTER, and switches
-//! would send there what is for the MASTER.
+//! Adverts are heard on the interface below, and leave it in frames of our own making; what the link takes away from it
+//! (see `ear`) is heard there without a membership. For a membership is told to the LAN, with the virtual MAC address as
+//! its source, and switches would send to a BACKUP what is for the MASTER.
 
 use super::instance::{Instance, State};
+use super::packet;
 use crate::base::addr::{Family, IfName, IpNet, Mac};
 use crate::config::model::{self, Config, IpvlanMode, Vip};
 use crate::node::links::Links;
 use crate::wire::link::{IpvlanFlag, LinkKey, LinkKind, LinkValue, Stack, Sysctl, SysctlKey, SysctlValue};
-use crate::wire::op::{AddressKey, AddressValue, Key, Link, Value};
+use crate::wire::op::{AddressKey, AddressValue, Key, Link, SocketKey, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -161,8 +162,19 @@ pub fn ifindex_of(n: &Instance, conf: &model::Instance, vip: &Vip, links: &Links
     there(conf, link, links).map(|l| l.ifindex)
 }
 
+/// Where the adverts of a router with our own virtual MAC address come in: a macvlan link in private mode takes what
+/// bears its address as the source, and the interface below does not see it.
+pub fn ear(n: &Instance, conf: &model::Instance, links: &Links) -> Option<SocketKey> {
+    let (None, heard) = (&conf.wire.unicast, packet::socket(n, conf)?) else { return None };
+    let family = conf.wire.family;
+    let link = n.vlinks.iter().find(|l| l.parent == conf.interface && l.family == family)?;
+    let ifindex = there(conf, link, links).filter(|_| kind(conf, link) == LinkKind::Macvlan)?.ifindex;
+    Some(SocketKey { ifindex, ..heard })
+}
+
 /// What the kernel should hold for the links themselves.
 pub fn desired(n: &Instance, conf: &model::Instance, links: &Links, want: &mut Vec<(Key, Value)>) {
+    want.extend(ear(n, conf, links).map(|key| (Key::Ear(key), Value::Socket)));
     let set = |want: &mut Vec<(Key, Value)>, ifindex, which, value| {
         let key = SysctlKey { ifindex, which };
         want.push((Key::Sysctl(key), Value::Sysctl(SysctlValue { value, was: None })));
