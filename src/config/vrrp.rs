@@ -102,7 +102,9 @@ impl InstanceDraft {
         let Some(keyword) = cx.known(node, Block::Instance, &mut self.seen) else { return };
         self.given.push((keyword.word, node.word().span()));
         // A flag may be off; what it is in the end is looked at later.
-        if let (State::Guard(_) | State::Refused(_), true) = (keyword.state, keyword.takes != Takes::Flag) {
+        // The owner accepts in any case.
+        let idle = keyword.word == "no_accept" && self.priority == Some(255);
+        if let (State::Guard(_) | State::Refused(_), true) = (keyword.state, keyword.takes != Takes::Flag && !idle) {
             hold(&mut self.held, format!("'{}' is not in this version", keyword.word));
         }
         let first = node.arg(0);

@@ -8,6 +8,7 @@ pub mod inotify;
 pub mod ip;
 pub mod ipv4;
 pub mod ipvs;
+pub mod link;
 pub mod na;
 pub mod netlink;
 pub mod op;
