@@ -809,11 +809,11 @@ impl InstanceDraft {
             mcast_src_ip: self.mcast_src_ip,
             wire,
             dont_track_primary: self.dont_track_primary,
-            vips: std::mem::take(&mut self.vips),
-            excluded: std::mem::take(&mut self.excluded),
+            vips: exact(&mut self.vips),
+            excluded: exact(&mut self.excluded),
             routes: std::mem::take(&mut self.routes),
-            garp: self.garp.over(defaults.garp),
-            notify,
+            garp: self.garp.over(defaults.garp).into(),
+            notify: notify.into(),
             smtp_alert: self.smtp_alert.or(global.smtp_alert_vrrp).or(global.smtp_alert).unwrap_or(false),
             track: Default::default(),
             group: None,
@@ -829,8 +829,8 @@ impl InstanceDraft {
             track_src_ip: self.track_src_ip,
             owner_ignore_adverts: self.owner_ignore_adverts.or(defaults.vrrp.owner_ignore_adverts).unwrap_or(false),
             timer_expired_backup: self.timer_expired_backup,
-            notify_deleted,
-            notify_lower,
+            notify_deleted: notify_deleted.into(),
+            notify_lower: notify_lower.into(),
             notify_priority_changes: self.notify_priority_changes.unwrap_or(defaults.vrrp.notify_priority_changes),
             garp_extra_if: self.garp_extra_if.unwrap_or(defaults.vrrp.garp_extra_if),
             vmac: self.vmac.take(),
@@ -1082,13 +1082,20 @@ impl GroupDraft {
         config.groups.push(Group {
             name: self.name,
             members,
-            notify,
+            notify: notify.into(),
             smtp_alert,
             notify_priority_changes,
             track: Default::default(),
             tracking_weight: self.tracking_weight,
         });
     }
+}
+
+/// A list that grows no more, without room for growth.
+fn exact<T>(list: &mut Vec<T>) -> Vec<T> {
+    let mut list = std::mem::take(list);
+    list.shrink_to_fit();
+    list
 }
 
 /// The kernel runs one: that of global_defs, else the first instance's.

@@ -273,7 +273,8 @@ impl Daemon {
     fn work(&mut self) -> bool {
         self.run_due();
         self.flush_kernel();
-        for note in self.notes.drain(..) {
+        let count = self.notes.len().min(limits::NOTES_PER_TURN);
+        for note in self.notes.drain(..count) {
             say(&note);
         }
         for _ in 0..limits::ANNOUNCEMENTS_PER_TURN {
@@ -298,7 +299,8 @@ impl Daemon {
         }
         if self.trim_at.is_some_and(|trim| trim <= at) {
             self.trim_at = None;
-            sys::trim_text();
+            self.rtnl.trim();
+            sys::trim(true);
         }
         if let Some(loading) = &mut self.loading {
             more |= !loading.step(load::SLICE);
@@ -306,9 +308,30 @@ impl Daemon {
                 self.reload();
             }
         }
+        self.slim();
         // Verdicts and a reload come late in the turn: what they want said, and run, waits for no further event.
         more |= !self.notes.is_empty() || self.children.wants_start();
         more || !self.ops.is_empty() || !self.calls.is_empty() || self.conns.has_backlog()
+    }
+
+    /// Queues that were long give their room back.
+    fn slim(&mut self) {
+        let kept = limits::QUEUE_KEPT;
+        if self.ops.is_empty() && self.ops.capacity() > kept {
+            self.ops = VecDeque::new();
+        }
+        if self.calls.is_empty() && self.calls.capacity() > kept {
+            self.calls = VecDeque::new();
+        }
+        if self.notes.is_empty() && self.notes.capacity() > kept {
+            self.notes = Vec::new();
+        }
+        if self.effects.capacity() > kept {
+            self.effects = Vec::new();
+        }
+        if self.adverts.capacity() > kept {
+            self.adverts = Vec::new();
+        }
     }
 
     fn wake_at(&self) -> Option<Instant> {

@@ -153,7 +153,7 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         },
         vips: if plan.six { Vec::new() } else { vips.clone() },
         excluded: if plan.six { vips } else { Vec::new() },
-        track: Tracks { scripts: tracked.clone(), ..Tracks::default() },
+        track: Tracks { scripts: tracked.clone(), ..Tracks::default() }.into(),
         group: plan.grouped.then_some(0),
         ..Instance::new(name, interface.parse().unwrap(), vrid)
     };
@@ -215,9 +215,9 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
     let group = Group {
         name: "VG1".into(),
         members,
-        notify: Notify::default(),
+        notify: Default::default(),
         smtp_alert: false,
-        track: Tracks::default(),
+        track: Default::default(),
         tracking_weight: true,
         notify_priority_changes: false,
     };
