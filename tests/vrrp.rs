@@ -60,7 +60,7 @@ impl Wire {
             wire.step(r, Event::Start { seed: 1, owned: Vec::new() });
             let name: IfName = "eth0".parse().unwrap();
             let mac = Mac([2, 0, 0, 0, 0, r as u8]);
-            let link = Link { ifindex: 2, name, up: true, mac, mtu: 1500, no_arp: false };
+            let link = Link { ifindex: 2, name, up: true, mac, mtu: 1500, no_arp: false, more: Default::default() };
             let (v4, v6) = (format!("10.0.0.{}/24", r + 1), format!("fe80::{}/64", r + 1));
             for news in [News::DumpBegin, News::Link(link), address(&v4), address(&v6), News::DumpDone] {
                 wire.step(r, Event::Kernel(news));
@@ -532,9 +532,9 @@ fn ten_milliseconds() {
     assert_eq!(w.states(), [State::Backup, State::Master]);
     w.sent(1);
     w.pass(1.0);
-    assert_eq!(w.sent(1).len(), 100);
+    assert_eq!(w.routers[1].sent.len(), 100);
     // 30 ms and 156/256 of 10 ms.
-    let last = w.routers[1].node.vrrp.instances[0].sent_at.unwrap();
+    let last = w.routers[1].sent.last().unwrap().0;
     w.cut.push(1);
     w.pass(0.1);
     let first = w.routers[0].sent.first().unwrap().0;

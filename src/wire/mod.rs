@@ -3,11 +3,13 @@
 pub mod ah;
 pub mod arp;
 pub mod checksum;
+pub mod connector;
 pub mod hmac;
 pub mod inotify;
 pub mod ip;
 pub mod ipv4;
 pub mod ipvs;
+pub mod link;
 pub mod na;
 pub mod netlink;
 pub mod op;

@@ -11,6 +11,7 @@
 use super::announce::Announce;
 use super::packet::interval;
 use super::signing::Signing;
+use super::vlink::VirtualLink;
 use crate::base::time::Instant;
 use crate::config::model;
 use crate::limits;
@@ -68,7 +69,7 @@ pub struct Sequence {
     /// only what rises, whoever sends it.
     highest: u32,
     /// The last one of each sender, the last sender first.
-    heard: heapless::Vec<(IpAddr, u32), { limits::AH_SENDERS }>,
+    heard: Vec<(IpAddr, u32)>,
 }
 
 impl Sequence {
@@ -90,11 +91,8 @@ impl Sequence {
     pub fn heard(&mut self, from: IpAddr, number: u32) {
         self.highest = self.highest.max(number);
         self.heard.retain(|(who, _)| *who != from);
-        if self.heard.is_full() {
-            self.heard.pop();
-        }
-        // There is room now.
-        let _ = self.heard.insert(0, (from, number));
+        self.heard.truncate(limits::AH_SENDERS - 1);
+        self.heard.insert(0, (from, number));
     }
 }
 
@@ -121,15 +119,14 @@ pub struct Instance {
     /// Version 3: the interval of the master that was heard last.
     pub learned: Option<Duration>,
     pub sequence: Sequence,
-    pub signing: Signing,
-    /// When the last advert was sent.
-    pub sent_at: Option<Instant>,
+    /// Of auth_hmac.
+    pub signing: Option<Box<Signing>>,
     /// A unicast peer sums as old ones do.
     pub old_peer: bool,
     /// MASTER with priority 255: another one claims that too, and may go on until then.
     pub rival: Option<Instant>,
     /// Priority 255 that runs at 254 as long as this router claims 255.
-    pub gives_way: Option<IpAddr>,
+    pub gives_way: Option<Box<IpAddr>>,
     /// When the first of an unbroken run of lower adverts came (preempt_delay).
     pub lower_since: Option<Instant>,
     pub announce: Announce,
@@ -137,6 +134,8 @@ pub struct Instance {
     pub stolen_until: Option<Instant>,
     pub counters: Counters,
     pub claims: Vec<Key>,
+    /// Its own links.
+    pub vlinks: Vec<VirtualLink>,
     /// What was said about packets since the last change of state or master: a bit for each kind.
     pub said: u32,
     ip_id: u16,
@@ -187,8 +186,7 @@ impl Default for Instance {
             heard: None,
             learned: None,
             sequence: Sequence::default(),
-            signing: Signing::default(),
-            sent_at: None,
+            signing: None,
             old_peer: false,
             rival: None,
             gives_way: None,
@@ -197,6 +195,7 @@ impl Default for Instance {
             stolen_until: None,
             counters: Counters::default(),
             claims: Vec::new(),
+            vlinks: Vec::new(),
             said: 0,
             ip_id: 0,
         }
@@ -287,7 +286,7 @@ impl Instance {
             Some(until) if now < until => Reaction::Ignored,
             // One that was silent for long begins anew.
             Some(until) if now.since(until) < self.master_down(conf, self.priority) => {
-                (self.rival, self.gives_way) = (None, Some(from));
+                (self.rival, self.gives_way) = (None, Some(Box::new(from)));
                 Reaction::GiveWay
             }
             _ => {
@@ -309,7 +308,8 @@ impl Instance {
     /// disturb.
     pub fn is_overdue(&self, conf: &model::Instance, now: Instant) -> bool {
         let others = conf.timer_expired_backup.map(|p| if p == 0 { PRIORITY_OWNER - 1 } else { p });
-        match (others, self.sent_at) {
+        let sent = self.deadline.map(|due| due - conf.advert_int);
+        match (others, sent) {
             (Some(others), Some(sent)) if conf.nopreempt => now.since(sent) > self.master_down(conf, others),
             _ => false,
         }

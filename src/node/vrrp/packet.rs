@@ -1,15 +1,14 @@
 //! Adverts as packets: what an instance's look like, to whom they go, and which of those that come in count.
 
 use super::instance::Instance;
-use super::signing;
-use super::Ctx;
+use super::{signing, vlink, Ctx};
 use crate::base::bytes::Writer;
 use crate::config::model::{self, HmacMode, OldChecksum, Unicast};
 use crate::limits;
 use crate::node::effect::Effect;
 use crate::wire::ah;
 use crate::wire::hmac::{self, Stamp};
-use crate::wire::ip::Head;
+use crate::wire::ip::{ethernet_to_group, Head};
 use crate::wire::op::SocketKey;
 pub use crate::wire::vrrp::Bad;
 use crate::wire::vrrp::{self, Advert, Auth, Ends, Outgoing, Rule, PRIORITY_OWNER, PRIORITY_STOP};
@@ -92,7 +91,7 @@ pub fn check<'a>(
         if trailer.is_none() {
             Advert::parse(message, wire.version, ends, &Rule::ALL)?;
         }
-        stamp = n.signing.check(hmac, wire.unicast.as_ref(), head.src, advert, trailer, wall)?;
+        stamp = signing::check(n.signing.as_deref(), hmac, wire.unicast.as_ref(), head.src, advert, trailer, wall)?;
         unsigned = advert;
     }
     let covered = if head.src.is_ipv6() { message } else { unsigned };
@@ -178,9 +177,8 @@ pub fn send(n: &mut Instance, conf: &model::Instance, priority: u8, ctx: &mut Ct
     let Some(src) = n.last_source else { return };
     let counter = if priority == PRIORITY_STOP { &mut n.counters.zero_sent } else { &mut n.counters.advert_sent };
     *counter = counter.wrapping_add(1);
-    n.sent_at = Some(ctx.now);
     let signs = conf.hmac.as_ref().filter(|h| h.mode != HmacMode::ReceiveOnly);
-    let stamp = signs.map(|h| n.signing.take(h, ctx.wall()));
+    let stamp = signs.map(|h| n.signing.get_or_insert_default().take(h, ctx.wall()));
     match &conf.wire.unicast {
         None => send_to(n, conf, priority, stamp, Ends { src, dst: conf.wire.group }, ctx),
         Some(unicast) => {
@@ -229,7 +227,13 @@ fn send_to(n: &mut Instance, conf: &model::Instance, priority: u8, stamp: Option
             }
         }
     }
-    ctx.out.push(Effect::Send { socket, bytes: w.bytes });
+    let Some(mac) = vlink::advert_mac(conf) else {
+        return ctx.out.push(Effect::Send { socket, bytes: w.bytes });
+    };
+    let mut frame = Writer::new();
+    ethernet_to_group(ends.dst, mac, &mut frame);
+    frame.put(&w.bytes);
+    ctx.out.push(Effect::Frame { ifindex: socket.ifindex, bytes: frame.bytes });
 }
 
 /// The interval that counts for the time until a master is dead: version 3 takes the master's own (RFC 9568 6.1).

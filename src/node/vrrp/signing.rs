@@ -27,39 +27,6 @@ impl Signing {
         stamp
     }
 
-    /// The number of an advert that may be heard; None: it is not signed, and need not be. `trailer`: what stands behind
-    /// the advert, if anything.
-    pub fn check(
-        &self,
-        conf: &Hmac,
-        unicast: Option<&Unicast>,
-        src: IpAddr,
-        advert: &[u8],
-        trailer: Option<&[u8]>,
-        wall: u64,
-    ) -> Result<Option<Stamp>, Bad> {
-        let Some(bytes) = trailer else {
-            return if conf.mode == HmacMode::Enforce { Err(Bad::Unsigned) } else { Ok(None) };
-        };
-        let trailer = Trailer::parse(bytes).ok_or(Bad::Trailer)?;
-        let stamp = trailer.stamp;
-        let off = stamp.ahead_of(Stamp::at(wall));
-        if forgets(conf) && i64::from(off).abs() > window(conf) {
-            return Err(Bad::Stale(off));
-        }
-        let key = conf.key(trailer.key).ok_or(Bad::UnknownKey(trailer.key))?;
-        if !trailer.is_of(key, src, advert) {
-            return Err(Bad::Forged);
-        }
-        if unicast.is_some_and(|u| !u.peers.iter().any(|p| p.ip == src)) {
-            return Err(Bad::Stranger);
-        }
-        match self.mark(conf, src, wall) {
-            Some(mark) if !stamp.is_after(mark) => Err(Bad::Replayed),
-            _ => Ok(Some(stamp)),
-        }
-    }
-
     /// The last number of that sender. In time mode one that is far from now protects nothing that the window does not,
     /// and would make us deaf if a clock was wrong once.
     fn mark(&self, conf: &Hmac, src: IpAddr, wall: u64) -> Option<Stamp> {
@@ -73,6 +40,39 @@ impl Signing {
         self.marks.retain(|(who, _)| *who != src);
         self.marks.insert(0, (src, stamp));
         self.marks.truncate(unicast.map_or(limits::HMAC_SENDERS, |u| u.peers.len()));
+    }
+}
+
+/// The number of an advert that may be heard; None: it is not signed, and need not be. `trailer`: what stands behind
+/// the advert, if anything.
+pub fn check(
+    own: Option<&Signing>,
+    conf: &Hmac,
+    unicast: Option<&Unicast>,
+    src: IpAddr,
+    advert: &[u8],
+    trailer: Option<&[u8]>,
+    wall: u64,
+) -> Result<Option<Stamp>, Bad> {
+    let Some(bytes) = trailer else {
+        return if conf.mode == HmacMode::Enforce { Err(Bad::Unsigned) } else { Ok(None) };
+    };
+    let trailer = Trailer::parse(bytes).ok_or(Bad::Trailer)?;
+    let stamp = trailer.stamp;
+    let off = stamp.ahead_of(Stamp::at(wall));
+    if forgets(conf) && i64::from(off).abs() > window(conf) {
+        return Err(Bad::Stale(off));
+    }
+    let key = conf.key(trailer.key).ok_or(Bad::UnknownKey(trailer.key))?;
+    if !trailer.is_of(key, src, advert) {
+        return Err(Bad::Forged);
+    }
+    if unicast.is_some_and(|u| !u.peers.iter().any(|p| p.ip == src)) {
+        return Err(Bad::Stranger);
+    }
+    match own.and_then(|own| own.mark(conf, src, wall)) {
+        Some(mark) if !stamp.is_after(mark) => Err(Bad::Replayed),
+        _ => Ok(Some(stamp)),
     }
 }
 
@@ -123,7 +123,7 @@ mod tests {
 
     impl Ear {
         fn hear(&mut self, n: u8, trailer: Option<&[u8]>, wall: u64) -> Result<(), Bad> {
-            let heard = self.0.check(&self.1, None, router(n), &ADVERT, trailer, wall)?;
+            let heard = check(Some(&self.0), &self.1, None, router(n), &ADVERT, trailer, wall)?;
             heard.into_iter().for_each(|stamp| self.0.heard(None, router(n), stamp));
             Ok(())
         }
@@ -210,8 +210,9 @@ mod tests {
         for n in 1..=9 {
             signing.heard(Some(&unicast), router(n), stamp);
         }
-        let mut check =
-            |n: u8| signing.check(&conf, Some(&unicast), router(n), &ADVERT, Some(&signed(n, 1, stamp)), NOW);
+        let check = |n: u8| {
+            super::check(Some(&signing), &conf, Some(&unicast), router(n), &ADVERT, Some(&signed(n, 1, stamp)), NOW)
+        };
         (1..=9).for_each(|n| assert_eq!(check(n), Err(Bad::Replayed)));
         assert_eq!(check(10), Err(Bad::Stranger));
     }
