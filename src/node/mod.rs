@@ -63,6 +63,8 @@ enum Phase {
     Stopping,
 }
 
+/// The same number on every Linux.
+const ENODEV: i32 = 19;
 /// How often IPVS is looked for while it is missing.
 const IPVS_RETRY: Duration = Duration::from_secs(30);
 
@@ -423,7 +425,12 @@ impl Node {
             self.unseen.remove(&Key::Link(key));
         }
         let before = self.links.name(ifindex).and_then(|n| self.links.get(n));
-        let (was_up, was_wanted) = (before.map(|l| l.up), before.is_some_and(|l| l.more.wanted_up));
+        let own = self.table.link_named(&link.name).is_some();
+        // A link of ours is down until it is set up.
+        let (was_up, was_wanted) = match before {
+            Some(l) => (Some(l.up), l.more.wanted_up),
+            None => (own.then_some(false), false),
+        };
         let changed = self.links.set(link);
         if was_wanted && !wanted_up {
             self.object_gone(now, Key::Up(ifindex), out, calls, told);
@@ -458,7 +465,11 @@ impl Node {
         self.table.link_gone(ifindex);
         if let Some(name) = self.links.remove(ifindex) {
             if let Some((key, _)) = self.table.link_named(&name) {
-                self.object_gone(now, Key::Link(key), out, calls, told);
+                // The interface below, if that is what goes, was taken down before.
+                match self.links.by_index(key.parent).is_some_and(|parent| parent.more.wanted_up) {
+                    true => self.object_gone(now, Key::Link(key), out, calls, told),
+                    false => self.table.lost(Key::Link(key)),
+                }
             }
             if self.phase == Phase::Running {
                 told.push(Effect::Note(Note::LinkGone { name: name.clone() }));
@@ -672,6 +683,10 @@ impl Node {
         let say = self.table.answered(now, &op, outcome == Outcome::WasThere);
         let Outcome::Refused(errno) = outcome else { return };
         let key = op.key();
+        // Its parent has just gone; that will be told.
+        if let (Key::Link(_), ENODEV) = (key, errno) {
+            return;
+        }
         if say {
             let name = table::interface_name(&key, |i| self.links.name(i));
             told.push(Effect::Note(Note::Refused { what: note::describe(&key, name), errno }));

@@ -197,6 +197,8 @@ pub fn desired(n: &Instance, conf: &model::Instance, links: &Links, want: &mut V
                 // Who asks below for an address of the link gets no answer from there: it would be the other MAC.
                 set(want, parent.ifindex, Sysctl::ArpIgnore, 1);
                 set(want, parent.ifindex, Sysctl::ArpFilter, 1);
+                // Nor does a question of our own go out from there with such an address as its sender.
+                set(want, parent.ifindex, Sysctl::ArpAnnounce, 2);
                 set(want, on, Sysctl::ArpIgnore, 1);
                 set(want, on, Sysctl::ArpFilter, 0);
                 set(want, on, Sysctl::AcceptLocal, 1);
