@@ -433,7 +433,10 @@ impl Node {
         };
         let changed = self.links.set(link);
         if was_wanted && !wanted_up {
-            self.object_gone(now, Key::Up(ifindex), out, calls, told);
+            match self.stands_on_nothing(ifindex) {
+                true => self.table.lost(Key::Up(ifindex)),
+                false => self.object_gone(now, Key::Up(ifindex), out, calls, told),
+            }
         }
         if changed.is_empty() {
             return;
@@ -477,6 +480,12 @@ impl Node {
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
             vrrp.links_changed(&[name], &mut ctx);
         }
+    }
+
+    /// The interface below a virtual link is taken down before it goes, and then nobody is to blame for what was on it.
+    fn stands_on_nothing(&self, ifindex: u32) -> bool {
+        let parent = self.links.by_index(ifindex).and_then(|link| link.more.on).map(|(parent, _)| parent);
+        parent.is_some_and(|parent| self.links.by_index(parent).is_none_or(|l| !l.more.wanted_up))
     }
 
     /// A virtual link that a run before this one left: it goes, with all that is on it, and is made anew if need be.
@@ -683,8 +692,8 @@ impl Node {
         let say = self.table.answered(now, &op, outcome == Outcome::WasThere);
         let Outcome::Refused(errno) = outcome else { return };
         let key = op.key();
-        // Its parent has just gone; that will be told.
-        if let (Key::Link(_), ENODEV) = (key, errno) {
+        // It, or its parent, has just gone; that will be told.
+        if let (Key::Link(_) | Key::Up(_) | Key::Sysctl(_), ENODEV) = (key, errno) {
             return;
         }
         if say {
