@@ -1111,6 +1111,8 @@ fn a_virtual_link_that_the_kernel_refuses_is_a_fault() {
     assert!(d.node.vrrp.instances[0].fault.as_deref().unwrap().contains("refuses the virtual link vip0"));
     assert_eq!(on_links(&d.pass(6.0)), ["make"], "it is tried again");
     d.step(Event::Kernel(vmac_link("vip0", 1, false)));
+    assert_eq!(d.state(), State::Fault, "it may still be refused to go up");
+    d.step(Event::Kernel(vmac_link("vip0", 1, true)));
     assert_eq!(d.state(), State::Backup);
 }
 

@@ -700,7 +700,15 @@ impl Node {
             let name = table::interface_name(&key, |i| self.links.name(i));
             told.push(Effect::Note(Note::Refused { what: note::describe(&key, name), errno }));
         }
-        if let (Key::Link(link), Op::Add(..)) = (key, &op) {
+        let link = match key {
+            Key::Link(link) => Some(link),
+            // Two links with one address on a parent are refused only when they go up.
+            Key::Up(ifindex) => {
+                self.links.name(ifindex).and_then(|name| self.table.link_named(name)).map(|(key, _)| key)
+            }
+            _ => None,
+        };
+        if let (Some(link), Op::Add(..)) = (link, &op) {
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
             vrrp.link_refused(link, &mut ctx);
         }
