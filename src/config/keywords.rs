@@ -814,8 +814,8 @@ pub static KEYWORDS: &[Keyword] = &[
     row(Block::Http, "tls_compliant", false, Flag, "off", Block::None, Idle("a server that ends without close_notify passes")),
     row(Block::Http, "url", false, Any, "", Block::Url, Done),
     // Url
-    row(Block::Url, "path", false, Any, "", Block::None, Done),
-    row(Block::Url, "digest", false, Any, "", Block::None, Done),
+    row(Block::Url, "path", true, Any, "", Block::None, Done),
+    row(Block::Url, "digest", true, Any, "", Block::None, Done),
     row(Block::Url, "status_code", false, Any, "200-299", Block::None, Done),
     row(Block::Url, "virtualhost", false, Any, "", Block::None, Done),
     row(Block::Url, "regex", false, Any, "", Block::None, Idle("the answer is not searched, so a server may pass that should not")),

@@ -22,6 +22,7 @@ use crate::base::time::Instant;
 use crate::base::verdict::Verdict;
 use crate::config::model::{CheckKind, Config, Global};
 use crate::limits;
+use crate::linux::connector::Connector;
 use crate::linux::ipvs::{self, Ipvs};
 use crate::linux::netlink::{NewsEnd, Rtnl};
 use crate::linux::sysctl::Sysctls;
@@ -54,6 +55,7 @@ const TIMER: Token = Token(0);
 const SIGNALS: Token = Token(1);
 const NEWS: Token = Token(2);
 const FILES: Token = Token(5);
+const PROCESSES: Token = Token(6);
 const FIRST_CHECK: usize = 16;
 const FIRST_SOCKET: usize = FIRST_CHECK + limits::PROBES;
 
@@ -126,6 +128,8 @@ pub struct Start {
     pub logger: &'static Logger,
     /// From `signals`, so that no signal is lost, or ends us, between the pid files and the loop.
     pub signals: OwnedFd,
+    /// From before another network namespace was entered.
+    pub connector: Option<Connector>,
 }
 
 /// All that may be sent to a daemon, caught from here on: what has no meaning here must not end it either.
@@ -138,7 +142,7 @@ pub fn signals() -> io::Result<OwnedFd> {
 
 impl Daemon {
     pub fn new(start: Start) -> io::Result<Daemon> {
-        let Start { options, config, known_errors, pids, logger, signals } = start;
+        let Start { options, config, known_errors, pids, logger, signals, connector } = start;
         let (mut record, owned) = match Record::of_daemon(std::path::Path::new(owned::DIR), &options) {
             Ok((record, owned)) => {
                 if record.bad_lines > 0 {
@@ -175,7 +179,7 @@ impl Daemon {
             conns: Conns::new(FIRST_CHECK, Box::new(conn::open)),
             children,
             files: Files::default(),
-            processes: Processes::default(),
+            processes: Processes::new(connector),
             record,
             logger,
             loading: None,
@@ -195,6 +199,9 @@ impl Daemon {
         daemon.watch(daemon.timer.as_raw_fd(), TIMER)?;
         daemon.watch(daemon.signals.as_raw_fd(), SIGNALS)?;
         daemon.watch(daemon.rtnl.news_fd().as_raw_fd(), NEWS)?;
+        if let Some(fd) = daemon.processes.fd() {
+            daemon.watch(fd.as_raw_fd(), PROCESSES)?;
+        }
         let seed = (sys::realtime_micros() as u32) ^ std::process::id();
         daemon.step(Event::Start { seed, owned });
         let config = daemon.node.config().clone();
@@ -266,7 +273,8 @@ impl Daemon {
     fn work(&mut self) -> bool {
         self.run_due();
         self.flush_kernel();
-        for note in self.notes.drain(..) {
+        let count = self.notes.len().min(limits::NOTES_PER_TURN);
+        for note in self.notes.drain(..count) {
             say(&note);
         }
         for _ in 0..limits::ANNOUNCEMENTS_PER_TURN {
@@ -291,7 +299,8 @@ impl Daemon {
         }
         if self.trim_at.is_some_and(|trim| trim <= at) {
             self.trim_at = None;
-            sys::trim_text();
+            self.rtnl.trim();
+            sys::trim(true);
         }
         if let Some(loading) = &mut self.loading {
             more |= !loading.step(load::SLICE);
@@ -299,9 +308,30 @@ impl Daemon {
                 self.reload();
             }
         }
+        self.slim();
         // Verdicts and a reload come late in the turn: what they want said, and run, waits for no further event.
         more |= !self.notes.is_empty() || self.children.wants_start();
         more || !self.ops.is_empty() || !self.calls.is_empty() || self.conns.has_backlog()
+    }
+
+    /// Queues that were long give their room back.
+    fn slim(&mut self) {
+        let kept = limits::QUEUE_KEPT;
+        if self.ops.is_empty() && self.ops.capacity() > kept {
+            self.ops = VecDeque::new();
+        }
+        if self.calls.is_empty() && self.calls.capacity() > kept {
+            self.calls = VecDeque::new();
+        }
+        if self.notes.is_empty() && self.notes.capacity() > kept {
+            self.notes = Vec::new();
+        }
+        if self.effects.capacity() > kept {
+            self.effects = Vec::new();
+        }
+        if self.adverts.capacity() > kept {
+            self.adverts = Vec::new();
+        }
     }
 
     fn wake_at(&self) -> Option<Instant> {
@@ -364,6 +394,10 @@ impl Daemon {
             FILES => {
                 let (values, more) = self.files.ready(now());
                 self.tell_files(values);
+                self.still_ready.extend(more.then_some(token));
+            }
+            PROCESSES => {
+                let more = self.processes.ready(now());
                 self.still_ready.extend(more.then_some(token));
             }
             check if self.conns.owns(check) => {

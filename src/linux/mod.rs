@@ -1,6 +1,7 @@
 //! The only place that knows the kernel's interface: sockets, netlink, IPVS, processes.
 //! Operations come as `wire::op::Op`, news go out as `wire::op::News`; nothing here decides anything.
 
+pub mod connector;
 pub mod ipvs;
 pub mod netlink;
 pub mod process;

@@ -81,6 +81,8 @@ pub struct Node {
     /// Of the MASTERs, apart from the rest: they may leave a little early, together.
     adverts: Timers<usize>,
     dirty: BTreeSet<Owner>,
+    /// Steps since the last settling while owners waited for one.
+    unsettled_for: u32,
     /// What a run before this one left, until the kernel confirms it.
     left: BTreeMap<OwnedKey, Option<Value>>,
     /// The addresses that the configuration names: at start they are ours wherever they are found.
@@ -88,6 +90,8 @@ pub struct Node {
     virtual_ips: BTreeSet<IpAddr>,
     /// Links that go, by our own hand: whatever the kernel still tells of them.
     doomed: BTreeSet<u32>,
+    /// One of the instances owns its addresses.
+    has_owner: bool,
     /// During a dump: what we believed to be there and has not been told yet.
     unseen: BTreeSet<Key>,
     dumping: bool,
@@ -141,10 +145,12 @@ impl Node {
             timers: Timers::default(),
             adverts: Timers::default(),
             dirty: BTreeSet::new(),
+            unsettled_for: 0,
             left: BTreeMap::new(),
             named: BTreeSet::new(),
             virtual_ips: BTreeSet::new(),
             doomed: BTreeSet::new(),
+            has_owner: false,
             unseen: BTreeSet::new(),
             dumping: false,
             ipvs_said: false,
@@ -198,7 +204,12 @@ impl Node {
                 self.trackers_changed(changed, now, out, &mut calls, &mut told);
             }
         }
-        self.settle(out);
+        // Adverts first: while more of them are due, the kernel waits a little.
+        let more = !self.dirty.is_empty() && self.is_due(now) && self.unsettled_for < limits::SETTLE_AFTER;
+        self.unsettled_for = if more { self.unsettled_for + 1 } else { 0 };
+        if !more {
+            self.settle(out);
+        }
         out.append(&mut calls);
         out.append(&mut told);
     }
@@ -209,6 +220,10 @@ impl Node {
             return Some(Instant(0));
         }
         [self.adverts.first(), self.timers.first(), self.table.retry_at()].into_iter().flatten().min()
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.adverts.first().is_some_and(|at| at <= now) || self.timers.first().is_some_and(|at| at <= now)
     }
 
     /// Everything is given back that the kernel would take back.
@@ -257,7 +272,8 @@ impl Node {
         let (vrrp, lvs, mut ctx) = self.split(now, out, calls, told);
         vrrp.adverts_due(&mut ctx);
         let mut tracked = Vec::new();
-        while let Some(timer) = ctx.timers.pop_due(now) {
+        for _ in 0..limits::DUE_AT_ONCE {
+            let Some(timer) = ctx.timers.pop_due(now) else { break };
             match timer {
                 Timer::Instance(i) => vrrp.due(i, &mut ctx),
                 Timer::Announce(i) => vrrp.announce_due(i, &mut ctx),
@@ -338,15 +354,21 @@ impl Node {
     // ---- the kernel ------------------------------------------------------------------------------------------
 
     fn name_addresses(&mut self) {
-        (self.named, self.virtual_ips) = (BTreeSet::new(), BTreeSet::new());
-        for conf in &self.config.instances {
-            for vip in conf.vips.iter().chain(&conf.excluded) {
-                if let (dev, false) = vrrp::vlink::place(conf, vip) {
-                    self.named.insert((dev.clone(), vip.net));
-                }
-                self.virtual_ips.insert(vip.net.addr);
-            }
-        }
+        let all = &self.config.instances;
+        let vips = all.iter().flat_map(|c| c.vips.iter().chain(&c.excluded).map(move |vip| (c, vip)));
+        // Collected as a whole: trees that grow in order are half empty.
+        self.virtual_ips = vips.clone().map(|(_, vip)| vip.net.addr).collect();
+        self.has_owner = all.iter().any(|c| c.priority == crate::wire::vrrp::PRIORITY_OWNER);
+        // Asked for at the start only.
+        self.named = match self.phase {
+            Phase::Waiting => vips
+                .filter_map(|(c, v)| match vrrp::vlink::place(c, v) {
+                    (dev, false) => Some((dev.clone(), v.net)),
+                    _ => None,
+                })
+                .collect(),
+            _ => BTreeSet::new(),
+        };
     }
 
     fn news(
@@ -543,8 +565,7 @@ impl Node {
         told: &mut Vec<Effect>,
     ) {
         // A virtual address is no source: its coming and going concerns nobody's faults.
-        let own = self.config.instances.iter().any(|c| c.priority == crate::wire::vrrp::PRIORITY_OWNER);
-        if self.dumping || (self.virtual_ips.contains(&net.addr) && !own) {
+        if self.dumping || (!self.has_owner && self.virtual_ips.contains(&net.addr)) {
             return;
         }
         if let Some(name) = self.links.name(ifindex).cloned() {
@@ -564,6 +585,7 @@ impl Node {
         match self.phase {
             Phase::Waiting => {
                 self.phase = Phase::Running;
+                self.named = BTreeSet::new();
                 // What was left and is not there is done with: later somebody else may put up the same.
                 self.adopt_settings();
                 let of_ipvs =
@@ -579,7 +601,8 @@ impl Node {
             }
             Phase::Running => {
                 // Whatever was missed meanwhile, every instance looks again.
-                let names: Vec<IfName> = self.config.instances.iter().map(|c| c.interface.clone()).collect();
+                let names: BTreeSet<IfName> = self.config.instances.iter().map(|c| c.interface.clone()).collect();
+                let names: Vec<IfName> = names.into_iter().collect();
                 let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
                 vrrp.links_changed(&names, &mut ctx);
             }

@@ -243,13 +243,13 @@ fn instance(out: &mut Json, node: &Node, n: &Instance, conf: &model::Instance, l
     out.value("wantstate", number(wanted(n, conf)));
     out.value("version", conf.wire.version);
     out.value("smtp_alert", conf.smtp_alert);
-    out.value("notify_deleted", conf.notify_deleted != Deleted::Fault);
+    out.value("notify_deleted", *conf.notify_deleted != Deleted::Fault);
     let notify = &conf.notify;
     out.script("script_backup", &notify.backup);
     out.script("script_master", &notify.master);
     out.script("script_fault", &notify.fault);
     out.script("script_stop", &notify.stop);
-    if let Deleted::Script(script) = &conf.notify_deleted {
+    if let Deleted::Script(script) = &*conf.notify_deleted {
         out.text("script_deleted", &command(script));
     }
     out.script("script", &notify.any);

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 #[derive(Default)]
 pub struct Table {
-    slots: BTreeMap<Key, Slot>,
+    /// In boxes: a tree that grows in order is half empty.
+    slots: BTreeMap<Key, Box<Slot>>,
     /// Keys whose two sides may differ.
     unsettled: BTreeSet<Key>,
     parked: BTreeSet<(Instant, Key)>,

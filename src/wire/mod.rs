@@ -3,6 +3,7 @@
 pub mod ah;
 pub mod arp;
 pub mod checksum;
+pub mod connector;
 pub mod inotify;
 pub mod ip;
 pub mod ipv4;

@@ -94,7 +94,7 @@ impl World {
         let n = plan.routers;
         let router = |r: usize| Router {
             node: None,
-            kernel: Kernel::new(&[("eth0", setup::outside(r)), ("eth1", setup::inside(r))], r as u8),
+            kernel: Kernel::new(&[("eth0", &setup::nets(r, 0)), ("eth1", &setup::nets(r, 1))], r as u8),
             variant: false,
             epoch: 0,
             owned: BTreeMap::new(),

@@ -68,7 +68,7 @@ pub struct Sequence {
     /// only what rises, whoever sends it.
     highest: u32,
     /// The last one of each sender, the last sender first.
-    heard: heapless::Vec<(IpAddr, u32), { limits::AH_SENDERS }>,
+    heard: Vec<(IpAddr, u32)>,
 }
 
 impl Sequence {
@@ -90,11 +90,8 @@ impl Sequence {
     pub fn heard(&mut self, from: IpAddr, number: u32) {
         self.highest = self.highest.max(number);
         self.heard.retain(|(who, _)| *who != from);
-        if self.heard.is_full() {
-            self.heard.pop();
-        }
-        // There is room now.
-        let _ = self.heard.insert(0, (from, number));
+        self.heard.truncate(limits::AH_SENDERS - 1);
+        self.heard.insert(0, (from, number));
     }
 }
 

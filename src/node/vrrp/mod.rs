@@ -438,7 +438,8 @@ impl Vrrp {
         if ctx.adverts.first().is_none_or(|at| at > ctx.now) {
             return;
         }
-        let near: Vec<(Instant, usize)> = ctx.adverts.until(ctx.now + limits::ADVERT_SLACK).collect();
+        let near = ctx.adverts.until(ctx.now + limits::ADVERT_SLACK).take(limits::DUE_AT_ONCE);
+        let near: heapless::Vec<(Instant, usize), { limits::DUE_AT_ONCE }> = near.collect();
         for (at, i) in near {
             let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { continue };
             let slack = limits::ADVERT_SLACK.min(conf.advert_int / limits::ADVERT_SLACK_DIVISOR);
