@@ -205,7 +205,8 @@ fn others(text: &mut String, c: &Counters) {
     let seen = |(word, bad): (&'static str, Bad)| Some((word, c.dropped.get(bad.index()).filter(|n| **n > 0)?));
     for (i, (word, count)) in kinds.into_iter().filter_map(seen).enumerate() {
         // A String takes all.
-        let _ = write!(text, "{}    {word}: {count}\n", if i == 0 { "  Other Packet Errors:\n" } else { "" });
+        let title = if i == 0 { "  Other Packet Errors:\n" } else { "" };
+        let _ = writeln!(text, "{title}    {word}: {count}");
     }
 }
 

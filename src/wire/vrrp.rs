@@ -338,7 +338,7 @@ impl Outgoing {
 
     /// The checksum once more, when something was put behind an advert that began at `start`: over IPv6 it covers that.
     pub fn sum_again(&self, start: usize, out: &mut Writer) {
-        if let IpAddr::V6(_) = self.ends.dst {
+        if self.ends.dst.is_ipv6() {
             out.patch(start + 6, &[0, 0]);
             let sum = self.rule.sum(self.ends, out.bytes.get(start..).unwrap_or_default());
             out.patch(start + 6, &sum.to_be_bytes());
