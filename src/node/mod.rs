@@ -15,7 +15,7 @@ pub mod table;
 pub mod track;
 pub mod vrrp;
 
-use crate::base::addr::{Endpoint, IfName, IpNet};
+use crate::base::addr::{Endpoint, IfName, IpNet, Mac};
 use crate::base::time::Instant;
 use crate::base::timers::Timers;
 use crate::config::model::{Check, Config};
@@ -542,9 +542,10 @@ impl Node {
         if !recorded && !vrrp::vlink::is_left_over(&self.config, link) {
             return false;
         }
-        let key = Key::Link(LinkKey { parent, mac: link.mac });
-        // No link is made with this group, so it is another one than that which is wanted.
-        let value = LinkValue { name: link.name.clone(), kind: LinkKind::Macvlan, group: u32::MAX };
+        // Ipvlan links all have their parent's address: a key that no wanted one has.
+        let [a, b, c, d] = link.ifindex.to_be_bytes();
+        let key = Key::Link(LinkKey { parent, mac: Mac([0xff, 0xff, a, b, c, d]) });
+        let value = LinkValue { name: link.name.clone(), kind: LinkKind::Macvlan, group: 0 };
         told.push(Effect::Note(Note::Leftover { what: format!("virtual link {}", link.name).into() }));
         self.table.adopt(key, Value::Link(value), None);
         self.doomed.insert(link.ifindex);
