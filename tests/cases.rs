@@ -337,7 +337,8 @@ impl Player {
 
     /// Of what is said: why a packet was dropped, and what is remarkable about one that was not.
     fn say_note(&mut self, note: &Note) {
-        let word = |x: &dyn std::fmt::Debug| format!("{x:?}").split([' ', '(', '{']).next().unwrap_or("").to_lowercase();
+        let word =
+            |x: &dyn std::fmt::Debug| format!("{x:?}").split([' ', '(', '{']).next().unwrap_or("").to_lowercase();
         match note {
             Note::Dropped { bad, .. } => self.say(format!("drop: {}", word(bad))),
             Note::AddressList { .. } => self.say("say: other addresses".into()),
