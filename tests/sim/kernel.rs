@@ -40,7 +40,7 @@ impl Kernel {
         self.next_index += 1;
         let mac = Mac([2, 0, 0, 0, host, ifindex as u8]);
         let name: IfName = name.parse().unwrap();
-        let link = Link { ifindex, name, up: true, mac, mtu: 1500, no_arp: false };
+        let link = Link { ifindex, name, up: true, mac, mtu: 1500, no_arp: false, more: Default::default() };
         self.links.insert(ifindex, link.clone());
         self.news.push(News::Link(link));
         for net in nets {
@@ -174,7 +174,7 @@ impl Kernel {
             Key::SyncDaemon(role) => OwnedKey::SyncDaemon(*role),
             Key::Service(s) => OwnedKey::Service(*s),
             Key::Dest(s, d) => OwnedKey::Dest(*s, *d),
-            Key::Socket(_) => return None,
+            Key::Socket(_) | Key::Ear(_) | Key::Link(_) | Key::Sysctl(_) | Key::Up(_) => return None,
         })
     }
 

@@ -239,7 +239,7 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
             // Over IPv6 the addresses are IPv4 ones all the same, as excluded ones may be.
             vips: if at.six { Vec::new() } else { vips.clone() },
             excluded: if at.six { vips } else { Vec::new() },
-            track: track.clone(),
+            track: track.clone().into(),
             group: (plan.grouped && v < 2).then_some(0),
             ..Instance::new(&format!("VI_{v}"), SEGMENTS[at.segment].parse().unwrap(), at.vrid)
         }
@@ -301,9 +301,9 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
     let group = Group {
         name: "VG1".into(),
         members,
-        notify: Notify::default(),
+        notify: Default::default(),
         smtp_alert: false,
-        track: Tracks::default(),
+        track: Default::default(),
         tracking_weight: true,
         notify_priority_changes: false,
     };

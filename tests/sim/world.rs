@@ -479,7 +479,11 @@ impl World {
         let mut rank = 0;
         for effect in effects.drain(..) {
             let this = match &effect {
-                Effect::Send { .. } | Effect::Probe { .. } | Effect::Abandon(_) | Effect::OpenIpvs => 0,
+                Effect::Send { .. }
+                | Effect::Frame { .. }
+                | Effect::Probe { .. }
+                | Effect::Abandon(_)
+                | Effect::OpenIpvs => 0,
                 Effect::Run(_) | Effect::StopRun(_) => 0,
                 Effect::Kernel(_) => 1,
                 Effect::Announce { .. } => 2,
@@ -494,6 +498,8 @@ impl World {
 
     fn apply(&mut self, r: usize, effect: Effect) {
         match effect {
+            // No file of the simulation asks for a link.
+            Effect::Frame { .. } => {}
             Effect::Send { socket, bytes } => self.send(r, socket, bytes),
             Effect::Kernel(op) => {
                 let refuse = self.faults_on && self.plan.refusals && self.rng.one_in(12);
