@@ -64,7 +64,8 @@ pub struct Measured {
     /// other time with two MASTERs: the oracle sees to that.
     pub two_flies: u64,
     pub two_lost: u64,
-    pub announced_wrong: u64,
+    /// Seeds at whose end the hosts of a link believed somebody else to have an address.
+    pub told_wrong: Vec<u64>,
 }
 
 impl Measured {
@@ -77,7 +78,7 @@ impl Measured {
         }
         self.two_flies += other.two_flies;
         self.two_lost += other.two_lost;
-        self.announced_wrong += other.announced_wrong;
+        self.told_wrong.extend(other.told_wrong);
     }
 }
 
@@ -468,6 +469,8 @@ impl World {
             let (state, priority) = self.instance(r, v).map_or((State::Init, 0), |n| (n.state, n.priority));
             self.oracle.look(&self.plan, v, r, state, priority, now);
         }
+        let state = |v| self.instance(r, v).map(|n| n.state);
+        assert!(!self.plan.grouped || state(0) == state(1), "a group falls apart: {:?} {:?}", state(0), state(1));
     }
 
     fn one(&mut self, r: usize, event: Event) {
@@ -671,6 +674,15 @@ impl World {
                 (None, _) => false,
             };
             assert!(same || excused(key), "router {r} lacks {key:?}: has {have:?}, wants {value:?}");
+        }
+        // Whatever is wished: only a MASTER has the address.
+        for v in 0..self.plan.virtuals.len() {
+            let state = self.instance(r, v).map(|n| n.state);
+            let ifindex = router.kernel.index(SEGMENTS[self.plan.virtuals[v].segment]);
+            let key = ifindex.map(|ifindex| Key::Address(AddressKey { ifindex, net: setup::vip(v) }));
+            if let Some(key) = key.filter(|k| state != Some(State::Master) && !excused(k)) {
+                assert!(!router.kernel.objects.contains_key(&key), "router {r} holds {key} in {state:?}");
+            }
         }
         for key in router.kernel.objects.keys() {
             let own = matches!(key, Key::Address(a) if [setup::outside(r), setup::inside(r), setup::link_local(r)].contains(&a.net));
