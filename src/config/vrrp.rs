@@ -681,12 +681,14 @@ impl InstanceDraft {
         interface: IfName,
         vrid: u8,
     ) -> Instance {
-        let mut want_master = self.master.unwrap_or(false);
-        let priority = self.priority.unwrap_or(if want_master { 255 } else { 100 });
+        let state_master = self.master == Some(true);
+        let priority = self.priority.unwrap_or(if state_master { 255 } else { 100 });
+        // The owner of the addresses is MASTER unless the file says otherwise.
+        let mut want_master = self.master.unwrap_or(priority == 255);
         let mut held = self.held.take();
-        let no_effect = want_master || priority == 255;
+        let no_effect = state_master || priority == 255;
         let owner = move |what: &str| {
-            if want_master {
+            if state_master {
                 (format!("'{what}' has no effect with 'state MASTER'"), "write 'state BACKUP' on all routers")
             } else {
                 (format!("'{what}' has no effect with priority 255"), "the owner of the addresses always preempts")
