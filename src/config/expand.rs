@@ -4,10 +4,12 @@
 use super::diagnostic::{closest, Code, Level};
 use super::glob::{glob, Alternative};
 use super::lexer::{high_blank, Span};
-use super::loader::{read_file, Host};
-use super::source::{Defined, How, Piece, Source};
+use super::loader::{open_file, Host};
+use super::source::{Defined, How, Piece, Source, Via};
+use super::text::{not_text, NotText};
 use crate::limits;
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What was wrong with a line; the reader says it.
@@ -55,6 +57,23 @@ struct Files {
     strict: Strict,
 }
 
+/// An included file that is being read, a part in each step.
+struct Reading {
+    file: std::fs::File,
+    name: String,
+    /// Where its text starts.
+    start: usize,
+    dir: PathBuf,
+    path: PathBuf,
+    span: Span,
+    strict: Strict,
+}
+
+/// Bytes of an included file that are read in one step.
+const CHUNK: u64 = 64 << 10;
+/// What it costs to open a file, or to read a chunk of it, in statements.
+const COST: usize = 8;
+
 /// A repetition with turns left.
 struct Turns {
     /// The rest of its line.
@@ -70,6 +89,8 @@ enum Values {
 
 struct Definition {
     value: Box<[u8]>,
+    /// Where its lines stand, if it has several.
+    lines: Box<[Piece]>,
     /// Set by a repetition, anew with each turn.
     counted: bool,
 }
@@ -111,6 +132,10 @@ pub struct Expand {
     made: usize,
     included: usize,
     full: bool,
+    nuls: usize,
+    reading: Option<Reading>,
+    /// What reading files has cost since it was asked last, in statements.
+    pub cost: usize,
     pub strict: Strict,
     pub faults: Vec<Fault>,
 }
@@ -240,6 +265,9 @@ impl Expand {
             made: 0,
             included: 0,
             full: false,
+            nuls: 0,
+            reading: None,
+            cost: 0,
             strict: if host.all_files { Strict::ALL } else { Strict::default() },
             faults: Vec::new(),
         };
@@ -274,7 +302,7 @@ impl Expand {
                 return After::Resumed;
             }
             Some(Frame::Turns(turns)) => self.turn(source, at, turns),
-            Some(Frame::Files(files)) => self.next_file(source, at, files),
+            Some(Frame::Files(files)) => self.next_file(source, files),
         }
         After::Turn
     }
@@ -322,6 +350,13 @@ impl Expand {
             return true;
         }
         let span = Span::new(at.nul, at.nul + 1);
+        self.nuls += 1;
+        if self.nuls > limits::NUL_LINES {
+            let text = format!("more than {} lines hold a NUL byte: this is not text", limits::NUL_LINES);
+            self.error(Code::NotText, span, "NUL", text, "what follows in this file is not read");
+            (at.pos, self.nuls) = (at.end, 0);
+            return false;
+        }
         self.error(Code::Nul, span, "NUL", "this line holds a NUL byte".into(), "the line is not used");
         at.pos = end;
         false
@@ -371,10 +406,12 @@ impl Expand {
             return true;
         }
         let mut value = Vec::new();
+        let mut lines = Vec::new();
         at.pos += 1 + len + 1;
         loop {
             let (end, code_end) = value_line(&source.bytes, at.pos, at.end);
-            let line = trim(&source.bytes, Span::new(at.pos, code_end)).of(&source.bytes);
+            let trimmed = trim(&source.bytes, Span::new(at.pos, code_end));
+            let line = trimmed.of(&source.bytes);
             // A comment hides no '\': the value goes on behind it.
             let (line, more) = match line {
                 [line @ .., b'\\'] => (line, true),
@@ -384,6 +421,10 @@ impl Expand {
                 line => (line, false),
             };
             let kept = line.len() - line.iter().rev().take_while(|b| blank(**b)).count();
+            let start = trimmed.start as usize;
+            // One more for the line's end.
+            let from = Span::new(start, start + kept + usize::from(more));
+            lines.push(Piece { at: value.len() as u32, from, via: Via::Copy });
             value.extend_from_slice(line.get(..kept).unwrap_or_default());
             at.pos = end;
             if !more || end >= at.end {
@@ -392,14 +433,17 @@ impl Expand {
             value.push(b'\n');
             at.pos += 1;
         }
-        self.define(source, &name, &value, name_span, false);
+        if lines.len() == 1 {
+            lines.clear();
+        }
+        self.define(source, &name, &value, lines, name_span, false);
         true
     }
 
-    fn define(&mut self, source: &mut Source, name: &[u8], value: &[u8], span: Span, counted: bool) {
+    fn define(&mut self, source: &mut Source, name: &[u8], value: &[u8], lines: Vec<Piece>, span: Span, counted: bool) {
         self.names.insert(name.into(), self.definitions.len() as u32);
         source.definitions.push(Defined { name: String::from_utf8_lossy(name).into(), span });
-        self.definitions.push(Definition { value: value.into(), counted });
+        self.definitions.push(Definition { value: value.into(), lines: lines.into(), counted });
     }
 
     /// The last definition of this name.
@@ -457,12 +501,12 @@ impl Expand {
     }
 
     /// The text with its definitions put in; None: there is none to put in.
-    fn replace(&mut self, source: &Source, span: Span) -> Option<(Vec<u8>, Vec<Piece>)> {
+    fn replace(&mut self, source: &mut Source, span: Span) -> Option<(Vec<u8>, Vec<Piece>)> {
         let mut text = span.of(&source.bytes).to_vec();
         if !text.contains(&b'$') {
             return None;
         }
-        let mut pieces = vec![Piece { at: 0, from: span, definition: None }];
+        let mut pieces = vec![Piece { at: 0, from: span, via: Via::Copy }];
         if self.full {
             return Some((Vec::new(), pieces));
         }
@@ -477,7 +521,7 @@ impl Expand {
                 self.endless(span);
                 // What was made in vain took its time all the same.
                 self.count_made(&text, &pieces);
-                return Some((Vec::new(), vec![Piece { at: 0, from: span, definition: None }]));
+                return Some((Vec::new(), vec![Piece { at: 0, from: span, via: Via::Copy }]));
             }
         }
         changed.then_some((text, pieces))
@@ -491,7 +535,7 @@ impl Expand {
     /// Replaces each `$NAME` and `${NAME}` that stands in the text now. `first`: the text is as it was written.
     fn replace_once(
         &mut self,
-        source: &Source,
+        source: &mut Source,
         text: &[u8],
         pieces: &[Piece],
         whole: Span,
@@ -510,8 +554,15 @@ impl Expand {
                         if let Some((value, definition)) = self.value(&used, source, pieces, span, quoted, first) {
                             copy(text, from, at, pieces, &mut out, &mut made);
                             let (origin, outer) = origin(pieces, at, used.len);
-                            let definition = if outer.is_some() { outer } else { Some(definition) };
-                            made.push(Piece { at: out.len() as u32, from: origin, definition });
+                            let at = out.len() as u32;
+                            let lines = self.definitions.get(definition as usize).map_or(&[][..], |d| &d.lines);
+                            if lines.is_empty() {
+                                let via = if outer == Via::Copy { Via::Value(definition) } else { outer };
+                                made.push(Piece { at, from: origin, via });
+                            } else {
+                                let via = source.add_use(definition, origin);
+                                made.extend(lines.iter().map(|p| Piece { at: at + p.at, via, ..*p }));
+                            }
                             out.extend_from_slice(&value);
                             (from, changed) = (span.end as usize, true);
                         }
@@ -533,7 +584,7 @@ impl Expand {
         }
         copy(text, from, text.len(), pieces, &mut out, &mut made);
         if made.is_empty() {
-            made.push(Piece { at: 0, from: whole, definition: None });
+            made.push(Piece { at: 0, from: whole, via: Via::Copy });
         }
         Some((out, made))
     }
@@ -568,7 +619,7 @@ impl Expand {
             return None;
         }
         let name = String::from_utf8_lossy(used.name).into_owned();
-        let names = source.definitions.iter().map(|d| d.name.as_ref());
+        let names = source.definitions.iter().take(limits::CLOSEST).map(|d| d.name.as_ref());
         let close = closest(&name, names).map(str::to_string);
         // Without braces it may be meant as it stands: a password, a shell's own variable.
         if !first || (close.is_none() && (quoted || !used.braces)) {
@@ -662,7 +713,7 @@ impl Expand {
         let text = turns.line.of(&source.bytes).to_vec();
         let mut out = Vec::new();
         let mut made = Vec::new();
-        let whole = [Piece { at: 0, from: turns.line, definition: None }];
+        let whole = [Piece { at: 0, from: turns.line, via: Via::Copy }];
         let (mut from, mut pos) = (0, 0);
         while let Some(rest) = text.get(pos..).filter(|r| !r.is_empty()) {
             let used = usage(rest).filter(|u| u.arguments.is_empty());
@@ -672,11 +723,7 @@ impl Expand {
                 continue;
             };
             copy(&text, from, pos, &whole, &mut out, &mut made);
-            made.push(Piece {
-                at: out.len() as u32,
-                from: origin(&whole, pos, used.len).0,
-                definition: Some(u32::MAX),
-            });
+            made.push(Piece { at: out.len() as u32, from: origin(&whole, pos, used.len).0, via: Via::Value(u32::MAX) });
             out.extend_from_slice(values.get(number).map(Vec::as_slice).unwrap_or_default());
             pos += used.len;
             from = pos;
@@ -701,7 +748,7 @@ impl Expand {
         let last = self.names.get(name).and_then(|number| self.definitions.get_mut(*number as usize));
         match last.filter(|d| d.counted) {
             Some(definition) => definition.value = value.into(),
-            None => self.define(source, name, value, line, true),
+            None => self.define(source, name, value, Vec::new(), line, true),
         }
     }
 
@@ -763,18 +810,19 @@ impl Expand {
         let home = self.environment.and_then(|get| get("HOME"));
         let found = glob(&dir, &pattern, home.as_deref());
         self.check_matches(&found, argument, strict);
+        self.cost += found.iter().map(|a| a.found.len()).sum::<usize>() / COST;
         let paths: Vec<PathBuf> = found.into_iter().flat_map(|a| a.found).collect();
         self.stack.push(Frame::Text(*at));
         *at = Stretch::default();
-        self.next_file(source, at, Files { paths: paths.into_iter(), span: argument, strict });
+        self.next_file(source, Files { paths: paths.into_iter(), span: argument, strict });
         true
     }
 
-    fn next_file(&mut self, source: &mut Source, at: &mut Stretch, mut files: Files) {
+    fn next_file(&mut self, source: &mut Source, mut files: Files) {
         let Some(path) = files.paths.next() else { return };
         let (span, strict) = (files.span, files.strict);
         self.stack.push(Frame::Files(files));
-        self.open(source, at, &path, span, strict);
+        self.open(source, &path, span, strict);
     }
 
     fn check_matches(&mut self, found: &[Alternative], span: Span, strict: Strict) {
@@ -800,8 +848,8 @@ impl Expand {
         }
     }
 
-    /// Puts one file on top of what is read next.
-    fn open(&mut self, source: &mut Source, at: &mut Stretch, path: &Path, span: Span, strict: Strict) {
+    /// Opens one file, to be read next.
+    fn open(&mut self, source: &mut Source, path: &Path, span: Span, strict: Strict) {
         let name = path.display().to_string();
         let unusable = |text: String, help: &str, level| Fault {
             level,
@@ -826,28 +874,73 @@ impl Expand {
             let text = format!("'{name}' is executable, so it is not a configuration file");
             Err(unusable(text, "it is not read; if it is one, use chmod -x", Level::Warning))
         } else {
-            read_file(path).map_err(|text| unusable(text, "it is not read", Level::Error))
+            open_file(path).map_err(|text| unusable(text, "it is not read", Level::Error))
         };
-        let text = match text {
-            Ok(text) if (source.len() + text.len()) as u64 > limits::CONFIG_BYTES => {
-                let text = format!("the configuration has more than {} bytes with '{name}'", limits::CONFIG_BYTES);
-                self.faults.push(unusable(text, "it is not read", Level::Error));
+        self.cost += COST;
+        let (file, len) = match text {
+            Ok((_, len)) if source.len() as u64 + len > limits::CONFIG_BYTES => {
+                self.faults.push(unusable(too_much(&name), "it is not read", Level::Error));
                 return;
             }
-            Ok(text) => text,
+            Ok(opened) => opened,
             Err(fault) => {
                 self.faults.push(fault);
                 return;
             }
         };
         self.included += 1;
-        let part = source.add_file(&name, &text, span);
-        *at = Stretch::new(part, What::File);
-        self.files.push(File { dir: path.parent().unwrap_or(Path::new("")).to_path_buf(), path: real });
+        let start = source.begin_file(&name, span, len as usize);
+        let dir = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        self.reading = Some(Reading { file, name, start, dir, path: real, span, strict });
+    }
+
+    pub fn is_reading(&self) -> bool {
+        self.reading.is_some()
+    }
+
+    /// The next part of an included file; at its end it is what is read next.
+    pub fn read_on(&mut self, source: &mut Source, at: &mut Stretch) {
+        let Some(mut reading) = self.reading.take() else { return };
+        self.cost += COST;
+        let first = source.len() == reading.start;
+        let status = if reading.strict.read { 6 } else { 0 };
+        let mut unusable = |span, code, text, help: &str, status| {
+            let (level, token, help) = (Level::Error, reading.name.clone(), help.to_string());
+            self.faults.push(Fault { level, code, span, token, text, help, status });
+        };
+        let read = reading.file.by_ref().take(CHUNK).read_to_end(&mut source.bytes);
+        let text = match read {
+            Err(ref e) => Some(format!("{}: cannot be read: {e}", reading.name)),
+            Ok(_) if source.len() as u64 > limits::CONFIG_BYTES => Some(too_much(&reading.name)),
+            Ok(_) => None,
+        };
+        if let Some(text) = text {
+            source.bytes.truncate(reading.start);
+            unusable(reading.span, Code::File, text, "it is not read", status);
+            return;
+        }
+        let part = source.bytes.get(reading.start..).unwrap_or_default();
+        if let Some(not) = first.then(|| not_text(part)).flatten() {
+            let span = not.span(reading.start);
+            let NotText { text, help, .. } = not;
+            unusable(span, Code::NotText, text, help, 5);
+            return;
+        }
+        if read.is_ok_and(|bytes| bytes as u64 == CHUNK) {
+            self.reading = Some(reading);
+            return;
+        }
+        *at = Stretch::new(Span::new(reading.start, source.len()), What::File);
+        self.files.push(File { dir: reading.dir, path: reading.path });
+        self.nuls = 0;
     }
 }
 
-/// Directories are said by `read_file`.
+fn too_much(name: &str) -> String {
+    format!("the configuration has more than {} bytes with '{name}'", limits::CONFIG_BYTES)
+}
+
+/// Directories are said by `open_file`.
 fn executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
@@ -889,16 +982,16 @@ fn usage(rest: &[u8]) -> Option<Used<'_>> {
     fits.then_some(Used { name, arguments, braces: true, len: 2 + len + close + 1 })
 }
 
-/// Where `len` bytes at an offset of made text were written, and the definition that they came from.
-fn origin(pieces: &[Piece], at: usize, len: usize) -> (Span, Option<u32>) {
+/// Where `len` bytes at an offset of made text were written, and how they came from there.
+fn origin(pieces: &[Piece], at: usize, len: usize) -> (Span, Via) {
     let number = pieces.partition_point(|p| p.at as usize <= at);
     match number.checked_sub(1).and_then(|n| pieces.get(n)) {
-        Some(p) if p.definition.is_some() => (p.from, p.definition),
+        Some(p) if matches!(p.via, Via::Value(_)) => (p.from, p.via),
         Some(p) => {
             let start = (p.from.start as usize + at - p.at as usize).min(p.from.end as usize);
-            (Span::new(start, (start + len).min(p.from.end as usize)), None)
+            (Span::new(start, (start + len).min(p.from.end as usize)), p.via)
         }
-        None => (Span::NOWHERE, None),
+        None => (Span::NOWHERE, Via::Copy),
     }
 }
 
@@ -908,8 +1001,8 @@ fn copy(text: &[u8], from: usize, to: usize, pieces: &[Piece], out: &mut Vec<u8>
     while at < to {
         let behind = pieces.partition_point(|p| p.at as usize <= at);
         let end = pieces.get(behind).map_or(to, |p| (p.at as usize).min(to));
-        let (from, definition) = origin(pieces, at, end - at);
-        made.push(Piece { at: out.len() as u32, from, definition });
+        let (from, via) = origin(pieces, at, end - at);
+        made.push(Piece { at: out.len() as u32, from, via });
         out.extend_from_slice(text.get(at..end).unwrap_or_default());
         at = end;
     }

@@ -8,7 +8,7 @@ use super::keywords::{Block, Keyword};
 use super::lexer::Span;
 use super::model::{Check, Checksum, Member, Script, Server, ServerGroup, ServerMore, Service, Sorry, Tunnel};
 use super::script;
-use super::server_group::{Other, Taken};
+use super::server_group::{Names, Other, Taken};
 use super::tree::{Arg, Node};
 use crate::base::addr::{Endpoint, Family};
 use crate::wire::op::{Forward, Protocol, Scheduler, ServiceKey};
@@ -697,7 +697,7 @@ impl Settling {
         global: &GlobalDraft,
         mut draft: ServiceDraft,
         taken: &mut Taken,
-        groups: &[ServerGroup],
+        groups: (&Names, &[ServerGroup]),
     ) -> Option<Settling> {
         cx.return_to(&draft.path);
         let token = draft.path.clone();
@@ -1012,9 +1012,13 @@ impl ServiceDraft {
     }
 
     /// Its group, if it has one. None: there is none of that name, which is said.
-    fn group<'g>(&mut self, cx: &mut Context, groups: &'g [ServerGroup]) -> Option<Option<&'g ServerGroup>> {
+    fn group<'g>(
+        &mut self,
+        cx: &mut Context,
+        (names, groups): (&Names, &'g [ServerGroup]),
+    ) -> Option<Option<&'g ServerGroup>> {
         let Header::Group(name) = &self.header else { return Some(None) };
-        self.service.group = groups.iter().position(|g| g.name == *name);
+        self.service.group = names.get(name).map(|(number, _)| *number);
         let found = self.service.group.and_then(|n| groups.get(n));
         if found.is_none() {
             let close = cx.closest(name, groups.iter().map(|g| g.name.as_ref()));
