@@ -9,7 +9,9 @@ pub const CONFIG_BYTES: u64 = 32 << 20;
 pub const BLOCK_WORDS: usize = 1 << 16;
 /// Words of one line; a route over 256 next hops has 1,500.
 pub const LINE_WORDS: usize = 1 << 14;
-/// Statements of one configuration, each with all that is in it: 30,000 virtual servers of one real server are 300,000.
+/// Blocks at the top level of one configuration: 30,000 virtual servers are the most that is known of.
+pub const CONFIG_BLOCKS: usize = 1 << 16;
+/// Statements in all of them, each with all that is in it: 30,000 virtual servers of one real server have 300,000.
 pub const CONFIG_STATEMENTS: usize = 1 << 20;
 /// Lines with a NUL byte in one file; beyond these it is no text.
 pub const NUL_LINES: usize = 16;

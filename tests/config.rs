@@ -80,7 +80,8 @@ fn each_file_is_understood_as_written_down() {
 /// The mistakes are marked in the files themselves, by `WRONG column` at the end of the line.
 #[test]
 fn ten_mistakes_are_ten_findings() {
-    for name in ["ten-mistakes.conf", "ten-more-mistakes.conf", "ten-lvs-mistakes.conf", "ten-definition-mistakes.conf"] {
+    for name in ["ten-mistakes.conf", "ten-more-mistakes.conf", "ten-lvs-mistakes.conf", "ten-definition-mistakes.conf"]
+    {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(name);
         let text = read_file(&path).expect("readable");
         let mut wanted = Vec::new();

@@ -106,11 +106,11 @@ struct File {
 pub struct Strict {
     /// Each file can be read, is a regular file and not executable.
     pub read: bool,
-    /// A plain name is there.
+    /// A plain name, without braces, is there.
     pub plain: bool,
-    /// A pattern names something.
+    /// A pattern of wildcards names something.
     pub wild: bool,
-    /// Each of the alternatives in braces names something.
+    /// Each of the alternatives in braces that is a plain name is there.
     pub braces: bool,
 }
 
@@ -133,11 +133,18 @@ pub struct Expand {
     included: usize,
     full: bool,
     nuls: usize,
+    /// Names that were not defined, of which a like one was looked for.
+    guesses: usize,
     reading: Option<Reading>,
     /// What reading files has cost since it was asked last, in statements.
     pub cost: usize,
     pub strict: Strict,
     pub faults: Vec<Fault>,
+    /// Faults beyond the limit, and the highest status of theirs.
+    pub dropped: usize,
+    pub dropped_status: u8,
+    /// What is read is skipped: no repetition needs its turns.
+    pub skipping: bool,
 }
 
 /// What follows the end of a stretch.
@@ -266,10 +273,14 @@ impl Expand {
             included: 0,
             full: false,
             nuls: 0,
+            guesses: 0,
             reading: None,
             cost: 0,
             strict: if host.all_files { Strict::ALL } else { Strict::default() },
             faults: Vec::new(),
+            dropped: 0,
+            dropped_status: 0,
+            skipping: false,
         };
         (expand, Stretch::new(Span::new(0, source.len()), What::File))
     }
@@ -286,7 +297,17 @@ impl Expand {
 
     fn error(&mut self, code: Code, span: Span, token: &str, text: String, help: &str) {
         let fault = Fault { level: Level::Error, code, span, token: token.into(), text, help: help.into(), status: 5 };
-        self.faults.push(fault);
+        self.fault(fault);
+    }
+
+    /// One line may make millions.
+    fn fault(&mut self, fault: Fault) {
+        if self.faults.len() < limits::DIAGNOSTICS {
+            self.faults.push(fault);
+        } else {
+            self.dropped += 1;
+            self.dropped_status = self.dropped_status.max(fault.status);
+        }
     }
 
     /// The end of a stretch was read.
@@ -594,7 +615,7 @@ impl Expand {
         let name = String::from_utf8_lossy(name).into_owned();
         let text = format!("'${name}' is not replaced here: only a blank, ',', ')' or the line's end may follow it");
         let (level, code, help) = (Level::Warning, Code::NotReplaced, format!("write ${{{name}}}"));
-        self.faults.push(Fault { level, code, span, token: format!("${name}"), text, help, status: 0 });
+        self.fault(Fault { level, code, span, token: format!("${name}"), text, help, status: 0 });
     }
 
     /// What one use stands for, and the number of its definition.
@@ -620,7 +641,9 @@ impl Expand {
         }
         let name = String::from_utf8_lossy(used.name).into_owned();
         let names = source.definitions.iter().take(limits::CLOSEST).map(|d| d.name.as_ref());
-        let close = closest(&name, names).map(str::to_string);
+        // Each look costs as much as there are names.
+        self.guesses += 1;
+        let close = if self.guesses > limits::DIAGNOSTICS { None } else { closest(&name, names).map(str::to_string) };
         // Without braces it may be meant as it stands: a password, a shell's own variable.
         if !first || (close.is_none() && (quoted || !used.braces)) {
             return None;
@@ -634,7 +657,7 @@ impl Expand {
         if quoted || !used.braces {
             let token = format!("${name}");
             let (level, code) = (Level::Warning, Code::Reference);
-            self.faults.push(Fault { level, code, span: place, token, text, help, status: 0 });
+            self.fault(Fault { level, code, span: place, token, text, help, status: 0 });
             return None;
         }
         self.error(Code::Reference, place, &format!("${name}"), text, &help);
@@ -709,7 +732,7 @@ impl Expand {
 
     /// The next turn of a repetition, if one is left.
     fn turn(&mut self, source: &mut Source, at: &mut Stretch, mut turns: Turns) {
-        let Some(values) = turns.values.next().filter(|_| !self.full) else { return };
+        let Some(values) = turns.values.next().filter(|_| !self.full && !self.skipping) else { return };
         let text = turns.line.of(&source.bytes).to_vec();
         let mut out = Vec::new();
         let mut made = Vec::new();
@@ -798,7 +821,7 @@ impl Expand {
             let text = "the quotes around this name are not needed".to_string();
             let help = "keepalived takes them as part of the name, and does not find the file".to_string();
             let (level, code, token) = (Level::Warning, Code::File, name.clone());
-            self.faults.push(Fault { level, code, span: argument, token, text, help, status: 0 });
+            self.fault(Fault { level, code, span: argument, token, text, help, status: 0 });
             pattern = inside.to_string();
         }
         if !self.read_files {
@@ -809,7 +832,8 @@ impl Expand {
         let dir = self.files.last().map(|f| f.dir.clone()).unwrap_or_default();
         let home = self.environment.and_then(|get| get("HOME"));
         let found = glob(&dir, &pattern, home.as_deref());
-        self.check_matches(&found, argument, strict);
+        let braces = pattern.find('{').is_some_and(|at| pattern.get(at..).is_some_and(|rest| rest.contains('}')));
+        self.check_matches(&found, braces, argument, strict);
         self.cost += found.iter().map(|a| a.found.len()).sum::<usize>() / COST;
         let paths: Vec<PathBuf> = found.into_iter().flat_map(|a| a.found).collect();
         self.stack.push(Frame::Text(*at));
@@ -825,16 +849,21 @@ impl Expand {
         self.open(source, &path, span, strict);
     }
 
-    fn check_matches(&mut self, found: &[Alternative], span: Span, strict: Strict) {
-        let braces = found.len() > 1;
+    /// `braces`: the pattern has alternatives.
+    fn check_matches(&mut self, found: &[Alternative], braces: bool, span: Span, strict: Strict) {
+        let nothing = found.iter().all(|a| a.found.is_empty() && a.wild);
         for dir in found.iter().flat_map(|a| &a.closed) {
             let text = format!("{}: no permission to look into it", dir.display());
             let (level, code, token) = (Level::Error, Code::File, dir.display().to_string());
             let (help, status) = ("what lies there is not read".to_string(), if strict.read { 6 } else { 0 });
-            self.faults.push(Fault { level, code, span, token, text, help, status });
+            self.fault(Fault { level, code, span, token, text, help, status });
         }
         for alternative in found.iter().filter(|a| a.found.is_empty()) {
-            let must = if alternative.wild { strict.wild } else { strict.plain } || (braces && strict.braces);
+            let must = match (alternative.wild, braces) {
+                (true, _) => strict.wild && nothing,
+                (false, true) => strict.braces,
+                (false, false) => strict.plain,
+            };
             // A directory of snippets may be empty.
             if alternative.wild && !must {
                 continue;
@@ -844,7 +873,7 @@ impl Expand {
             let help = "a name is looked for beside the file that includes it".to_string();
             let token = alternative.pattern.clone();
             let status = if must { 6 } else { 0 };
-            self.faults.push(Fault { level: Level::Error, code: Code::File, span, token, text, help, status });
+            self.fault(Fault { level: Level::Error, code: Code::File, span, token, text, help, status });
         }
     }
 
@@ -879,12 +908,12 @@ impl Expand {
         self.cost += COST;
         let (file, len) = match text {
             Ok((_, len)) if source.len() as u64 + len > limits::CONFIG_BYTES => {
-                self.faults.push(unusable(too_much(&name), "it is not read", Level::Error));
+                self.fault(unusable(too_much(&name), "it is not read", Level::Error));
                 return;
             }
             Ok(opened) => opened,
             Err(fault) => {
-                self.faults.push(fault);
+                self.fault(fault);
                 return;
             }
         };
@@ -904,9 +933,9 @@ impl Expand {
         self.cost += COST;
         let first = source.len() == reading.start;
         let status = if reading.strict.read { 6 } else { 0 };
-        let mut unusable = |span, code, text, help: &str, status| {
+        let unusable = |span, code, text, help: &str, status| {
             let (level, token, help) = (Level::Error, reading.name.clone(), help.to_string());
-            self.faults.push(Fault { level, code, span, token, text, help, status });
+            Fault { level, code, span, token, text, help, status }
         };
         let read = reading.file.by_ref().take(CHUNK).read_to_end(&mut source.bytes);
         let text = match read {
@@ -916,15 +945,13 @@ impl Expand {
         };
         if let Some(text) = text {
             source.bytes.truncate(reading.start);
-            unusable(reading.span, Code::File, text, "it is not read", status);
-            return;
+            return self.fault(unusable(reading.span, Code::File, text, "it is not read", status));
         }
         let part = source.bytes.get(reading.start..).unwrap_or_default();
         if let Some(not) = first.then(|| not_text(part)).flatten() {
             let span = not.span(reading.start);
             let NotText { text, help, .. } = not;
-            unusable(span, Code::NotText, text, help, 5);
-            return;
+            return self.fault(unusable(span, Code::NotText, text, help, 5));
         }
         if read.is_ok_and(|bytes| bytes as u64 == CHUNK) {
             self.reading = Some(reading);

@@ -116,7 +116,8 @@ pub struct Loader {
     phase: Phase,
     current: Current,
     mark: usize,
-    /// All that were read, and those of the open block.
+    /// All that were read: blocks, statements, and the statements of the open block.
+    blocks: usize,
     statements: usize,
     lines: usize,
     top_seen: Seen,
@@ -153,6 +154,7 @@ impl Loader {
             phase: Phase::Read,
             current: Current::Skipped,
             mark: 0,
+            blocks: 0,
             statements: 0,
             lines: 0,
             top_seen: Seen::default(),
@@ -184,6 +186,12 @@ impl Loader {
             loader.phase = Phase::Done;
         }
         loader
+    }
+
+    /// Without the places of the VRRP statements, which only the comparison of several files needs.
+    pub fn without_marks(mut self) -> Loader {
+        self.marks.off = true;
+        self
     }
 
     /// Reads about `budget` statements, or settles as many servers.
@@ -233,8 +241,9 @@ impl Loader {
 
     fn read(&mut self) {
         let mut item = self.reader.next(&mut self.source, &mut self.tree, &mut self.cx);
-        self.statements += usize::from(item != Item::Pause);
-        if self.statements > limits::CONFIG_STATEMENTS && matches!(item, Item::Open | Item::Entry) {
+        self.statements += usize::from(item == Item::Entry);
+        self.blocks += usize::from(item == Item::Open);
+        if self.blocks > limits::CONFIG_BLOCKS || self.statements > limits::CONFIG_STATEMENTS {
             self.too_many();
             item = Item::End;
         }
@@ -258,10 +267,13 @@ impl Loader {
     /// The rest of the file is left out.
     fn too_many(&mut self) {
         let span = self.tree.root(&self.source.bytes).map_or(Span::NOWHERE, |node| node.word().span());
-        let text = format!("the configuration has more than {} statements", limits::CONFIG_STATEMENTS);
+        let text = match self.blocks > limits::CONFIG_BLOCKS {
+            true => format!("the configuration has more than {} blocks", limits::CONFIG_BLOCKS),
+            false => format!("the configuration has more than {} statements", limits::CONFIG_STATEMENTS),
+        };
         let said = self.cx.error(Code::Range, span, "", text);
         said.help("this one and all that follow are not used; it is a limit of this program");
-        if self.reader.inside() {
+        if self.reader.inside() && self.blocks <= limits::CONFIG_BLOCKS {
             self.close();
         }
     }
@@ -330,6 +342,7 @@ impl Loader {
         if matches!(self.current, Current::Lines(_) | Current::ServerGroup(_)) && self.lines > limits::BLOCK_WORDS {
             if self.lines == limits::BLOCK_WORDS + 1 {
                 too_large(cx, &self.source.bytes, node.word().span(), self.reader.header());
+                self.reader.skip_repetitions(true);
             }
             return;
         }
@@ -368,7 +381,10 @@ impl Loader {
         match std::mem::replace(&mut self.current, Current::Skipped) {
             Current::Ssl(ssl, _) => self.global.global.ssl = Some(ssl),
             Current::Group(draft) => self.groups.push(*draft),
-            Current::Instance(draft) => self.instances.push(*draft),
+            Current::Instance(mut draft) => {
+                draft.close();
+                self.instances.push(*draft);
+            }
             Current::Service(mut draft) => {
                 draft.close();
                 self.services.push_back(draft);
@@ -392,6 +408,7 @@ impl Loader {
             Current::GarpGroup(draft) => self.statics.garp_group(&mut self.cx, *draft),
             Current::Global | Current::Other(..) | Current::Lines(_) | Current::Skipped => {}
         }
+        self.reader.skip_repetitions(false);
         self.marks.close();
         self.cx.leave(self.mark);
     }

@@ -662,14 +662,14 @@ fn granularity(word: &str) -> Option<u8> {
 }
 
 /// The first one counts.
-fn once(cx: &mut Context, node: Node, to: &mut Option<Script>) {
+fn once(cx: &mut Context, node: Node, to: &mut Option<impl From<Script>>) {
     if to.is_some() {
         let word = node.word();
         cx.bad(Code::Repeated, word, format!("'{}' was given before in this block", word.str()))
             .help("the first one counts");
         return;
     }
-    *to = script::command(cx, node);
+    *to = script::command(cx, node).map(Into::into);
 }
 
 /// A service whose file is read whole: gets its values from above, a few servers at a time.
@@ -799,8 +799,8 @@ impl Settling {
         }
         s.alpha = draft.alpha.unwrap_or(false);
         s.smtp_alert = draft.smtp_alert.or(global.smtp_alert_checker).or(global.smtp_alert).unwrap_or(false);
-        script::default_user(s.quorum_up.as_mut(), &global.script_user);
-        script::default_user(s.quorum_down.as_mut(), &global.script_user);
+        script::default_user(s.quorum_up.as_deref_mut(), &global.script_user);
+        script::default_user(s.quorum_down.as_deref_mut(), &global.script_user);
         self.sorry(cx);
     }
 

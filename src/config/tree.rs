@@ -249,6 +249,11 @@ impl Reader {
         }
     }
 
+    /// What follows is only skipped: repetitions need not make their lines.
+    pub fn skip_repetitions(&mut self, skip: bool) {
+        self.lexer.expand.skipping = skip;
+    }
+
     /// How strict every `include` is from here on.
     pub fn set_strict(&mut self, strict: Strict) {
         self.lexer.expand.strict = strict;
@@ -622,9 +627,11 @@ impl Reader {
                 Token::Word(first) if tree.words.len() >= limits::BLOCK_WORDS => {
                     let header = open.first().map_or(header, |i| i.header);
                     too_large(cx, &source.bytes, first.span, header);
+                    self.skip_repetitions(true);
                     for _ in 0..open.len() {
                         self.skip_body(source, header, cx);
                     }
+                    self.skip_repetitions(false);
                     ended = open.len();
                 }
                 Token::Word(first) => match self.line(source, tree, cx, here, &open, first) {
@@ -703,6 +710,9 @@ impl Reader {
             let said = cx.say(f.level, f.code, f.span, &f.token, f.text, f.status);
             said.help(f.help);
         }
+        let expand = &mut self.lexer.expand;
+        cx.found.dropped += std::mem::take(&mut expand.dropped);
+        cx.found.status = cx.found.status.max(expand.dropped_status);
     }
 
     /// Blanks of a web page or another system: the first place of each, once the file is read.
