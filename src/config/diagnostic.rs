@@ -302,17 +302,21 @@ impl<'s> Printer<'s> {
 
     /// How the text at a place came there, a line each.
     pub fn steps(&mut self, span: Span) -> Vec<String> {
-        let spot = self.source.spot(span);
-        spot.steps
-            .into_iter()
-            .map(|step| match step {
+        let mut steps: Vec<String> = Vec::new();
+        for step in self.source.spot(span).steps {
+            let text = match step {
                 Step::Reads(line) => format!("here it reads: {}", discreet(&line)),
                 Step::Defined(name, span) => format!("${name} is defined at {}", self.place(span)),
                 Step::Used(name, span) => format!("${name} is used at {}", self.place(span)),
                 Step::Turn(turn) => format!("in the repetition with {turn}"),
                 Step::Included(span) => format!("included at {}", self.place(span)),
-            })
-            .collect()
+            };
+            // A definition that refers to itself is put in at one place many times.
+            if !steps.contains(&text) {
+                steps.push(text);
+            }
+        }
+        steps
     }
 
     /// One place of a finding that concerns several configurations, and its line unless that shall not be seen. No
