@@ -576,7 +576,8 @@ impl Expand {
                             copy(text, from, at, pieces, &mut out, &mut made);
                             let (origin, outer) = origin(pieces, at, used.len);
                             let at = out.len() as u32;
-                            let lines = self.definitions.get(definition as usize).map(|d| d.lines.as_ref()).unwrap_or_default();
+                            let lines =
+                                self.definitions.get(definition as usize).map(|d| d.lines.as_ref()).unwrap_or_default();
                             if lines.is_empty() {
                                 let via = if outer == Via::Copy { Via::Value(definition) } else { outer };
                                 made.push(Piece { at, from: origin, via });
