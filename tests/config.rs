@@ -286,3 +286,17 @@ fn each_include_is_as_strict_as_its_letter() {
     }
     std::fs::remove_dir_all(&dir).expect("removed");
 }
+
+/// As keepalived, which takes the first: one finding for the line, however many follow.
+#[test]
+fn of_several_addresses_on_one_line_the_first_is_used() {
+    let text = "vrrp_instance V {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n\
+                10.0.1.1 10.0.1.2 10.0.1.3 dev eth1\n10.0.1.4\n }\n}\n";
+    let loaded = load("f", text.into(), host());
+    assert_eq!(loaded.diagnostics.len(), 1, "{:?}", loaded.diagnostics);
+    assert_eq!(loaded.status, 5);
+    let config = loaded.config.expect("it starts");
+    let vips: Vec<String> = config.instances[0].vips.iter().map(|v| format!("{} {:?}", v.net, v.dev)).collect();
+    assert_eq!(vips.len(), 2, "{vips:?}");
+    assert!(vips[0].starts_with("10.0.1.1/32") && vips[0].contains("eth1"), "{vips:?}");
+}

@@ -227,7 +227,7 @@ fn what_has_no_end_is_one_error() {
     let lines = "10.0.0.1\n".repeat(100_000);
     let blocks = [
         format!("virtual_server_group g {{\n{}}}\nglobal_defs {{\n}}\n", numbered(100_000, "fwmark 1{}\n")),
-        format!("static_routes {{\n~SEQ(i, 0, 99) ~SEQ(j, 0, 999) ::${{i}}:${{j}} dev e\n}}\n"),
+        "static_routes {\n~SEQ(i, 0, 99) ~SEQ(j, 0, 999) ::${i}:${j} dev e\n}\n".to_string(),
         format!("vrrp_instance a {{\ninterface e\nvirtual_ipaddress {{\n{lines}}}\n}}\n"),
         numbered(100_000, "vrrp_script s{} {\nscript /x\n}\n"),
         format!("global_defs {{\nrouter_id {}\n}}\n", "x ".repeat(20_000)),
