@@ -94,6 +94,14 @@ pub struct InstanceDraft {
 }
 
 impl InstanceDraft {
+    /// The block is read: there may be thousands of them.
+    pub fn close(&mut self) {
+        self.vips.shrink_to_fit();
+        self.excluded.shrink_to_fit();
+        self.known_vips.shrink_to_fit();
+        self.given.shrink_to_fit();
+    }
+
     pub fn new(cx: &Context, name: Arg) -> InstanceDraft {
         InstanceDraft { name: name.str().as_ref().into(), span: name.span(), path: cx.path(), ..Default::default() }
     }
@@ -616,19 +624,22 @@ struct Shared {
 impl Across {
     /// Once the groups are known: a word for each two instances. Those of one group hold an address together.
     fn conclude(self, cx: &mut Context, config: &Config) {
-        let mut said: Vec<(usize, usize)> = Vec::new();
+        let mut counts: HashMap<(usize, usize), usize> = HashMap::new();
+        for one in &self.shared {
+            *counts.entry((one.first.0, one.second.0)).or_default() += 1;
+        }
         let identity = |n: usize| config.instances.get(n).map(|i| i.identity());
         let group = |n: usize| config.instances.get(n).and_then(|i| i.group);
         for one in &self.shared {
             let pair = (one.first.0, one.second.0);
+            // Said with the first of their addresses.
+            let Some(count) = counts.remove(&pair) else { continue };
             let together = group(pair.0).is_some() && group(pair.0) == group(pair.1);
             // Of two with one VRID that was said, and one of them stays in FAULT.
-            if said.contains(&pair) || together || identity(pair.0) == identity(pair.1) {
+            if together || identity(pair.0) == identity(pair.1) {
                 continue;
             }
-            said.push(pair);
             let other = config.instances.get(pair.0).map_or("", |i| &i.name);
-            let count = self.shared.iter().filter(|s| (s.first.0, s.second.0) == pair).count();
             let more = if count > 1 { format!(", and {} more of its addresses", count - 1) } else { String::new() };
             let text = format!("{} on {} is an address of '{other}' too{more}", one.ip, one.dev);
             cx.return_to(&one.path);
