@@ -326,6 +326,12 @@ impl Context {
                 let meant_block = KEYWORDS.iter().find(|k| k.block == block && k.word == meant).map(|k| k.child);
                 self.nameless.extend(meant_block.filter(|_| block == Block::Top));
                 seen.means(block, meant);
+                if block != Block::Top {
+                    // Nothing in it is used, so nothing in it can end all.
+                    let stopped = self.found.stopped;
+                    self.walk(node);
+                    self.found.stopped = stopped;
+                }
             }
             return None;
         };
@@ -428,6 +434,13 @@ impl Context {
         if self.cut_short.contains(&node.word().span()) {
             seen.meant = [u64::MAX; 3];
         }
+    }
+
+    /// The kind of block that a word is meant to begin, if that can be told.
+    pub fn meant_block(&mut self, word: &str, block: Block) -> Block {
+        let meant = if block == Block::Unknown { None } else { self.nearest(word, block) };
+        let child = meant.and_then(|word| self.options.find(block, word.as_bytes())).map(|k| k.child);
+        child.filter(|child| *child != Block::None).unwrap_or(Block::Unknown)
     }
 
     /// The nearest of names that the file gave. None when nobody will read it, and among the first few only: thousands

@@ -1017,6 +1017,7 @@ impl Settling {
             let text = "the weights of all its real servers are 0".into();
             cx.error(Code::Conflict, draft.span, &draft.path, text).help("no connection is given to any of them");
         }
+        let given = s.quorum;
         if u64::from(s.quorum) > total {
             let most = u32::try_from(total).unwrap_or(u32::MAX).max(1);
             if draft.quorum_span != Span::NOWHERE && total > 0 {
@@ -1025,7 +1026,10 @@ impl Settling {
             }
             s.quorum = most;
         }
-        if s.hysteresis >= s.quorum {
+        if s.hysteresis >= s.quorum && s.hysteresis < given {
+            // It was below the quorum that was given, and that was said.
+            s.hysteresis = s.quorum - 1;
+        } else if s.hysteresis >= s.quorum {
             let text = format!("the hysteresis {} is not below the quorum {}", s.hysteresis, s.quorum);
             cx.error(Code::Conflict, draft.hysteresis_span, "hysteresis", text)
                 .help(format!("{} is used", s.quorum - 1));

@@ -248,8 +248,13 @@ impl ScriptDraft {
         let program = words.first()?;
         match look.map(|look| look(program)) {
             Some(ScriptFile::Fine) => cx.vrrp_scripts.push((number, *span)),
-            Some(ScriptFile::Missing | ScriptFile::NotExecutable) => {
-                cx.error(Code::Script, *span, program, format!("'{program}' is not there, or is not executable"))
+            Some(found @ (ScriptFile::Missing | ScriptFile::NotExecutable)) => {
+                // keepalived says nothing of one that is there.
+                let (text, status) = match found {
+                    ScriptFile::Missing => (format!("'{program}' is not there, or is not executable"), 5),
+                    _ => (format!("'{program}' is not executable"), 0),
+                };
+                cx.say(Level::Error, Code::Script, *span, program, text, status)
                     .hint(program)
                     .help("the script is not run, and what tracks it goes on without it");
                 return None;
