@@ -262,7 +262,6 @@ impl Loader {
             Block::Instance => named(&mut self.cx, node, &mut self.names)
                 .map_or(Current::Skipped, |name| Current::Instance(Box::new(InstanceDraft::new(&self.cx, name)))),
             Block::Service => {
-                // One that cannot be served is looked through all the same.
                 let looked = Current::Other(Block::Service, Seen::default());
                 ServiceDraft::new(&mut self.cx, node).map_or(looked, |s| Current::Service(Box::new(s)))
             }
@@ -296,6 +295,7 @@ impl Loader {
         let Some(node) = self.tree.root(&self.source.bytes) else { return Current::Skipped };
         let cx = &mut self.cx;
         self.misspelt = Some((cx.script, cx.found.stopped));
+        self.global.misspelt |= node.block() == Block::Global;
         match (node.block(), node.arg(0)) {
             (Block::Instance, Some(name)) => Current::Instance(Box::new(InstanceDraft::new(cx, name))),
             (Block::Group, Some(name)) => Current::Group(Box::new(GroupDraft::new(cx, name))),
