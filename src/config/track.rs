@@ -792,7 +792,7 @@ impl Resolving {
             self.looked += 1;
         } else {
             for (group, (_, found)) in config.groups.iter_mut().zip(std::mem::take(&mut self.of_groups)) {
-                group.track = model(found);
+                group.track = model(found).into();
             }
             cx.return_to("");
             return true;
@@ -817,7 +817,7 @@ impl Resolving {
             }
         }
         if let Some(conf) = config.instances.get_mut(number) {
-            conf.track = model(found);
+            conf.track = model(found).into();
         }
     }
 

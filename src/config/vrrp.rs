@@ -103,7 +103,9 @@ impl InstanceDraft {
         let Some(keyword) = cx.known(node, Block::Instance, &mut self.seen) else { return };
         self.given.push((keyword.word, node.word().span()));
         // A flag may be off; what it is in the end is looked at later.
-        if let (State::Guard(_) | State::Refused(_), true) = (keyword.state, keyword.takes != Takes::Flag) {
+        // The owner accepts in any case.
+        let idle = keyword.word == "no_accept" && self.priority == Some(255);
+        if let (State::Guard(_) | State::Refused(_), true) = (keyword.state, keyword.takes != Takes::Flag && !idle) {
             hold(&mut self.held, format!("'{}' is not in this version", keyword.word));
         }
         let first = node.arg(0);
@@ -801,7 +803,7 @@ impl InstanceDraft {
         if let Deleted::Script(script) = &mut notify_deleted {
             script::default_user(Some(script), user);
         }
-        self.virtual_link(cx);
+        self.virtual_link(cx, &mut held);
         let hmac = self.hmac(cx, advert_int, &mut auth);
         let owner = priority == 255;
         let mut instance = Instance {
@@ -817,11 +819,11 @@ impl InstanceDraft {
             mcast_src_ip: self.mcast_src_ip,
             wire,
             dont_track_primary: self.dont_track_primary,
-            vips: std::mem::take(&mut self.vips),
-            excluded: std::mem::take(&mut self.excluded),
+            vips: exact(&mut self.vips),
+            excluded: exact(&mut self.excluded),
             routes: std::mem::take(&mut self.routes),
-            garp: self.garp.over(defaults.garp),
-            notify,
+            garp: self.garp.over(defaults.garp).into(),
+            notify: notify.into(),
             smtp_alert: self.smtp_alert.or(global.smtp_alert_vrrp).or(global.smtp_alert).unwrap_or(false),
             track: Default::default(),
             group: None,
@@ -837,8 +839,8 @@ impl InstanceDraft {
             track_src_ip: self.track_src_ip,
             owner_ignore_adverts: self.owner_ignore_adverts.or(defaults.vrrp.owner_ignore_adverts).unwrap_or(false),
             timer_expired_backup: self.timer_expired_backup,
-            notify_deleted,
-            notify_lower,
+            notify_deleted: notify_deleted.into(),
+            notify_lower: notify_lower.into(),
             notify_priority_changes: self.notify_priority_changes.unwrap_or(defaults.vrrp.notify_priority_changes),
             garp_extra_if: self.garp_extra_if.unwrap_or(defaults.vrrp.garp_extra_if),
             vmac: self.vmac.take(),
@@ -873,15 +875,15 @@ impl InstanceDraft {
         draft.finish(cx, advert_int).map(Box::new)
     }
 
-    fn virtual_link(&mut self, cx: &mut Context) {
+    fn virtual_link(&mut self, cx: &mut Context, held: &mut Option<Box<str>>) {
         if let (Some(span), Some(_)) = (self.at("promote_secondaries"), &self.vmac) {
             let text = "'promote_secondaries' beside 'use_vmac'".into();
             cx.say(Level::Warning, Code::Conflict, span, "promote_secondaries", text, 5)
                 .help("it is set on a virtual link anyway; the line is not used");
             self.promote_secondaries = false;
         }
-        if let (Some(span), None, None) = (self.at("vmac_xmit_base"), &self.vmac, &self.ipvlan) {
-            cx.error(Code::Conflict, span, "vmac_xmit_base", "'vmac_xmit_base' without a virtual link".into())
+        if let (Some(span), None) = (self.at("vmac_xmit_base"), &self.vmac) {
+            cx.error(Code::Conflict, span, "vmac_xmit_base", "'vmac_xmit_base' without a virtual MAC address".into())
                 .help("write use_vmac; the line is not used");
             self.vmac_xmit_base = false;
         }
@@ -893,17 +895,35 @@ impl InstanceDraft {
                 .help("the ipvlan link is not used");
             self.ipvlan = None;
         }
-        let source = self.mcast_src_ip.is_some() || self.at("unicast_src_ip").is_some();
+        if let (Some(span), Some(_)) = (self.at("unicast_peer"), &self.vmac) {
+            if !self.vmac_xmit_base {
+                let text = "unicast from a virtual MAC address is not possible".into();
+                let first = self.at("use_vmac").unwrap_or(span);
+                cx.say(Level::Warning, Code::Conflict, span, "unicast_peer", text, 5)
+                    .see(first, "the virtual MAC address")
+                    .help("adverts leave from the interface below; write vmac_xmit_base");
+            }
+            self.vmac_xmit_base = true;
+        }
+        let name = self.vmac.as_ref().and_then(|v| v.name.as_ref());
+        if let (Some(span), Some(name)) =
+            (self.at("use_vmac"), name.filter(|name| self.interface.as_ref() == Some(*name)))
+        {
+            let text = format!("the link cannot be called '{name}', which is the interface below it");
+            cx.error(Code::Conflict, span, name.as_str(), text).help("it gets the usual name");
+            self.vmac.iter_mut().for_each(|v| v.name = None);
+        }
         if let (Some(span), Some(ipvlan)) = (self.at("use_ipvlan"), &self.ipvlan) {
             let v4 = self.vips.first().is_none_or(|vip| vip.net.family() == Family::V4);
-            if v4 && ipvlan.address.is_none() && !source {
+            if v4 && ipvlan.address.is_none() {
                 cx.error(
                     Code::Missing,
                     span,
                     "use_ipvlan",
                     "an ipvlan link for IPv4 needs an address of its own".into(),
                 )
-                .help("write use_ipvlan NAME ADDR/LEN");
+                .help("write use_ipvlan NAME ADDR/LEN; the instance stays in FAULT");
+                hold(held, "its ipvlan link has no address".into());
             }
         }
     }
@@ -1090,13 +1110,20 @@ impl GroupDraft {
         config.groups.push(Group {
             name: self.name,
             members,
-            notify,
+            notify: notify.into(),
             smtp_alert,
             notify_priority_changes,
             track: Default::default(),
             tracking_weight: self.tracking_weight,
         });
     }
+}
+
+/// A list that grows no more, without room for growth.
+fn exact<T>(list: &mut Vec<T>) -> Vec<T> {
+    let mut list = std::mem::take(list);
+    list.shrink_to_fit();
+    list
 }
 
 /// The kernel runs one: that of global_defs, else the first instance's.
