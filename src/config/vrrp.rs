@@ -425,6 +425,8 @@ pub struct GroupDraft {
     members: Vec<(Box<str>, Span)>,
     /// Their block was not as it should be, which was said.
     bad_members: bool,
+    /// They stand without a block.
+    bare: bool,
     notify: Notify,
     smtp_alert: Option<bool>,
     notify_priority_changes: Option<bool>,
@@ -479,6 +481,9 @@ impl GroupDraft {
     /// A name alone on its line, where `group { }` should be around it. True: that is said, once for all of them.
     fn bare_member(&mut self, cx: &mut Context, node: Node) -> bool {
         let word = node.word();
+        if self.bare && node.count() == 0 && !node.body() {
+            return true;
+        }
         if node.count() > 0
             || node.body()
             || self.seen.has(Block::Group, &["group"])
@@ -486,6 +491,7 @@ impl GroupDraft {
         {
             return false;
         }
+        self.bare = true;
         if !std::mem::replace(&mut self.bad_members, true) {
             let text = format!("'{}' is no keyword; members stand in a block of their own", word.str());
             cx.bad(Code::Unknown, word, text).help("write group { INSTANCE INSTANCE }; they are not used");
