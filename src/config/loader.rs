@@ -175,6 +175,12 @@ impl Loader {
         loader
     }
 
+    /// Without the marks, which only a comparison of files asks for.
+    pub fn unmarked(mut self) -> Loader {
+        self.marks = Marks::none();
+        self
+    }
+
     /// Reads about `budget` statements, or settles as many servers.
     pub fn step(&mut self, mut budget: usize) -> Progress {
         while budget > 0 {
@@ -329,7 +335,10 @@ impl Loader {
         match std::mem::replace(&mut self.current, Current::Skipped) {
             Current::Ssl(ssl, _) => self.global.global.ssl = Some(ssl),
             Current::Group(draft) => self.groups.push(*draft),
-            Current::Instance(draft) => self.instances.push(*draft),
+            Current::Instance(mut draft) => {
+                draft.close();
+                self.instances.push(*draft);
+            }
             Current::Service(mut draft) => {
                 draft.close();
                 self.services.push_back(draft);

@@ -553,7 +553,7 @@ pub fn keep_capabilities(keep: &[u8]) -> io::Result<()> {
 
 /// Pages of the program's file are mapped sixteen at a time around each one that is touched, but never beyond the end of
 /// a mapping: mappings this small keep what a router that idles needs to about that.
-const TEXT_PIECE: usize = 16 << 10;
+const TEXT_PIECE: usize = 8 << 10;
 
 /// Gives back the pages of the program's file in this range; what is used on is read again. For ranges that
 /// /proc/self/smaps calls read-only, backed by a file and without a page of our own (which is what relocation leaves).

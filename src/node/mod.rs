@@ -157,6 +157,7 @@ impl Node {
     /// Takes in one thing that happened; what is to be done about it is appended to `out`.
     pub fn step(&mut self, now: Instant, event: Event, out: &mut Vec<Effect>) {
         let (mut calls, mut told) = (Vec::new(), Vec::new());
+        let by_time = matches!(event, Event::Due);
         match event {
             Event::Start { seed, owned } => {
                 self.seed = seed;
@@ -199,7 +200,7 @@ impl Node {
             }
         }
         // Adverts first: while more of them are due, the kernel waits a little.
-        let more = !self.dirty.is_empty() && self.is_due(now) && self.unsettled_for < limits::SETTLE_AFTER;
+        let more = by_time && self.is_due(now) && self.unsettled_for < limits::SETTLE_AFTER;
         self.unsettled_for = if more { self.unsettled_for + 1 } else { 0 };
         if !more {
             self.settle(out);

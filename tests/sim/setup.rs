@@ -5,6 +5,7 @@ use holdfast::base::addr::{Endpoint, Family, IpNet, VRRP_GROUP_V4, VRRP_GROUP_V6
 use holdfast::config::model::*;
 use holdfast::wire::op::*;
 use std::net::{IpAddr, Ipv6Addr};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// What one seed is about: which faults there are, and what the routers are like.
@@ -139,15 +140,15 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         auth: plan.auth.clone(),
         nopreempt: plan.nopreempt,
         preempt_delay: Duration::from_secs(plan.preempt_delay),
-        wire: Wire {
+        wire: Rc::new(Wire {
             version: plan.version,
             unicast: unicast(plan, router, interface),
             family: if plan.six { Family::V6 } else { Family::V4 },
             group: if plan.six { VRRP_GROUP_V6.into() } else { VRRP_GROUP_V4.into() },
             ..Wire::default()
-        },
+        }),
         vips: if plan.six { Vec::new() } else { vips.clone() },
-        excluded: if plan.six { vips } else { Vec::new() },
+        excluded: if plan.six { vips } else { Vec::new() }.into(),
         track: Tracks { scripts: tracked.clone(), ..Tracks::default() }.into(),
         group: plan.grouped.then_some(0),
         ..Instance::new(name, interface.parse().unwrap(), vrid)
