@@ -232,6 +232,8 @@ impl Rtnl {
 fn outcome(op: &Op, errno: i32) -> Done {
     match (op, errno) {
         (_, 0) => Done::Applied,
+        // Of that name there is one of somebody else.
+        (Op::Add(Key::Link(_), _), errno) => Done::Refused(errno),
         (Op::Add(..), libc::EEXIST) => Done::WasThere,
         (Op::Remove(Key::Address(_), _), libc::EADDRNOTAVAIL) => Done::WasThere,
         // ESRCH: no such route. ENODEV: the interface went away and took all with it.

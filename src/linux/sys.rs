@@ -72,6 +72,22 @@ pub fn set_option(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &[u8]) -
     check(done).map(drop)
 }
 
+/// Eight bytes for each step of the program (struct sock_filter); the kernel checks it, and keeps a copy.
+pub fn attach_filter(fd: BorrowedFd<'_>, program: &[u8]) -> io::Result<()> {
+    // Aligned as the structure is.
+    let words: Vec<u64> =
+        program.chunks_exact(8).map(|c| u64::from_ne_bytes(c.try_into().unwrap_or_default())).collect();
+    let len = u16::try_from(words.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let filter = libc::sock_fprog { len, filter: words.as_ptr().cast_mut().cast() };
+    let size = libc::socklen_t::try_from(size_of::<libc::sock_fprog>()).unwrap_or(0);
+    // SAFETY: the kernel reads the structure and `len` entries of eight bytes behind its pointer; both live.
+    let done = unsafe {
+        let value = std::ptr::from_ref(&filter).cast::<c_void>();
+        libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, value, size)
+    };
+    check(done).map(drop)
+}
+
 /// The number of bytes that the kernel filled in.
 pub fn get_option(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &mut [u8]) -> io::Result<usize> {
     let mut len = bytes_len(value);

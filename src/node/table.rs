@@ -7,6 +7,7 @@
 use crate::base::addr::IfName;
 use crate::base::time::Instant;
 use crate::limits;
+use crate::wire::link::{LinkKey, LinkValue};
 use crate::wire::op::{Key, Op, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -274,6 +275,12 @@ impl Table {
                     slot.have = None;
                     slot.echo_gone += u8::from(echoes(key));
                 }
+                // Neither its name nor its kind can be changed while it is up.
+                (Some(want), Some(have)) if matches!(key, Key::Link(_)) && want != have => {
+                    out.push(Op::Remove(*key, have.clone()));
+                    adds.push(Op::Add(*key, want.clone()));
+                    slot.have = Some(want.clone());
+                }
                 (Some(want), None) => {
                     adds.push(Op::Add(*key, want.clone()));
                     slot.have = Some(want.clone());
@@ -299,10 +306,14 @@ impl Table {
     fn rank(&self, key: &Key) -> (u8, u32) {
         let place = || self.slots.get(key).map_or(0, |slot| slot.place);
         match key {
-            Key::Socket(_) => (0, 0),
-            Key::Address(_) => (1, place()),
-            Key::Route(_) => (2, place()),
-            Key::SyncDaemon(_) | Key::Service(_) | Key::Dest(..) => (3, 0),
+            Key::Link(_) => (0, 0),
+            // A link goes up only when it is set up.
+            Key::Sysctl(_) => (1, 0),
+            Key::Up(_) => (2, 0),
+            Key::Socket(_) | Key::Ear(_) => (3, 0),
+            Key::Address(_) => (4, place()),
+            Key::Route(_) => (5, place()),
+            Key::SyncDaemon(_) | Key::Service(_) | Key::Dest(..) => (6, 0),
         }
     }
 
@@ -327,6 +338,20 @@ impl Table {
         self.slots.values().all(|s| s.have.as_ref() == s.found.as_deref())
     }
 
+    /// The link of ours with that name, as far as it is known to be there.
+    pub fn link_named(&self, name: &IfName) -> Option<(LinkKey, &LinkValue)> {
+        // Links are the first keys.
+        let links = self.slots.iter().map_while(|(key, slot)| match key {
+            Key::Link(key) => Some((*key, slot)),
+            _ => None,
+        });
+        let mut there = links.filter_map(|(key, slot)| match &slot.have {
+            Some(Value::Link(value)) => Some((key, value)),
+            _ => None,
+        });
+        there.find(|(_, value)| value.name == *name)
+    }
+
     pub fn is_parked(&self, key: &Key) -> bool {
         self.slots.get(key).is_some_and(|s| s.parked.is_some())
     }
@@ -341,6 +366,7 @@ impl Table {
 fn same(want: &Value, have: &Value) -> bool {
     match (want, have) {
         (Value::Address(_), Value::Address(_)) | (Value::Socket, Value::Socket) => true,
+        (Value::Sysctl(want), Value::Sysctl(have)) => want.value == have.value,
         _ => want == have,
     }
 }
@@ -356,8 +382,12 @@ fn is_ipvs(key: &Key) -> bool {
 
 fn interface(key: &Key) -> Option<u32> {
     match key {
-        Key::Socket(s) => Some(s.ifindex),
+        Key::Socket(s) | Key::Ear(s) => Some(s.ifindex),
         Key::Address(a) => Some(a.ifindex),
+        Key::Sysctl(s) => Some(s.ifindex),
+        Key::Up(ifindex) => Some(*ifindex),
+        // It goes with its parent.
+        Key::Link(l) => Some(l.parent),
         _ => None,
     }
 }

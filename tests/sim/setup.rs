@@ -101,6 +101,11 @@ pub fn link_local(router: usize) -> IpNet {
     IpNet::new(ip.into(), 64).unwrap()
 }
 
+/// The addresses of a router's interface.
+pub fn nets(router: usize, segment: usize) -> [IpNet; 2] {
+    [if segment == 0 { outside(router) } else { inside(router) }, link_local(router)]
+}
+
 pub fn vip(instance: usize) -> IpNet {
     IpNet::host(if instance == 0 { IpAddr::from([192, 168, 1, 111]) } else { IpAddr::from([10, 20, 40, 1]) })
 }

@@ -10,6 +10,7 @@
 
 use super::announce::Announce;
 use super::packet::interval;
+use super::vlink::VirtualLink;
 use crate::base::time::Instant;
 use crate::config::model;
 use crate::limits;
@@ -126,6 +127,8 @@ pub struct Instance {
     pub stolen_until: Option<Instant>,
     pub counters: Counters,
     pub claims: Vec<Key>,
+    /// Its own links.
+    pub vlinks: Vec<VirtualLink>,
     /// What was said about packets since the last change of state or master: a bit for each kind.
     pub said: u32,
     ip_id: u16,
@@ -179,6 +182,7 @@ impl Default for Instance {
             stolen_until: None,
             counters: Counters::default(),
             claims: Vec::new(),
+            vlinks: Vec::new(),
             said: 0,
             ip_id: 0,
         }
