@@ -117,6 +117,8 @@ pub struct Daemon {
     stopping: Option<Instant>,
     /// When to give back the memory that only starting or loading needed.
     trim_at: Option<Instant>,
+    /// Where the program's files are mapped, once that was looked up.
+    text: Vec<std::ops::Range<usize>>,
 }
 
 /// What the daemon starts with, once options and configuration are known to be usable.
@@ -194,6 +196,7 @@ impl Daemon {
             still_ready: VecDeque::new(),
             stopping: None,
             trim_at: Some(now() + TRIM_AFTER),
+            text: Vec::new(),
             options,
         };
         daemon.watch(daemon.timer.as_raw_fd(), TIMER)?;
@@ -300,7 +303,10 @@ impl Daemon {
         if self.trim_at.is_some_and(|trim| trim <= at) {
             self.trim_at = None;
             self.rtnl.trim();
-            sys::trim(true);
+            if self.text.is_empty() {
+                self.text = sys::program_text();
+            }
+            sys::trim(&self.text, true);
         }
         if let Some(loading) = &mut self.loading {
             more |= !loading.step(load::SLICE);

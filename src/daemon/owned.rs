@@ -155,7 +155,10 @@ impl Record {
             let Some(owned) = owned_key(op, name_of) else { continue };
             let found = found(&key);
             // An interface that comes back has other settings than the one that went.
-            let known = self.live.get(&owned).is_some_and(|was| *was == found || !matches!(key, Key::Sysctl(_)));
+            let known = self
+                .live
+                .get(&owned)
+                .is_some_and(|was| was.as_deref() == found.as_ref() || !matches!(key, Key::Sysctl(_)));
             if known {
                 continue;
             }
