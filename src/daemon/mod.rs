@@ -280,6 +280,7 @@ impl Daemon {
         for note in self.notes.drain(..count) {
             say(&note);
         }
+        self.run_due();
         for _ in 0..limits::ANNOUNCEMENTS_PER_TURN {
             let Some(call) = self.calls.pop_front() else { break };
             self.announce(call);

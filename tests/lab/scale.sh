@@ -7,7 +7,7 @@ EACH=200
 SECONDS_OF_LOAD=${BENCH_SECONDS:-20}
 
 vrrp_setup() {
-  cc -O2 -o "$TMP/scale" tests/lab/scale.c || return 1
+  cc -O2 -o "$TMP/scale" tests/lab/scale.c && cc -O2 -o "$TMP/timer" tests/lab/timer.c || return 1
   host sp sq
   local i h n
   for ((i = 0; i < LINKS; i++)); do
@@ -99,9 +99,11 @@ vrrp_cpu_table() {
 vrrp_takeover_table() {
   local kind bare
   clean_sp; bare=$(scale sp add $LINKS $EACH)
+  spawn sq "$TMP/timer" 0.3 100000 >"$TMP/late.scale"; local timer=${SPAWNED[-1]}
   for kind in ${BENCH_KINDS:-holdfast keepalived}; do vrrp_takeovers $kind || no "take-over of 1,000 by $kind"; done
   echo; echo "Take-over of 1,000 after KILL, ms, ${BENCH_SCALE_TRIALS:-3} times: after each instance's own Master_Down_Interval"
   echo "(bare rtnetlink adds 1,000 addresses in $bare ms)"
+  kill "$timer"; within 3 gone "$timer"
   $PYTHON tests/lab/scale.py "$TMP" ${BENCH_KINDS:-holdfast keepalived} || FAILED=1
 }
 clean_sp() { # of what a crash left there
