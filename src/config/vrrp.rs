@@ -805,7 +805,7 @@ impl InstanceDraft {
         if let Deleted::Script(script) = &mut notify_deleted {
             script::default_user(Some(script), user);
         }
-        self.virtual_link(cx);
+        self.virtual_link(cx, &mut held);
         let hmac = self.hmac(cx, advert_int, &mut auth);
         let owner = priority == 255;
         let mut instance = Instance {
@@ -877,15 +877,15 @@ impl InstanceDraft {
         draft.finish(cx, advert_int).map(Box::new)
     }
 
-    fn virtual_link(&mut self, cx: &mut Context) {
+    fn virtual_link(&mut self, cx: &mut Context, held: &mut Option<Box<str>>) {
         if let (Some(span), Some(_)) = (self.at("promote_secondaries"), &self.vmac) {
             let text = "'promote_secondaries' beside 'use_vmac'".into();
             cx.say(Level::Warning, Code::Conflict, span, "promote_secondaries", text, 5)
                 .help("it is set on a virtual link anyway; the line is not used");
             self.promote_secondaries = false;
         }
-        if let (Some(span), None, None) = (self.at("vmac_xmit_base"), &self.vmac, &self.ipvlan) {
-            cx.error(Code::Conflict, span, "vmac_xmit_base", "'vmac_xmit_base' without a virtual link".into())
+        if let (Some(span), None) = (self.at("vmac_xmit_base"), &self.vmac) {
+            cx.error(Code::Conflict, span, "vmac_xmit_base", "'vmac_xmit_base' without a virtual MAC address".into())
                 .help("write use_vmac; the line is not used");
             self.vmac_xmit_base = false;
         }
@@ -897,17 +897,35 @@ impl InstanceDraft {
                 .help("the ipvlan link is not used");
             self.ipvlan = None;
         }
-        let source = self.mcast_src_ip.is_some() || self.at("unicast_src_ip").is_some();
+        if let (Some(span), Some(_)) = (self.at("unicast_peer"), &self.vmac) {
+            if !self.vmac_xmit_base {
+                let text = "unicast from a virtual MAC address is not possible".into();
+                let first = self.at("use_vmac").unwrap_or(span);
+                cx.say(Level::Warning, Code::Conflict, span, "unicast_peer", text, 5)
+                    .see(first, "the virtual MAC address")
+                    .help("adverts leave from the interface below; write vmac_xmit_base");
+            }
+            self.vmac_xmit_base = true;
+        }
+        let name = self.vmac.as_ref().and_then(|v| v.name.as_ref());
+        if let (Some(span), Some(name)) =
+            (self.at("use_vmac"), name.filter(|name| self.interface.as_ref() == Some(*name)))
+        {
+            let text = format!("the link cannot be called '{name}', which is the interface below it");
+            cx.error(Code::Conflict, span, name.as_str(), text).help("it gets the usual name");
+            self.vmac.iter_mut().for_each(|v| v.name = None);
+        }
         if let (Some(span), Some(ipvlan)) = (self.at("use_ipvlan"), &self.ipvlan) {
             let v4 = self.vips.first().is_none_or(|vip| vip.net.family() == Family::V4);
-            if v4 && ipvlan.address.is_none() && !source {
+            if v4 && ipvlan.address.is_none() {
                 cx.error(
                     Code::Missing,
                     span,
                     "use_ipvlan",
                     "an ipvlan link for IPv4 needs an address of its own".into(),
                 )
-                .help("write use_ipvlan NAME ADDR/LEN");
+                .help("write use_ipvlan NAME ADDR/LEN; the instance stays in FAULT");
+                hold(held, "its ipvlan link has no address".into());
             }
         }
     }

@@ -63,6 +63,8 @@ enum Phase {
     Stopping,
 }
 
+/// The same number on every Linux.
+const ENODEV: i32 = 19;
 /// How often IPVS is looked for while it is missing.
 const IPVS_RETRY: Duration = Duration::from_secs(30);
 
@@ -446,10 +448,18 @@ impl Node {
             self.unseen.remove(&Key::Link(key));
         }
         let before = self.links.name(ifindex).and_then(|n| self.links.get(n));
-        let (was_up, was_wanted) = (before.map(|l| l.up), before.is_some_and(|l| l.more.wanted_up));
+        let own = self.table.link_named(&link.name).is_some();
+        // A link of ours is down until it is set up.
+        let (was_up, was_wanted) = match before {
+            Some(l) => (Some(l.up), l.more.wanted_up),
+            None => (own.then_some(false), false),
+        };
         let changed = self.links.set(link);
         if was_wanted && !wanted_up {
-            self.object_gone(now, Key::Up(ifindex), out, calls, told);
+            match self.stands_on_nothing(ifindex) {
+                true => self.table.lost(Key::Up(ifindex)),
+                false => self.object_gone(now, Key::Up(ifindex), out, calls, told),
+            }
         }
         if changed.is_empty() {
             return;
@@ -481,7 +491,11 @@ impl Node {
         self.table.link_gone(ifindex);
         if let Some(name) = self.links.remove(ifindex) {
             if let Some((key, _)) = self.table.link_named(&name) {
-                self.object_gone(now, Key::Link(key), out, calls, told);
+                // The interface below, if that is what goes, was taken down before.
+                match self.links.by_index(key.parent).is_some_and(|parent| parent.more.wanted_up) {
+                    true => self.object_gone(now, Key::Link(key), out, calls, told),
+                    false => self.table.lost(Key::Link(key)),
+                }
             }
             if self.phase == Phase::Running {
                 told.push(Effect::Note(Note::LinkGone { name: name.clone() }));
@@ -489,6 +503,12 @@ impl Node {
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
             vrrp.links_changed(&[name], &mut ctx);
         }
+    }
+
+    /// The interface below a virtual link is taken down before it goes, and then nobody is to blame for what was on it.
+    fn stands_on_nothing(&self, ifindex: u32) -> bool {
+        let parent = self.links.by_index(ifindex).and_then(|link| link.more.on).map(|(parent, _)| parent);
+        parent.is_some_and(|parent| self.links.by_index(parent).is_none_or(|l| !l.more.wanted_up))
     }
 
     /// A virtual link that a run before this one left: it goes, with all that is on it, and is made anew if need be.
@@ -696,11 +716,23 @@ impl Node {
         let say = self.table.answered(now, &op, outcome == Outcome::WasThere);
         let Outcome::Refused(errno) = outcome else { return };
         let key = op.key();
+        // It, or its parent, has just gone; that will be told.
+        if let (Key::Link(_) | Key::Up(_) | Key::Sysctl(_), ENODEV) = (key, errno) {
+            return;
+        }
         if say {
             let name = table::interface_name(&key, |i| self.links.name(i));
             told.push(Effect::Note(Note::Refused { what: note::describe(&key, name), errno }));
         }
-        if let (Key::Link(link), Op::Add(..)) = (key, &op) {
+        let link = match key {
+            Key::Link(link) => Some(link),
+            // Two links with one address on a parent are refused only when they go up.
+            Key::Up(ifindex) => {
+                self.links.name(ifindex).and_then(|name| self.table.link_named(name)).map(|(key, _)| key)
+            }
+            _ => None,
+        };
+        if let (Some(link), Op::Add(..)) = (link, &op) {
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
             vrrp.link_refused(link, &mut ctx);
         }

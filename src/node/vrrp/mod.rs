@@ -560,9 +560,11 @@ impl Vrrp {
             false => Some(0),
         };
         let came = n.vlinks.iter_mut().fold(false, |came, link| {
-            let there = vlink::there(conf, link, ctx.links).map(|l| l.ifindex);
+            let known = vlink::there(conf, link, ctx.links);
+            let there = known.map(|l| l.ifindex);
             let before = std::mem::replace(&mut link.ifindex, there);
-            if let Some(key) = vlink::key(conf, link, ctx.links).filter(|_| there.is_some()) {
+            let works = known.is_some_and(|l| l.more.wanted_up);
+            if let Some(key) = vlink::key(conf, link, ctx.links).filter(|_| works) {
                 self.unmade.remove(&key);
             }
             came | (there.is_some() && there != before)
