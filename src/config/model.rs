@@ -451,20 +451,16 @@ pub struct Garp {
     pub lower_repeat: Option<u32>,
 }
 
-impl Usual for Garp {
-    const USUAL: &'static Garp = &Garp {
-        delay: Duration::from_secs(5),
-        repeat: 5,
-        refresh: None,
-        refresh_repeat: 1,
-        lower_delay: None,
-        lower_repeat: None,
-    };
-}
-
 impl Default for Garp {
     fn default() -> Self {
-        Garp::USUAL.clone()
+        Garp {
+            delay: Duration::from_secs(5),
+            repeat: 5,
+            refresh: None,
+            refresh_repeat: 1,
+            lower_delay: None,
+            lower_repeat: None,
+        }
     }
 }
 
@@ -511,13 +507,15 @@ pub struct Instance {
     pub nopreempt: bool,
     pub preempt_delay: Duration,
     pub mcast_src_ip: Option<IpAddr>,
-    pub wire: Wire,
+    /// Mostly that of others too.
+    pub wire: Rc<Wire>,
     pub dont_track_primary: bool,
     pub vips: Vec<Vip>,
     /// virtual_ipaddress_excluded: held, but not named in adverts.
-    pub excluded: Vec<Vip>,
-    pub routes: Vec<Route>,
-    pub garp: Rare<Garp>,
+    pub excluded: Rare<Vec<Vip>>,
+    pub routes: Rare<Vec<Route>>,
+    /// Mostly that of others too.
+    pub garp: Rc<Garp>,
     pub notify: Rare<Notify>,
     pub smtp_alert: bool,
     pub track: Rare<Tracks>,
@@ -531,7 +529,7 @@ pub struct Instance {
     pub skip_check_adv_addr: bool,
     pub down_timer_adverts: u8,
     pub hmac: Option<Box<Hmac>>,
-    pub rules: Vec<Rule>,
+    pub rules: Rare<Vec<Rule>>,
     /// Traffic to the addresses is answered; no_accept and the strict rules forbid it to all but their owner.
     pub accept: bool,
     pub strict: bool,
@@ -572,12 +570,12 @@ impl Instance {
             nopreempt: false,
             preempt_delay: Duration::ZERO,
             mcast_src_ip: None,
-            wire: Wire::default(),
+            wire: Rc::default(),
             dont_track_primary: false,
             vips: Vec::new(),
-            excluded: Vec::new(),
-            routes: Vec::new(),
-            garp: Rare::default(),
+            excluded: Rare::default(),
+            routes: Rare::default(),
+            garp: Rc::default(),
             notify: Rare::default(),
             smtp_alert: false,
             track: Rare::default(),
@@ -588,7 +586,7 @@ impl Instance {
             skip_check_adv_addr: false,
             down_timer_adverts: 3,
             hmac: None,
-            rules: Vec::new(),
+            rules: Rare::default(),
             accept: true,
             strict: false,
             track_src_ip: false,
