@@ -92,6 +92,8 @@ pub const RECORD_STALE_LINES: usize = 1024;
 pub const TURN: Duration = Duration::from_millis(20);
 /// A tracked file whose directory cannot be watched is looked at again after this.
 pub const FILE_RETRY: Duration = Duration::from_secs(5);
+/// Links that are polled are asked this often.
+pub const LINKBEAT_PERIOD: Duration = Duration::from_secs(1);
 /// Tracked processes are counted this often ...
 pub const PROCESS_PERIOD: Duration = Duration::from_secs(1);
 /// ... looking at so many in one turn: each is a read or two of /proc, 10 to 100 us.

@@ -77,6 +77,7 @@ pub struct InstanceDraft {
     ipvlan: Option<Box<Ipvlan>>,
     vrf: Option<IfName>,
     promote_secondaries: bool,
+    linkbeat_polling: bool,
     debug: u8,
     kernel_rx_buf_size: Option<u32>,
     garp: GarpDraft,
@@ -218,6 +219,7 @@ impl InstanceDraft {
             "use_ipvlan" => self.ipvlan = Some(Box::new(vlink::ipvlan(cx, node))),
             "vrf" => set(&mut self.vrf, first.and_then(|arg| cx.interface(arg))),
             "promote_secondaries" => self.promote_secondaries = true,
+            "linkbeat_use_polling" => self.linkbeat_polling = true,
             "debug" => self.debug = cx.int(node, keyword).and_then(|n| u8::try_from(n).ok()).unwrap_or(self.debug),
             "kernel_rx_buf_size" => match first {
                 Some(arg) => {
@@ -805,6 +807,7 @@ impl InstanceDraft {
             ipvlan: self.ipvlan.take(),
             vrf: self.vrf.take(),
             promote_secondaries: self.promote_secondaries,
+            linkbeat_polling: self.linkbeat_polling,
             debug: self.debug,
             kernel_rx_buf_size: self.kernel_rx_buf_size,
         };

@@ -8,6 +8,7 @@ pub mod children;
 pub mod conn;
 pub mod dump;
 pub mod files;
+pub mod linkbeat;
 pub mod load;
 pub mod logger;
 pub mod options;
@@ -33,6 +34,7 @@ use crate::wire::{arp, ip, na};
 use children::Children;
 use conn::Conns;
 use files::Files;
+use linkbeat::Linkbeat;
 use load::Loading;
 use logger::Logger;
 use mio::unix::SourceFd;
@@ -90,6 +92,7 @@ pub struct Daemon {
     children: Children,
     files: Files,
     processes: Processes,
+    linkbeat: Linkbeat,
     record: Record,
     logger: &'static Logger,
     loading: Option<Loading>,
@@ -163,6 +166,7 @@ impl Daemon {
             children: Children::default(),
             files: Files::default(),
             processes: Processes::default(),
+            linkbeat: Linkbeat::default(),
             record,
             logger,
             loading: None,
@@ -191,6 +195,7 @@ impl Daemon {
             daemon.step(Event::Processes(&counts));
         }
         daemon.dump()?;
+        daemon.linkbeat.follow(config.polls(), now());
         // IPVS was looked for, and its module loaded; programs that root's scripts start have all their rights again.
         if let Err(e) = sys::keep_capabilities(&RIGHTS) {
             log::debug!("capabilities that are not needed could not be given up: {e}");
@@ -276,6 +281,9 @@ impl Daemon {
         if let Some(counts) = self.processes.step(at, limits::PROCESSES_PER_TURN) {
             self.step(Event::Processes(&counts));
         }
+        if self.linkbeat.is_due(at) {
+            self.poll_links();
+        }
         if self.trim_at.is_some_and(|trim| trim <= at) {
             self.trim_at = None;
             sys::trim_text();
@@ -294,7 +302,7 @@ impl Daemon {
     fn wake_at(&self) -> Option<Instant> {
         let last = self.stopping.map(|at| at + LAST_SCRIPTS);
         let log = self.logger.wants_flush().map(|soon| now() + soon);
-        let tracked = [self.files.deadline(), self.processes.deadline()];
+        let tracked = [self.files.deadline(), self.processes.deadline(), self.linkbeat.deadline()];
         let all = [self.node.deadline(), self.conns.deadline(), self.children.deadline(), last, log, self.trim_at];
         all.into_iter().chain(tracked).flatten().min()
     }
@@ -410,6 +418,7 @@ impl Daemon {
             log::info!("Stopping");
             self.stopping = Some(now());
             (self.files, self.processes) = (Files::default(), Processes::default());
+            self.linkbeat = Linkbeat::default();
             self.loading = None;
             self.calls.clear();
             self.step(Event::Stop);
@@ -432,6 +441,14 @@ impl Daemon {
             }
         }
         Ok(())
+    }
+
+    fn poll_links(&mut self) {
+        for (ifindex, name, way) in self.node.polled() {
+            if let Some(up) = self.linkbeat.ask(&name, way) {
+                self.step(Event::Kernel(News::Beat { ifindex, up }));
+            }
+        }
     }
 
     fn dump(&mut self) -> io::Result<()> {
@@ -686,7 +703,9 @@ impl Daemon {
                 self.record.claim(owned::claims(&config));
                 self.follow_files(&config);
                 self.processes.follow(&config, now());
+                let polls = config.polls();
                 self.step(Event::Reload(Rc::new(config)));
+                self.linkbeat.follow(polls, now());
                 log::info!("Reload done");
             }
             Err(e) => log::error!("{e}: the running configuration stays"),
@@ -725,7 +744,7 @@ impl Kind {
     fn of(op: &Op) -> Kind {
         match op.key() {
             Key::Socket(_) => Kind::Socket,
-            Key::Address(_) | Key::Route(_) => Kind::Rtnl,
+            Key::Address(_) | Key::Route(_) | Key::Rule(_) => Kind::Rtnl,
             Key::Service(_) | Key::Dest(..) | Key::SyncDaemon(_) => Kind::Ipvs,
         }
     }

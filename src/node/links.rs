@@ -17,11 +17,21 @@ struct Known {
     addresses: Vec<(IpNet, bool)>,
     /// Not told yet by the dump that runs.
     stale: bool,
+    /// The state that counts once it has lasted.
+    pending: Option<bool>,
+    /// What polling says.
+    beat: Option<bool>,
+    /// What the kernel said last.
+    told_up: bool,
 }
 
 impl Links {
     pub fn get(&self, name: &IfName) -> Option<&Link> {
         self.by_name.get(name).and_then(|i| self.by_index.get(i)).map(|k| &k.link)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Link> {
+        self.by_index.values().map(|known| &known.link)
     }
 
     pub fn name(&self, ifindex: u32) -> Option<&IfName> {
@@ -48,10 +58,51 @@ impl Links {
             None => {
                 self.by_name.insert(link.name.clone(), link.ifindex);
                 changed.push(link.name.clone());
-                self.by_index.insert(link.ifindex, Known { link, addresses: Vec::new(), stale: false });
+                let told_up = link.up;
+                let known = Known { link, addresses: Vec::new(), stale: false, pending: None, beat: None, told_up };
+                self.by_index.insert(known.link.ifindex, known);
             }
         }
         changed
+    }
+
+    /// What counts of a link's state: what the kernel says, or where it is polled what its hardware says.
+    pub fn hears(&mut self, link: &Link, polled: bool) -> bool {
+        let Some(known) = self.by_index.get_mut(&link.ifindex) else { return link.up };
+        known.told_up = link.up;
+        match known.beat {
+            Some(up) if polled => up,
+            _ => link.up,
+        }
+    }
+
+    /// What polling found; the link with it, if that is news.
+    pub fn beat(&mut self, ifindex: u32, up: bool) -> Option<Link> {
+        let known = self.by_index.get_mut(&ifindex)?;
+        let news = known.beat.replace(up) != Some(up);
+        news.then(|| Link { up: known.told_up, ..known.link.clone() })
+    }
+
+    pub fn is_pending(&self, ifindex: u32) -> bool {
+        self.by_index.get(&ifindex).is_some_and(|known| known.pending.is_some())
+    }
+
+    pub fn set_pending(&mut self, ifindex: u32, up: Option<bool>) {
+        if let Some(known) = self.by_index.get_mut(&ifindex) {
+            known.pending = up;
+        }
+    }
+
+    /// The link with the state that has lasted.
+    pub fn take_pending(&mut self, ifindex: u32) -> Option<Link> {
+        let known = self.by_index.get_mut(&ifindex)?;
+        let up = known.pending.take()?;
+        Some(Link { up, ..known.link.clone() })
+    }
+
+    /// It has no address of that family.
+    pub fn is_bare(&self, ifindex: u32, family: Family) -> bool {
+        self.by_index.get(&ifindex).is_none_or(|known| known.addresses.iter().all(|(net, _)| net.family() != family))
     }
 
     pub fn remove(&mut self, ifindex: u32) -> Option<IfName> {

@@ -26,42 +26,153 @@ pub enum Half {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Note {
     // Instances. The first field is the instance's or group's name.
-    Backup { name: Box<str>, why: BackupWhy },
-    Master { name: Box<str> },
-    Fault { name: Box<str>, why: Box<str> },
-    FaultGone { name: Box<str> },
-    GroupSync { name: Box<str>, state: &'static str },
-    SentZero { name: Box<str> },
-    HeardZero { name: Box<str>, from: IpAddr },
-    HeardLower { name: Box<str>, from: IpAddr, theirs: u8, ours: u8 },
-    LowerIgnored { name: Box<str>, from: IpAddr, theirs: u8 },
-    SameAddress { name: Box<str>, from: IpAddr },
-    AddressList { name: Box<str>, from: IpAddr },
-    OtherInterval { name: Box<str>, from: IpAddr, theirs: Duration, ours: Duration },
-    Dropped { name: Box<str>, from: Option<IpAddr>, bad: Bad },
-    PutBack { name: Box<str>, what: Box<str>, count: u32 },
-    Stolen { name: Box<str>, what: Box<str> },
-    Priority { name: Box<str>, from: u8, to: u8 },
+    Backup {
+        name: Box<str>,
+        why: BackupWhy,
+    },
+    Master {
+        name: Box<str>,
+    },
+    Fault {
+        name: Box<str>,
+        why: Box<str>,
+    },
+    FaultGone {
+        name: Box<str>,
+    },
+    GroupSync {
+        name: Box<str>,
+        state: &'static str,
+    },
+    SentZero {
+        name: Box<str>,
+    },
+    HeardZero {
+        name: Box<str>,
+        from: IpAddr,
+    },
+    HeardLower {
+        name: Box<str>,
+        from: IpAddr,
+        theirs: u8,
+        ours: u8,
+    },
+    LowerIgnored {
+        name: Box<str>,
+        from: IpAddr,
+        theirs: u8,
+    },
+    SameAddress {
+        name: Box<str>,
+        from: IpAddr,
+    },
+    AddressList {
+        name: Box<str>,
+        from: IpAddr,
+    },
+    OtherInterval {
+        name: Box<str>,
+        from: IpAddr,
+        theirs: Duration,
+        ours: Duration,
+    },
+    Dropped {
+        name: Box<str>,
+        from: Option<IpAddr>,
+        bad: Bad,
+    },
+    PutBack {
+        name: Box<str>,
+        what: Box<str>,
+        count: u32,
+    },
+    Stolen {
+        name: Box<str>,
+        what: Box<str>,
+    },
+    /// What may be removed was.
+    LeftAlone {
+        name: Box<str>,
+        what: Box<str>,
+    },
+    Priority {
+        name: Box<str>,
+        from: u8,
+        to: u8,
+    },
     // Trackers. The name is the tracker's.
-    ScriptGood { name: Box<str> },
-    ScriptBad { name: Box<str>, reason: Reason },
-    ScriptReturns { name: Box<str>, status: i32 },
-    ScriptNotStarted { name: Box<str>, errno: i32 },
-    Processes { name: Box<str>, enough: bool },
+    ScriptGood {
+        name: Box<str>,
+    },
+    ScriptBad {
+        name: Box<str>,
+        reason: Reason,
+    },
+    ScriptReturns {
+        name: Box<str>,
+        status: i32,
+    },
+    ScriptNotStarted {
+        name: Box<str>,
+        errno: i32,
+    },
+    Processes {
+        name: Box<str>,
+        enough: bool,
+    },
     // Kernel.
-    Refused { what: Box<str>, errno: i32 },
-    Link { name: IfName, up: bool },
-    LinkGone { name: IfName },
-    Leftover { what: Box<str> },
+    Refused {
+        what: Box<str>,
+        errno: i32,
+    },
+    Link {
+        name: IfName,
+        up: bool,
+    },
+    LinkGone {
+        name: IfName,
+    },
+    Leftover {
+        what: Box<str>,
+    },
     IpvsMissing,
     IpvsReady,
     // Services.
-    ServerDown { server: Endpoint, service: ServiceKey, check: &'static str, reason: Reason, tries: u32 },
-    ServerUp { server: Endpoint, service: ServiceKey, check: &'static str },
-    CheckFailed { server: Endpoint, service: ServiceKey, check: &'static str, reason: Reason, left: u32 },
-    QuorumUp { service: ServiceKey, quorum: u32, sum: u64, first: bool },
-    QuorumDown { service: ServiceKey, quorum: u32, sum: u64 },
-    Sorry { service: ServiceKey, server: Endpoint, used: bool },
+    ServerDown {
+        server: Endpoint,
+        service: ServiceKey,
+        check: &'static str,
+        reason: Reason,
+        tries: u32,
+    },
+    ServerUp {
+        server: Endpoint,
+        service: ServiceKey,
+        check: &'static str,
+    },
+    CheckFailed {
+        server: Endpoint,
+        service: ServiceKey,
+        check: &'static str,
+        reason: Reason,
+        left: u32,
+    },
+    QuorumUp {
+        service: ServiceKey,
+        quorum: u32,
+        sum: u64,
+        first: bool,
+    },
+    QuorumDown {
+        service: ServiceKey,
+        quorum: u32,
+        sum: u64,
+    },
+    Sorry {
+        service: ServiceKey,
+        server: Endpoint,
+        used: bool,
+    },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -168,6 +279,9 @@ impl fmt::Display for Note {
             }
             Stolen { name, what } => {
                 write!(f, "({name}) {what} is removed by somebody else again and again: find out by whom")
+            }
+            LeftAlone { name, what } => {
+                write!(f, "({name}) {what} was removed by somebody else: it is not tracked, so it is not put back")
             }
             Priority { name, from, to } => write!(f, "({name}) Changing effective priority from {from} to {to}"),
             ScriptGood { name } => write!(f, "VRRP_Script({name}) succeeded"),

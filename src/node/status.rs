@@ -4,6 +4,7 @@
 //! Times of transitions are given as time of day: `epoch` is the microseconds of 1970 at the node's instant 0.
 
 use super::describe;
+use super::objects;
 use super::vrrp::instance::{Counters, Instance, State};
 use super::vrrp::packet;
 use super::Node;
@@ -347,7 +348,8 @@ fn wanted(n: &Instance, conf: &model::Instance) -> State {
 
 fn address(node: &Node, conf: &model::Instance, vip: &Vip) -> String {
     let dev = vip.dev.as_ref().unwrap_or(&conf.interface);
-    let key = node.links.get(dev).map(|link| Key::Address(AddressKey { ifindex: link.ifindex, net: vip.net }));
+    let key =
+        node.links.get(dev).map(|link| Key::Address(AddressKey { ifindex: link.ifindex, net: objects::net(vip) }));
     let set = key.is_some_and(|key| node.table.knows(&key) && !node.table.is_parked(&key));
     describe::address(conf, vip, set)
 }

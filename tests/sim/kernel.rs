@@ -40,7 +40,7 @@ impl Kernel {
         self.next_index += 1;
         let mac = Mac([2, 0, 0, 0, host, ifindex as u8]);
         let name: IfName = name.parse().unwrap();
-        let link = Link { ifindex, name, up: true, mac, mtu: 1500, no_arp: false };
+        let link = Link { ifindex, name, up: true, mac, mtu: 1500, no_arp: false, vrf_table: 0 };
         self.links.insert(ifindex, link.clone());
         self.news.push(News::Link(link));
         for net in [net, crate::setup::link_local(host.into())] {
@@ -166,7 +166,8 @@ impl Kernel {
     pub fn owned_key(&self, key: &Key) -> Option<OwnedKey> {
         Some(match key {
             Key::Address(a) => OwnedKey::Address { interface: self.name(a.ifindex)?, net: a.net },
-            Key::Route(r) => OwnedKey::Route(*r),
+            Key::Route(r) => OwnedKey::Route(*r, OUR_PROTOCOL),
+            Key::Rule(r) => OwnedKey::Rule(*r),
             Key::SyncDaemon(role) => OwnedKey::SyncDaemon(*role),
             Key::Service(s) => OwnedKey::Service(*s),
             Key::Dest(s, d) => OwnedKey::Dest(*s, *d),

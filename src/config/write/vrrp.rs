@@ -173,6 +173,7 @@ fn link(out: &mut Writer, i: &Instance) {
     out.flag("use_vmac_addr", i.vmac_addr);
     out.option("vrf", i.vrf.as_ref().map(|name| quote(name.as_str())));
     out.flag("promote_secondaries", i.promote_secondaries);
+    out.flag("linkbeat_use_polling", i.linkbeat_polling);
 }
 
 fn vmac(v: &Vmac) -> String {

@@ -7,14 +7,15 @@ pub mod packet;
 use super::effect::{Effect, Spawn};
 use super::links::Links;
 use super::note::{BackupWhy, Note};
-use super::track;
+use super::table::Change;
+use super::{objects, statics, track};
 use super::{Ctx, Owner, Timer};
 use crate::base::addr::{Family, IfName, IpNet};
 use crate::base::time::Instant;
 use crate::config::model::{self, Config, Script};
 use crate::limits;
 use crate::wire::ip::Head;
-use crate::wire::op::{AddressKey, AddressValue, Key, RouteKey, RouteValue, SocketKey, SyncRole, Value};
+use crate::wire::op::{AddressKey, Key, SocketKey, SyncRole, Value};
 use crate::wire::vrrp::{self, Bad, Rule, PRIORITY_STOP};
 use instance::{Instance, Reaction, State, SAID_CONTENDER, SAID_INTERVAL, SAID_LIST, SAID_LOWER, SAID_TWIN};
 use packet::{send, socket, Checked};
@@ -172,7 +173,8 @@ impl Vrrp {
         }
         for i in 0..self.instances.len() {
             let Some(conf) = ctx.conf.instances.get(i) else { continue };
-            if names.iter().any(|n| watches(conf, n) || track::watches(i, n, ctx.conf)) {
+            let theirs = |n: &IfName| track::watches(i, n, ctx.conf) || statics::watches(i, n, ctx.conf);
+            if names.iter().any(|n| watches(conf, n) || theirs(n)) {
                 self.locate(i, ctx);
                 ctx.dirty.insert(Owner::Instance(i));
             }
@@ -227,8 +229,27 @@ impl Vrrp {
         self.deaf.iter().copied().collect()
     }
 
-    /// Somebody removed an address or route that a MASTER holds: who it was taken from tells its hosts again.
-    pub fn taken(&mut self, key: &Key, too_often: Option<Instant>, note: &dyn Fn(Box<str>) -> Note, ctx: &mut Ctx) {
+    /// Something static that these instances track is taken away again and again.
+    pub fn robbed(&mut self, members: &[usize], until: Instant, ctx: &mut Ctx) {
+        for &i in members {
+            if let Some(n) = self.instances.get_mut(i) {
+                n.stolen_until = Some(until);
+                ctx.timers.file(Timer::Stolen(i), Some(until));
+                self.locate(i, ctx);
+                self.obey_faults(i, ctx);
+            }
+        }
+    }
+
+    /// Somebody removed an address, route or rule that a MASTER holds: who it was taken from tells its hosts again.
+    pub fn taken(
+        &mut self,
+        key: &Key,
+        change: Change,
+        too_often: Option<Instant>,
+        note: &dyn Fn(Box<str>) -> Note,
+        ctx: &mut Ctx,
+    ) {
         for i in 0..self.instances.len() {
             let Some(n) = self.instances.get_mut(i) else { continue };
             let Some(conf) = ctx.conf.instances.get(i) else { continue };
@@ -243,7 +264,7 @@ impl Vrrp {
                     self.locate(i, ctx);
                     self.obey_faults(i, ctx);
                 }
-                (None, Key::Address(a)) => {
+                (None, Key::Address(a)) if change != Change::Left => {
                     if let Some(mac) = ctx.links.name(a.ifindex).and_then(|n| ctx.links.get(n)).map(|l| l.mac) {
                         for _ in 0..conf.garp.repeat {
                             ctx.calls.push(Effect::Announce { ifindex: a.ifindex, mac, ip: a.net.addr });
@@ -543,7 +564,8 @@ impl Vrrp {
         n.source = source(conf, ctx);
         n.last_source = n.source.or(n.last_source);
         let sum = ctx.track.sum(i, ctx.conf, ctx.links);
-        n.fault = fault(n, conf, ctx.links, &self.deaf).or(sum.fault);
+        n.fault =
+            fault(n, conf, ctx.links, &self.deaf).or(sum.fault).or_else(|| statics::fault(i, ctx.conf, ctx.links));
         n.waits = sum.waits;
         self.set_priority(i, track::effective(conf.priority, sum.weight), ctx);
     }
@@ -691,30 +713,20 @@ impl Vrrp {
         let index = |dev: &Option<IfName>| links.get(dev.as_ref().unwrap_or(&conf.interface)).map(|l| l.ifindex);
         for vip in conf.vips.iter().chain(&conf.excluded) {
             if let Some(ifindex) = index(&vip.dev) {
-                let value = AddressValue { broadcast: vip.broadcast, label: vip.label.clone(), scope: vip.scope };
-                want.push((Key::Address(AddressKey { ifindex, net: vip.net }), Value::Address(value)));
+                want.push(objects::address(vip, ifindex));
             }
         }
-        for route in &conf.routes {
-            let key = RouteKey { table: route.table, dst: route.dst, metric: route.metric };
-            let ifindex = route.dev.as_ref().and_then(|d| links.get(d)).map(|l| l.ifindex);
-            if route.dev.is_some() && ifindex.is_none() {
-                continue;
-            }
-            let value = RouteValue { via: route.via, ifindex, src: route.src, scope: route.scope, kind: route.kind };
-            want.push((Key::Route(key), Value::Route(value)));
-        }
+        want.extend(conf.routes.iter().filter_map(|route| objects::route(route, links)));
+        want.extend(conf.rules.iter().map(objects::rule));
         want
     }
 }
 
 /// Is the instance in any way concerned with that interface?
 fn watches(conf: &model::Instance, name: &IfName) -> bool {
-    let vips = conf.vips.iter().chain(&conf.excluded).any(|v| v.dev.as_ref() == Some(name));
-    let routes = conf.routes.iter().any(|r| r.dev.as_ref() == Some(name));
     // The source address of unicast may be on any interface.
     let source = conf.wire.unicast.is_some() && conf.wire.unicast_src_ip.or(conf.mcast_src_ip).is_some();
-    source || conf.interface == *name || vips || routes
+    source || conf.interface == *name || objects::links_of(conf, true).any(|n| n == name)
 }
 
 fn has_interface(conf: &model::Instance) -> bool {
@@ -751,7 +763,7 @@ fn fault(n: &Instance, conf: &model::Instance, links: &Links, deaf: &BTreeSet<So
         return Some(why.clone());
     }
     if n.stolen_until.is_some() {
-        return Some("its addresses are removed by somebody else again and again".into());
+        return Some("what it holds is removed by somebody else again and again".into());
     }
     let down = |name: &IfName| -> Option<Box<str>> {
         match links.get(name) {
@@ -767,9 +779,7 @@ fn fault(n: &Instance, conf: &model::Instance, links: &Links, deaf: &BTreeSet<So
         return Some("it has no unicast peer".into());
     }
     let own = (!conf.dont_track_primary && has_interface(conf)).then_some(&conf.interface);
-    let vips = conf.vips.iter().chain(&conf.excluded).filter_map(|v| v.dev.as_ref());
-    let routes = conf.routes.iter().filter_map(|r| r.dev.as_ref());
-    let watched = own.into_iter().chain(vips).chain(routes);
+    let watched = own.into_iter().chain(objects::links_of(conf, false));
     if let Some(why) = watched.filter(|name| own.is_some() || **name != conf.interface).find_map(down) {
         return Some(why);
     }
