@@ -94,7 +94,9 @@ fn rule(m: &mut Body<'_>, key: &RuleKey, value: &RuleValue) {
     if let Some((low, high)) = value.uidrange {
         m.attribute(FRA_UID_RANGE, &[low.to_ne_bytes(), high.to_ne_bytes()].concat());
     }
-    m.attribute(FRA_PROTOCOL, &[value.protocol()]);
+    // One that anybody may remove is nobody's, as keepalived has it.
+    let protocol = if value.loose { value.protocol } else { value.protocol() };
+    m.attribute(FRA_PROTOCOL, &[protocol]);
     if value.l3mdev {
         m.attribute(FRA_L3MDEV, &[1]);
     }

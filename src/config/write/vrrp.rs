@@ -330,7 +330,8 @@ fn route(r: &Route, group: Option<&str>) -> String {
     line.flag("onlink", r.onlink);
     match r.create {
         Create::Add => line.flag("add", true),
-        Create::Prepend => {}
+        // What one without a type is anyway.
+        Create::Prepend => line.flag("prepend", r.kind != 1),
         Create::Append => line.flag("append", true),
     }
     if let Some(more) = &r.more {
