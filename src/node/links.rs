@@ -15,6 +15,8 @@ struct Known {
     link: Link,
     /// In the kernel's order; the flag: not a secondary address.
     addresses: Vec<(IpNet, bool)>,
+    /// IPv6 addresses for which the kernel looks for a duplicate.
+    tentative: Vec<IpNet>,
     /// Not told yet by the dump that runs.
     stale: bool,
     /// The state that counts once it has lasted.
@@ -59,7 +61,8 @@ impl Links {
                 self.by_name.insert(link.name.clone(), link.ifindex);
                 changed.push(link.name.clone());
                 let told_up = link.up;
-                let known = Known { link, addresses: Vec::new(), stale: false, pending: None, beat: None, told_up };
+                let (addresses, tentative) = (Vec::new(), Vec::new());
+                let known = Known { link, addresses, tentative, stale: false, pending: None, beat: None, told_up };
                 self.by_index.insert(known.link.ifindex, known);
             }
         }
@@ -116,6 +119,7 @@ impl Links {
 
     pub fn add_address(&mut self, ifindex: u32, net: IpNet, primary: bool) {
         if let Some(known) = self.by_index.get_mut(&ifindex) {
+            known.tentative.retain(|n| *n != net);
             match known.addresses.iter_mut().find(|(n, _)| *n == net) {
                 Some(there) => there.1 = primary,
                 None => known.addresses.push((net, primary)),
@@ -126,7 +130,22 @@ impl Links {
     pub fn remove_address(&mut self, ifindex: u32, net: IpNet) {
         if let Some(known) = self.by_index.get_mut(&ifindex) {
             known.addresses.retain(|(n, _)| *n != net);
+            known.tentative.retain(|n| *n != net);
         }
+    }
+
+    /// The kernel looks whether somebody else has that address; it cannot be used until then.
+    pub fn try_address(&mut self, ifindex: u32, net: IpNet) {
+        if let Some(known) = self.by_index.get_mut(&ifindex).filter(|known| !known.tentative.contains(&net)) {
+            known.tentative.push(net);
+        }
+    }
+
+    /// Is an address that adverts could leave from being looked at?
+    pub fn tries_link_local(&self, name: &IfName) -> bool {
+        let known = self.by_name.get(name).and_then(|i| self.by_index.get(i));
+        let local = |net: &IpNet| matches!(net.addr, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        known.is_some_and(|known| known.tentative.iter().any(local))
     }
 
     /// Addresses of an interface, primary ones first.
@@ -149,6 +168,7 @@ impl Links {
         for known in self.by_index.values_mut() {
             known.stale = true;
             known.addresses.clear();
+            known.tentative.clear();
         }
     }
 

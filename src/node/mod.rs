@@ -378,7 +378,10 @@ impl Node {
             News::DumpDone => self.dump_done(now, out, calls, told),
             News::Link(link) => self.link(now, link, out, calls, told),
             News::LinkGone { ifindex } => self.link_gone(now, ifindex, out, calls, told),
-            News::Tentative { key, value } => self.object_there(Key::Address(key), Value::Address(value), told),
+            News::Tentative { key, value } => {
+                self.links.try_address(key.ifindex, key.net);
+                self.object_there(Key::Address(key), Value::Address(value), told);
+            }
             News::Address { key, value, primary } => {
                 self.links.add_address(key.ifindex, key.net, primary);
                 self.table.retry_routes();
@@ -659,6 +662,11 @@ impl Node {
             self.table.doubt(|route| route.src == Some(ip) || (last && route.uses(ifindex)));
         }
         if change == Change::None || self.phase != Phase::Running {
+            return;
+        }
+        // What the kernel takes off a link that is down comes back without a word.
+        let is_down = |i| self.links.name(i).and_then(|name| self.links.get(name)).is_some_and(|link| !link.up);
+        if matches!(change, Change::Taken(_)) && self.table.needs(&key, is_down) {
             return;
         }
         let name = table::interface_name(&key, |i| self.links.name(i));

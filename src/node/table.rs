@@ -169,7 +169,8 @@ impl Table {
                 self.unsettled.insert(*key);
             }
         }
-        self.doubt(|route| route.uses(ifindex));
+        // One with other gateways lives on at those, for IPv6: it is taken away.
+        self.doubt(|route| route.legs.is_empty() && route.uses(ifindex));
     }
 
     /// The kernel takes routes away without a word when what they need goes: these are put up again, which changes nothing
@@ -373,6 +374,17 @@ impl Table {
     /// What was there before us, for the record.
     pub fn found(&self, key: &Key) -> Option<&Value> {
         self.slots.get(key).and_then(|s| s.found.as_ref())
+    }
+
+    /// Does the object need a link of which that is so?
+    pub fn needs(&self, key: &Key, is_so: impl Fn(u32) -> bool) -> bool {
+        match (key, self.slots.get(key).and_then(|slot| slot.want.as_ref())) {
+            (Key::Address(a), _) => is_so(a.ifindex),
+            (_, Some(Value::Route(route))) => {
+                route.ifindex.into_iter().chain(route.legs.iter().filter_map(|leg| leg.ifindex)).any(is_so)
+            }
+            _ => false,
+        }
     }
 
     /// Nothing of ours is in the kernel.

@@ -786,6 +786,10 @@ fn fault(n: &Instance, conf: &model::Instance, links: &Links, deaf: &BTreeSet<So
     if let (None, Some(src), Some(_)) = (n.source, conf.wire.unicast_src_ip.or(conf.mcast_src_ip), &conf.wire.unicast) {
         return Some(format!("its source address {src} is not on this machine").into());
     }
+    if n.source.is_none() && conf.wire.family == Family::V6 && links.tries_link_local(&conf.interface) {
+        let text = "the kernel still looks whether the link-local IPv6 address of interface";
+        return Some(format!("{text} {} is used by somebody else", conf.interface).into());
+    }
     if n.source.is_none() {
         let what = match conf.wire.family {
             Family::V4 => "IPv4",
