@@ -13,6 +13,7 @@ use holdfast::node::Node;
 use holdfast::wire::ah;
 use holdfast::wire::ip::Head;
 use holdfast::wire::ipv4::Ipv4;
+use holdfast::wire::link::{LinkMore, Stack, Sysctl};
 use holdfast::wire::op::{AddressKey, AddressValue, Key, Link, News, Op, RouteValue, Value};
 use holdfast::wire::vrrp;
 use std::net::Ipv4Addr;
@@ -43,8 +44,15 @@ impl Desk {
             Desk { node: Node::new(Rc::new(config)), now: Instant(SECOND), probes: Vec::new(), runs: Vec::new() };
         desk.step(Event::Start { seed: 1, owned: Vec::new() });
         let name: IfName = "eth0".parse().unwrap();
-        let link =
-            Link { ifindex: 2, name, up: true, mac: Mac([2, 0, 0, 0, 0, 1]), mtu: 1500, no_arp: false, vrf_table: 0 };
+        let link = Link {
+            ifindex: 2,
+            name,
+            up: true,
+            mac: Mac([2, 0, 0, 0, 0, 1]),
+            mtu: 1500,
+            no_arp: false,
+            more: LinkMore { wanted_up: true, ..LinkMore::default() },
+        };
         let address = |net: &str| {
             let key = AddressKey { ifindex: 2, net: net.parse::<IpNet>().unwrap() };
             News::Address { key, value: AddressValue::default(), primary: true }
@@ -135,7 +143,7 @@ fn operations(effects: &[Effect]) -> Vec<String> {
 
 fn link(ifindex: u32, name: &str, up: bool) -> Event<'static> {
     let (name, mac) = (name.parse().unwrap(), Mac([2, 0, 0, 0, 0, ifindex as u8]));
-    Event::Kernel(News::Link(Link { ifindex, name, up, mac, mtu: 1500, no_arp: false, vrf_table: 0 }))
+    Event::Kernel(News::Link(Link { ifindex, name, up, mac, mtu: 1500, no_arp: false, more: Default::default() }))
 }
 
 /// The kernel's news of what these effects did, and of its removal by somebody else.
@@ -828,7 +836,7 @@ fn a_failing_script_lowers_the_priority_and_the_instance_yields() {
 fn weight_zero_is_fault_and_the_first_result_is_waited_for() {
     let mut d = Desk::new(&tracked("interval 10\n timeout 5", "notify /bin/told"));
     let effects = d.pass(9.0);
-    assert_eq!((d.state(), effects.len(), d.runs.len()), (State::Init, 1, 1), "it runs, and nothing else happens");
+    assert_eq!((d.state(), effects.len(), d.runs.len()), (State::Init, 1, 1), "it runs, and nothing else happens: {effects:?}");
     let spawned = |effects: &[Effect]| effects.iter().filter(|e| matches!(e, Effect::Spawn(_))).count();
     let effects = end(&mut d, Verdict::Up);
     assert_eq!((d.state(), spawned(&effects)), (State::Backup, 1));
@@ -953,7 +961,15 @@ fn links_files_and_processes() {
     let link = |up| {
         let name: IfName = "eth1".parse().unwrap();
         let mac = Mac([2, 0, 0, 0, 0, 2]);
-        Event::Kernel(News::Link(Link { ifindex: 3, name, up, mac, mtu: 1500, no_arp: false, vrf_table: 0 }))
+        Event::Kernel(News::Link(Link {
+            ifindex: 3,
+            name,
+            up,
+            mac,
+            mtu: 1500,
+            no_arp: false,
+            more: Default::default(),
+        }))
     };
     d.step(link(true));
     assert_eq!(p(&d), 100);
@@ -1216,4 +1232,111 @@ fn addresses_and_routes_come_in_the_order_of_the_file() {
     assert_eq!(order(&up), ["10.0.0.9", "10.0.0.8", "10.9.0.0", "10.8.0.0"]);
     let down = desk.step(Event::Stop);
     assert_eq!(order(&down), ["10.8.0.0", "10.9.0.0", "10.0.0.8", "10.0.0.9"]);
+}
+
+/// The kernel tells of the virtual link number 9 on eth0.
+fn vmac_link(name: &str, kind: u8, up: bool) -> News {
+    let more = LinkMore { wanted_up: up, group: 0, on: Some((2, Stack::Macvlan)), vrf_table: 0 };
+    let mac = Mac([0, 0, 0x5e, 0, kind, 51]);
+    News::Link(Link { ifindex: 9, name: name.parse().unwrap(), up, mac, mtu: 1500, no_arp: false, more })
+}
+
+/// Operations on links and addresses, in order.
+fn on_links(effects: &[Effect]) -> Vec<&'static str> {
+    let word = |e: &Effect| match e {
+        Effect::Kernel(Op::Add(Key::Link(_), _)) => Some("make"),
+        Effect::Kernel(Op::Remove(Key::Link(_), _)) => Some("take away"),
+        Effect::Kernel(Op::Add(Key::Up(9), _)) => Some("up"),
+        Effect::Kernel(Op::Remove(Key::Up(9), _)) => Some("down"),
+        Effect::Kernel(Op::Add(Key::Sysctl(s), _)) if s.ifindex == 9 && s.which == Sysctl::DisableIpv6 => Some("set"),
+        Effect::Kernel(Op::Add(Key::Ear(s), _)) if s.ifindex == 9 => Some("listen"),
+        Effect::Kernel(Op::Add(Key::Address(a), _)) if a.ifindex == 9 => Some("address"),
+        Effect::Kernel(Op::Remove(Key::Address(a), _)) if a.ifindex == 9 => Some("no address"),
+        Effect::Announce { ifindex: 9, mac: Mac([0, 0, 0x5e, 0, ..]), .. } => Some("tell"),
+        _ => None,
+    };
+    let mut all: Vec<_> = effects.iter().filter_map(word).collect();
+    all.dedup();
+    all
+}
+
+#[test]
+fn a_virtual_link_carries_the_addresses_and_frames_the_adverts() {
+    let mut d = Desk::new(&instance("use_vmac"));
+    let out = d.step(Event::Kernel(vmac_link("vrrp.51", 1, false)));
+    assert_eq!(on_links(&out), ["set", "up", "listen"]);
+    d.step(Event::Kernel(vmac_link("vrrp.51", 1, true)));
+    let out = d.pass(4.0);
+    assert_eq!(on_links(&out), ["address", "tell"]);
+    let frame = out.iter().find_map(|e| match e {
+        Effect::Frame { ifindex: 2, bytes } => Some(bytes),
+        _ => None,
+    });
+    assert_eq!(frame.unwrap()[..14], [1, 0, 0x5e, 0, 0, 18, 0, 0, 0x5e, 0, 1, 51, 8, 0]);
+    // A better router with the same virtual address is heard by the link.
+    let bytes = advert(OTHER, 51, 200, None);
+    let out = d.step(Event::Packet { ifindex: 9, bytes: &bytes });
+    assert_eq!((d.state(), on_links(&out)), (State::Backup, vec!["no address"]));
+    assert_eq!(on_links(&d.step(Event::Stop)), ["down", "take away"]);
+}
+
+#[test]
+fn a_virtual_link_that_somebody_removes_is_made_again() {
+    let mut d = Desk::new(&instance("use_vmac"));
+    d.step(Event::Kernel(vmac_link("vrrp.51", 1, false)));
+    d.step(Event::Kernel(vmac_link("vrrp.51", 1, true)));
+    d.pass(4.0);
+    let out = d.step(Event::Kernel(vmac_link("vrrp.51", 1, false)));
+    assert_eq!((d.state(), on_links(&out)), (State::Master, vec!["up"]));
+    let out = d.step(Event::Kernel(News::LinkGone { ifindex: 9 }));
+    assert_eq!((d.state(), on_links(&out)), (State::Master, vec!["make"]));
+    let Some(News::Link(link)) = Some(vmac_link("vrrp.51", 1, false)) else { unreachable!() };
+    let out = d.step(Event::Kernel(News::Link(link)));
+    assert_eq!(on_links(&out), ["set", "up", "listen", "address", "tell"]);
+}
+
+#[test]
+fn a_virtual_link_that_the_kernel_refuses_is_a_fault() {
+    let mut d = Desk::new(&instance("use_vmac vip0"));
+    let made = d.node.table().wanted().find(|(key, _)| matches!(key, Key::Link(_)));
+    let (key, value) = made.map(|(key, value)| (*key, value.clone())).unwrap();
+    d.step(Event::Answer(Op::Add(key, value), Outcome::Refused(95)));
+    assert_eq!(d.state(), State::Fault);
+    assert!(d.node.vrrp.instances[0].fault.as_deref().unwrap().contains("refuses the virtual link vip0"));
+    assert_eq!(on_links(&d.pass(6.0)), ["make"], "it is tried again");
+    d.step(Event::Kernel(vmac_link("vip0", 1, false)));
+    assert_eq!(d.state(), State::Fault, "it may still be refused to go up");
+    d.step(Event::Kernel(vmac_link("vip0", 1, true)));
+    assert_eq!(d.state(), State::Backup);
+}
+
+#[test]
+fn a_virtual_link_left_by_a_crash_is_made_anew() {
+    let text = instance("use_vmac");
+    let host = Host { hostname: "desk".into(), config_id: "desk".into(), ..Host::default() };
+    let config = load("test.conf", text.as_bytes().to_vec(), host).config.unwrap();
+    let mut node = Node::new(Rc::new(config));
+    let mut out = Vec::new();
+    let base = Link {
+        ifindex: 2,
+        name: "eth0".parse().unwrap(),
+        up: true,
+        mac: Mac([2, 0, 0, 0, 0, 1]),
+        mtu: 1500,
+        no_arp: false,
+        more: LinkMore { wanted_up: true, ..LinkMore::default() },
+    };
+    let key = AddressKey { ifindex: 9, net: "10.0.0.100/32".parse().unwrap() };
+    let left = News::Address { key, value: AddressValue::default(), primary: true };
+    node.step(Instant(SECOND), Event::Start { seed: 1, owned: Vec::new() }, &mut out);
+    let dump = [News::DumpBegin, News::Link(base), vmac_link("vrrp.51", 1, true), left, News::DumpDone];
+    for news in dump {
+        node.step(Instant(SECOND), Event::Kernel(news), &mut out);
+    }
+    assert_eq!(on_links(&out), ["take away", "make"]);
+    // What is still told of the old one concerns nobody.
+    out.clear();
+    node.step(Instant(SECOND), Event::Kernel(vmac_link("vrrp.51", 1, false)), &mut out);
+    node.step(Instant(SECOND), Event::Kernel(News::LinkGone { ifindex: 9 }), &mut out);
+    assert_eq!(on_links(&out), Vec::<&str>::new());
 }

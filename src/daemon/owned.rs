@@ -14,6 +14,7 @@ use crate::base::addr::{Endpoint, Family, IfName, IpNet};
 use crate::config::model::Config;
 use crate::limits;
 use crate::linux::sys;
+use crate::wire::link::{Sysctl, SysctlValue};
 use crate::wire::op::{
     AddressValue, DestValue, Forward, Key, Op, Owned, OwnedKey, Protocol, RouteKey, RuleKey, Scheduler, ServiceKey,
     ServiceValue, SyncRole, Value, OUR_PROTOCOL,
@@ -138,8 +139,13 @@ impl Record {
         let mut text = String::new();
         for op in ops {
             let key = op.key();
-            let Some(owned) = owned_key(op, name_of).filter(|k| !self.live.contains_key(k)) else { continue };
+            let Some(owned) = owned_key(op, name_of) else { continue };
             let found = found(&key);
+            // An interface that comes back has other settings than the one that went.
+            let known = self.live.get(&owned).is_some_and(|was| *was == found || !matches!(key, Key::Sysctl(_)));
+            if known {
+                continue;
+            }
             // Taking away what was never recorded concerns us only if somebody else had put it there.
             if matches!(op, Op::Remove(..)) && found.is_none() {
                 continue;
@@ -159,7 +165,8 @@ impl Record {
         let mut text = String::new();
         for op in ops.iter().filter(|op| matches!(op, Op::Remove(..))) {
             let Some(owned) = owned_key(op, name_of) else { continue };
-            if self.live.get(&owned) == Some(&None) {
+            // A setting is put back at once.
+            if self.live.get(&owned).is_some_and(|found| found.is_none() || matches!(op.key(), Key::Sysctl(_))) {
                 self.drop_line(&mut text, &owned);
             }
         }
@@ -304,8 +311,13 @@ fn owned_key(op: &Op, name_of: &dyn Fn(u32) -> Option<IfName>) -> Option<OwnedKe
     let (Op::Add(key, value) | Op::Set(key, value) | Op::Remove(key, value)) = op;
     let protocol = if let Value::Route(route) = value { route.protocol() } else { OUR_PROTOCOL };
     Some(match key {
-        // Ends with us.
-        Key::Socket(_) => return None,
+        // Ends with us, or with its link.
+        Key::Socket(_) | Key::Ear(_) | Key::Up(_) => return None,
+        Key::Link(_) => match value {
+            Value::Link(link) => OwnedKey::Link { name: link.name.clone() },
+            _ => return None,
+        },
+        Key::Sysctl(s) => OwnedKey::Sysctl { interface: name_of(s.ifindex)?, which: s.which },
         Key::Address(a) => OwnedKey::Address { interface: name_of(a.ifindex)?, net: a.net },
         Key::Route(r) => OwnedKey::Route(*r, protocol),
         Key::Rule(r) => OwnedKey::Rule(*r),
@@ -328,6 +340,8 @@ fn put_line(text: &mut String, sign: char, key: &OwnedKey, found: Option<&Value>
 
 fn put_key(text: &mut String, key: &OwnedKey) {
     let _ = match key {
+        OwnedKey::Link { name } => write!(text, "link {name}"),
+        OwnedKey::Sysctl { interface, which } => write!(text, "sysctl {interface} {}", which.name()),
         OwnedKey::Address { interface, net } => write!(text, "address {interface} {net}"),
         OwnedKey::Route(r, protocol) => {
             write!(text, "route {} {} {} {} {} {:08x}", r.table, r.dst, r.metric, protocol, r.tos, r.way)
@@ -373,7 +387,11 @@ fn put_value(text: &mut String, value: &Value) {
         let _ = write!(text, " {name} {value}");
     };
     match value {
-        Value::Socket => {}
+        Value::Socket | Value::Up | Value::Link(_) => {}
+        Value::Sysctl(v) => {
+            pair("value", &v.value);
+            v.was.iter().for_each(|was| pair("was", was));
+        }
         Value::Address(v) => {
             pair("scope", &v.scope);
             v.broadcast.iter().for_each(|b| pair("broadcast", b));
@@ -420,6 +438,11 @@ fn parse_line(line: &str) -> Option<(bool, Owned)> {
 
 fn parse_key(words: &mut SplitAsciiWhitespace<'_>) -> Option<OwnedKey> {
     Some(match words.next()? {
+        "link" => OwnedKey::Link { name: next(words)? },
+        "sysctl" => {
+            let interface = next(words)?;
+            OwnedKey::Sysctl { interface, which: Sysctl::from_name(words.next()?)? }
+        }
         "address" => OwnedKey::Address { interface: next(words)?, net: next(words)? },
         "route" => {
             let (table, dst, metric): (u32, IpNet, u32) = (next(words)?, next(words)?, next(words)?);
@@ -480,6 +503,9 @@ fn parse_value(key: &OwnedKey, mut words: SplitAsciiWhitespace<'_>) -> Option<Va
     }
     let p = &pairs;
     Some(match key {
+        // Nothing was there.
+        OwnedKey::Link { .. } => return None,
+        OwnedKey::Sysctl { .. } => Value::Sysctl(SysctlValue { value: needed(p, "value")?, was: optional(p, "was")? }),
         OwnedKey::Address { .. } => {
             let label = match p.get("label") {
                 Some(word) => Some(IfName::label(word)?),
@@ -569,6 +595,8 @@ mod tests {
             "+ route 254 10.9.0.0/16 50 18 4 00c0ffee",
             "+ rule4 16384 fffffff0",
             "- rule6 1 00000001",
+            "+ link vrrp.51",
+            "+ sysctl eth0 arp_ignore found value 1 was 0",
             "+ sync master",
             "+ sync backup found interface eth1 id 51",
             "+ service tcp 10.0.0.1 80",
@@ -602,6 +630,10 @@ mod tests {
             "+ route 254 10.9.0.0/16 50 18 4",
             "+ route 254 10.9.0.0/16 50 18 4 1 found scope 0",
             "+ rule4 16384 xyz",
+            "+ link vrrp/51",
+            "+ link vrrp.51 found",
+            "+ sysctl eth0 arp_nothing",
+            "+ sysctl eth0 arp_ignore found value x",
             "- sync master found interface eth1 id 51",
         ];
         bad.iter().for_each(|line| assert!(parse_line(line).is_none(), "{line}"));

@@ -1,6 +1,7 @@
 //! What we know of the machine's interfaces and their addresses, fed by the kernel's news.
 
 use crate::base::addr::{Family, IfName, IpNet};
+use crate::wire::link::Stack;
 use crate::wire::op::Link;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -34,6 +35,10 @@ impl Links {
 
     pub fn all(&self) -> impl Iterator<Item = &Link> {
         self.by_index.values().map(|known| &known.link)
+    }
+
+    pub fn by_index(&self, ifindex: u32) -> Option<&Link> {
+        self.by_index.get(&ifindex).map(|k| &k.link)
     }
 
     pub fn name(&self, ifindex: u32) -> Option<&IfName> {
@@ -125,6 +130,11 @@ impl Links {
                 None => known.addresses.push((net, primary)),
             }
         }
+    }
+
+    /// The link of that name, if it stands on that parent.
+    pub fn stacked(&self, name: &IfName, parent: u32, stack: Stack) -> Option<&Link> {
+        self.get(name).filter(|link| link.more.on == Some((parent, stack)))
     }
 
     pub fn remove_address(&mut self, ifindex: u32, net: IpNet) {

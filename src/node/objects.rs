@@ -91,7 +91,7 @@ pub fn route(route: &model::Route, links: &Links) -> Option<(Key, Value)> {
     }
     let table = match &more.vrf {
         None => route.table,
-        Some(name) => links.get(name).map(|link| link.vrf_table).filter(|table| *table > 0)?,
+        Some(name) => links.get(name).map(|link| link.more.vrf_table).filter(|table| *table > 0)?,
     };
     let metric = if family == Family::V6 && route.metric == 0 { IPV6_METRIC } else { route.metric };
     let key = RouteKey { table, dst: route.dst, metric, tos: more.tos, way: value.way() };

@@ -7,6 +7,7 @@
 use crate::base::addr::{IfName, IpNet};
 use crate::base::time::Instant;
 use crate::limits;
+use crate::wire::link::{LinkKey, LinkValue};
 use crate::wire::op::{AddressMore, AddressValue, Key, Op, RouteKey, RouteValue, Value, OUR_PROTOCOL};
 use crate::wire::route;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +16,8 @@ use std::time::Duration;
 
 #[derive(Default)]
 pub struct Table {
-    slots: BTreeMap<Key, Slot>,
+    /// In boxes: a tree that grows in order is half empty.
+    slots: BTreeMap<Key, Box<Slot>>,
     /// Keys whose two sides may differ.
     unsettled: BTreeSet<Key>,
     parked: BTreeSet<(Instant, Key)>,
@@ -159,6 +161,14 @@ impl Table {
         let count = slot.put_backs.1;
         self.unsettled.insert(key);
         Change::Taken(count)
+    }
+
+    /// An object is gone, and nobody is to blame.
+    pub fn lost(&mut self, key: Key) {
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.have = None;
+            self.unsettled.insert(key);
+        }
     }
 
     /// An interface is gone, and with it all that was on it.
@@ -318,6 +328,12 @@ impl Table {
                     slot.echo_gone = slot.echo_gone.saturating_add(echoes(have).into());
                     slot.have = None;
                 }
+                // Neither its name nor its kind can be changed while it is up.
+                (Some(want), Some(have)) if matches!(key, Key::Link(_)) && want != have => {
+                    out.push(Op::Remove(*key, have.clone()));
+                    adds.push(Op::Add(*key, want.clone()));
+                    slot.have = Some(want.clone());
+                }
                 (Some(_), None) if slot.left_alone => {}
                 (Some(want), None) => {
                     adds.push(Op::Add(*key, want.clone()));
@@ -352,11 +368,15 @@ impl Table {
     fn rank(&self, key: &Key) -> (u8, u32) {
         let place = || self.slots.get(key).map_or(0, |slot| slot.place);
         match key {
-            Key::Socket(_) => (0, 0),
-            Key::Address(_) => (1, place()),
-            Key::Route(_) => (2, place()),
-            Key::Rule(_) => (3, place()),
-            Key::SyncDaemon(_) | Key::Service(_) | Key::Dest(..) => (4, 0),
+            Key::Link(_) => (0, 0),
+            // A link goes up only when it is set up.
+            Key::Sysctl(_) => (1, 0),
+            Key::Up(_) => (2, 0),
+            Key::Socket(_) | Key::Ear(_) => (3, 0),
+            Key::Address(_) => (4, place()),
+            Key::Route(_) => (5, place()),
+            Key::Rule(_) => (6, place()),
+            Key::SyncDaemon(_) | Key::Service(_) | Key::Dest(..) => (7, 0),
         }
     }
 
@@ -392,6 +412,20 @@ impl Table {
         self.slots.values().all(|s| s.have == s.found)
     }
 
+    /// The link of ours with that name, as far as it is known to be there.
+    pub fn link_named(&self, name: &IfName) -> Option<(LinkKey, &LinkValue)> {
+        // Links are the first keys.
+        let links = self.slots.iter().map_while(|(key, slot)| match key {
+            Key::Link(key) => Some((*key, slot)),
+            _ => None,
+        });
+        let mut there = links.filter_map(|(key, slot)| match &slot.have {
+            Some(Value::Link(value)) => Some((key, value)),
+            _ => None,
+        });
+        there.find(|(_, value)| value.name == *name)
+    }
+
     pub fn is_parked(&self, key: &Key) -> bool {
         self.slots.get(key).is_some_and(|s| s.parked.is_some())
     }
@@ -409,6 +443,7 @@ fn same(want: &Value, have: &Value) -> bool {
         (Value::Route(want), Value::Route(have)) => route::is_same(want, have),
         // Its key says all of it.
         (Value::Rule(_), Value::Rule(_)) => true,
+        (Value::Sysctl(want), Value::Sysctl(have)) => want.value == have.value,
         _ => want == have,
     }
 }
@@ -463,8 +498,12 @@ fn is_ipvs(key: &Key) -> bool {
 
 fn interface(key: &Key) -> Option<u32> {
     match key {
-        Key::Socket(s) => Some(s.ifindex),
+        Key::Socket(s) | Key::Ear(s) => Some(s.ifindex),
         Key::Address(a) => Some(a.ifindex),
+        Key::Sysctl(s) => Some(s.ifindex),
+        Key::Up(ifindex) => Some(*ifindex),
+        // It goes with its parent.
+        Key::Link(l) => Some(l.parent),
         _ => None,
     }
 }

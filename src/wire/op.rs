@@ -1,6 +1,7 @@
 //! The objects that the kernel holds for us, and the operations on them. `node` asks in these words,
 //! `linux` (or the simulated kernel) carries them out.
 
+use super::link::{LinkKey, LinkMore, LinkValue, Sysctl, SysctlKey, SysctlValue};
 use crate::base::addr::{Endpoint, Family, IfName, IpNet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -10,7 +11,14 @@ use std::net::{IpAddr, Ipv4Addr};
 /// The order of the variants is the order of putting up; taking down goes the other way.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Key {
+    /// A macvlan or ipvlan link of a virtual router.
+    Link(LinkKey),
+    Sysctl(SysctlKey),
+    /// A link of ours is up; by its interface number.
+    Up(u32),
     Socket(SocketKey),
+    /// A packet socket that hears what comes to a group by a virtual link, without being a member of it there.
+    Ear(SocketKey),
     Address(AddressKey),
     Route(RouteKey),
     Rule(RuleKey),
@@ -98,6 +106,9 @@ pub enum ServiceKey {
 /// The details of an object. The variant always fits the key's.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Value {
+    Link(LinkValue),
+    Sysctl(SysctlValue),
+    Up,
     Socket,
     Address(AddressValue),
     Route(Box<RouteValue>),
@@ -397,10 +408,14 @@ impl fmt::Display for ServiceKey {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Key::Link(l) => write!(f, "link with address {} on interface {}", l.mac, l.parent),
+            Key::Sysctl(s) => write!(f, "{} of interface {}", s.which.name(), s.ifindex),
+            Key::Up(ifindex) => write!(f, "state UP of interface {ifindex}"),
             Key::Socket(s) => {
                 let what = if s.address.is_multicast() { "group" } else { "address" };
                 write!(f, "socket for protocol {} on interface {}, {what} {}", s.protocol, s.ifindex, s.address)
             }
+            Key::Ear(s) => write!(f, "packet socket for {} on interface {}", s.address, s.ifindex),
             Key::Address(a) => write!(f, "address {} on interface {}", a.net, a.ifindex),
             Key::Route(r) => write!(f, "route to {} in table {}", r.dst, r.table),
             Key::Rule(r) => {
@@ -490,13 +505,19 @@ pub struct Link {
     pub mtu: u32,
     /// IFF_NOARP or a loopback: nothing to announce there.
     pub no_arp: bool,
-    /// The routing table of a VRF; 0: it is none.
-    pub vrf_table: u32,
+    pub more: LinkMore,
 }
 
 /// An object as the ownership record names it: interfaces by name, for their numbers change when a machine starts anew.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum OwnedKey {
+    Link {
+        name: IfName,
+    },
+    Sysctl {
+        interface: IfName,
+        which: Sysctl,
+    },
     Address {
         interface: IfName,
         net: IpNet,

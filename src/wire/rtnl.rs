@@ -1,6 +1,7 @@
 //! rtnetlink (rtnetlink(7), linux/rtnetlink.h, linux/if_addr.h): links and addresses; routes and rules stand in files of
 //! their own.
 
+use super::link::{self, RTM_DELLINK, RTM_NEWLINK};
 use super::netlink::{
     attributes, Body, Message, Writer, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST,
 };
@@ -14,8 +15,6 @@ use std::net::{IpAddr, Ipv4Addr};
 /// RTPROT_KEEPALIVED: marks what is ours (routes and rules always, addresses from Linux 5.18 on).
 pub const PROTOCOL: u8 = OUR_PROTOCOL;
 
-const RTM_NEWLINK: u16 = 16;
-const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
@@ -35,11 +34,7 @@ const IFF_NOARP: u32 = 0x80;
 const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MTU: u16 = 4;
-const IFLA_LINKINFO: u16 = 18;
 const IFLA_EXT_MASK: u16 = 29;
-const IFLA_INFO_KIND: u16 = 1;
-const IFLA_INFO_DATA: u16 = 2;
-const IFLA_VRF_TABLE: u16 = 1;
 /// Counters of each link are most of a dump and of no use here.
 const RTEXT_FILTER_SKIP_STATS: u32 = 8;
 
@@ -63,6 +58,9 @@ pub const REQUESTS_PER_OP: u32 = 2;
 ///
 /// Adding an address never touches one that is there already: the kernel says EEXIST.
 pub fn request(w: &mut Writer, op: &Op, seq: u32) -> bool {
+    if link::request(w, op, seq) {
+        return true;
+    }
     match op {
         Op::Add(Key::Address(key), Value::Address(value)) => add_address(w, key, value, seq),
         Op::Remove(Key::Address(key), Value::Address(value)) => delete_address(w, key, value, seq),
@@ -234,26 +232,19 @@ fn link_gone(body: &[u8]) -> Option<News> {
 
 fn link(body: &[u8]) -> Option<Link> {
     let (ifindex, flags, rest) = link_head(&mut Reader::new(body))?;
-    let (mut name, mut mac, mut mtu, mut vrf_table) = (None, Mac::default(), 0, 0);
+    let (mut name, mut mac, mut mtu) = (None, Mac::default(), 0);
     for (kind, payload) in attributes(rest) {
         match kind {
             IFLA_IFNAME => name = text(payload).and_then(|s| s.parse().ok()),
             // InfiniBand and tunnels have other lengths: no MAC then.
             IFLA_ADDRESS => mac = payload.try_into().map(Mac).unwrap_or_default(),
             IFLA_MTU => mtu = Reader::new(payload).u32_ne()?,
-            IFLA_LINKINFO => vrf_table = self::vrf_table(payload).unwrap_or(0),
             _ => {}
         }
     }
     let up = flags & (IFF_UP | IFF_RUNNING) == IFF_UP | IFF_RUNNING;
-    Some(Link { ifindex, name: name?, up, mac, mtu, no_arp: flags & (IFF_NOARP | IFF_LOOPBACK) != 0, vrf_table })
-}
-
-fn vrf_table(info: &[u8]) -> Option<u32> {
-    let find = |bytes, wanted| attributes(bytes).find(|(kind, _)| *kind == wanted).map(|(_, payload)| payload);
-    let kind = find(info, IFLA_INFO_KIND).and_then(text);
-    let table = find(find(info, IFLA_INFO_DATA)?, IFLA_VRF_TABLE)?;
-    Reader::new(table).u32_ne().filter(|_| kind == Some("vrf"))
+    let more = link::more(flags, rest);
+    Some(Link { ifindex, name: name?, up, mac, mtu, no_arp: flags & (IFF_NOARP | IFF_LOOPBACK) != 0, more })
 }
 
 /// ifaddrmsg: family, prefix length, flags, scope, index u32.

@@ -3,6 +3,7 @@
 pub mod announce;
 pub mod instance;
 pub mod packet;
+pub mod vlink;
 
 use super::effect::{Effect, Spawn};
 use super::links::Links;
@@ -15,6 +16,7 @@ use crate::base::time::Instant;
 use crate::config::model::{self, Config, Script};
 use crate::limits;
 use crate::wire::ip::Head;
+use crate::wire::link::LinkKey;
 use crate::wire::op::{AddressKey, Key, SocketKey, SyncRole, Value};
 use crate::wire::vrrp::{self, Bad, Rule, PRIORITY_STOP};
 use instance::{Instance, Reaction, State, SAID_CONTENDER, SAID_INTERVAL, SAID_LIST, SAID_LOWER, SAID_TWIN};
@@ -33,6 +35,8 @@ pub struct Vrrp {
     pub garbage: [u32; Bad::COUNT],
     /// Sockets that the kernel refused: who needs one is deaf and must not take part.
     deaf: BTreeSet<SocketKey>,
+    /// Virtual links that the kernel refused.
+    unmade: BTreeSet<LinkKey>,
     running: bool,
 }
 
@@ -40,6 +44,7 @@ impl Vrrp {
     /// The links are known: every instance begins to listen.
     pub fn start(&mut self, ctx: &mut Ctx) {
         self.instances = ctx.conf.instances.iter().map(|_| Instance::default()).collect();
+        vlink::assign(&mut self.instances, ctx.conf, ctx.links);
         self.running = true;
         let all: Vec<usize> = (0..self.instances.len()).collect();
         self.begin(&all, ctx);
@@ -95,6 +100,7 @@ impl Vrrp {
             }
             self.instances.push(found.map(|(_, state)| state).unwrap_or_default());
         }
+        vlink::assign(&mut self.instances, ctx.conf, ctx.links);
         // What is left is wanted no more.
         for (o, mut gone) in before.into_values().flatten() {
             if let Some(was) = old.instances.get(o) {
@@ -173,8 +179,9 @@ impl Vrrp {
         }
         for i in 0..self.instances.len() {
             let Some(conf) = ctx.conf.instances.get(i) else { continue };
+            let on_link = |name| self.instances.get(i).is_some_and(|n| n.vlinks.iter().any(|l| on(l, name)));
             let theirs = |n: &IfName| track::watches(i, n, ctx.conf) || statics::watches(i, n, ctx.conf);
-            if names.iter().any(|n| watches(conf, n) || theirs(n)) {
+            if names.iter().any(|n| watches(conf, n) || on_link(n) || theirs(n)) {
                 self.locate(i, ctx);
                 ctx.dirty.insert(Owner::Instance(i));
             }
@@ -222,6 +229,17 @@ impl Vrrp {
         if let (true, Some(name)) = (changed, ctx.links.name(key.ifindex)) {
             let name = name.clone();
             self.links_changed(&[name], ctx);
+        }
+    }
+
+    /// A virtual link could not be made; it is tried again.
+    pub fn link_refused(&mut self, key: LinkKey, ctx: &mut Ctx) {
+        if self.unmade.insert(key) {
+            let of = |l: &vlink::VirtualLink, conf| vlink::key(conf, l, ctx.links) == Some(key);
+            let all = self.instances.iter().zip(&ctx.conf.instances);
+            let names = all.flat_map(|(n, conf)| n.vlinks.iter().filter(move |l| of(l, conf)).map(|l| l.name.clone()));
+            let names: Vec<IfName> = names.collect();
+            self.links_changed(&names, ctx);
         }
     }
 
@@ -441,7 +459,8 @@ impl Vrrp {
         if ctx.adverts.first().is_none_or(|at| at > ctx.now) {
             return;
         }
-        let near: Vec<(Instant, usize)> = ctx.adverts.until(ctx.now + limits::ADVERT_SLACK).collect();
+        let near = ctx.adverts.until(ctx.now + limits::ADVERT_SLACK).take(limits::DUE_AT_ONCE);
+        let near: heapless::Vec<(Instant, usize), { limits::DUE_AT_ONCE }> = near.collect();
         for (at, i) in near {
             let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { continue };
             let slack = limits::ADVERT_SLACK.min(conf.advert_int / limits::ADVERT_SLACK_DIVISOR);
@@ -561,12 +580,26 @@ impl Vrrp {
             true => ctx.links.get(&conf.interface).map(|l| l.ifindex),
             false => Some(0),
         };
+        let came = n.vlinks.iter_mut().fold(false, |came, link| {
+            let known = vlink::there(conf, link, ctx.links);
+            let there = known.map(|l| l.ifindex);
+            let before = std::mem::replace(&mut link.ifindex, there);
+            let works = known.is_some_and(|l| l.more.wanted_up);
+            if let Some(key) = vlink::key(conf, link, ctx.links).filter(|_| works) {
+                self.unmade.remove(&key);
+            }
+            came | (there.is_some() && there != before)
+        });
         n.source = source(conf, ctx);
         n.last_source = n.source.or(n.last_source);
         let sum = ctx.track.sum(i, ctx.conf, ctx.links);
         n.fault =
-            fault(n, conf, ctx.links, &self.deaf).or(sum.fault).or_else(|| statics::fault(i, ctx.conf, ctx.links));
+            fault(n, conf, ctx.links, &self.deaf).or_else(|| no_link(n, conf, ctx.links, &self.unmade)).or(sum.fault);
+        n.fault = n.fault.take().or_else(|| statics::fault(i, ctx.conf, ctx.links));
         n.waits = sum.waits;
+        if came && n.state == State::Master {
+            self.announce(i, conf.garp.repeat, ctx);
+        }
         self.set_priority(i, track::effective(conf.priority, sum.weight), ctx);
     }
 
@@ -638,8 +671,11 @@ impl Vrrp {
     }
 
     fn index(&mut self, ctx: &Ctx) {
-        let wires = self.instances.iter().zip(&ctx.conf.instances).enumerate();
-        self.by_wire = wires.filter_map(|(i, (n, conf))| Some(((socket(n, conf)?, conf.vrid), i))).collect();
+        self.by_wire.clear();
+        for (i, (n, conf)) in self.instances.iter().zip(&ctx.conf.instances).enumerate() {
+            let ways = [socket(n, conf), vlink::ear(n, conf, ctx.links)];
+            self.by_wire.extend(ways.into_iter().flatten().map(|key| ((key, conf.vrid), i)));
+        }
     }
 
     // ---- output ----------------------------------------------------------------------------------------------
@@ -672,10 +708,10 @@ impl Vrrp {
 
     /// Rounds of all addresses: A B A B, so that each is told early.
     fn announce(&self, i: usize, rounds: u32, ctx: &mut Ctx) {
-        let Some(conf) = ctx.conf.instances.get(i) else { return };
+        let (Some(n), Some(conf)) = (self.instances.get(i), ctx.conf.instances.get(i)) else { return };
         for _ in 0..rounds {
             for vip in conf.vips.iter().chain(&conf.excluded) {
-                let link = ctx.links.get(vip.dev.as_ref().unwrap_or(&conf.interface));
+                let link = ctx.links.get(vlink::interface_of(n, conf, vip));
                 if let Some(link) = link.filter(|l| !l.no_arp) {
                     ctx.calls.push(Effect::Announce { ifindex: link.ifindex, mac: link.mac, ip: vip.net.addr });
                 }
@@ -702,6 +738,9 @@ impl Vrrp {
         if let Some(key) = socket(n, conf) {
             want.push((Key::Socket(key), Value::Socket));
         }
+        if conf.held.is_none() {
+            vlink::desired(n, conf, links, &mut want);
+        }
         if let Some(daemon) = config.sync_daemon.as_ref().filter(|d| d.instance == Some(i)) {
             let role = if n.state == State::Master { SyncRole::Master } else { SyncRole::Backup };
             let value = Value::SyncDaemon { interface: daemon.interface.clone(), id: daemon.id };
@@ -710,9 +749,8 @@ impl Vrrp {
         if n.state != State::Master {
             return want;
         }
-        let index = |dev: &Option<IfName>| links.get(dev.as_ref().unwrap_or(&conf.interface)).map(|l| l.ifindex);
         for vip in conf.vips.iter().chain(&conf.excluded) {
-            if let Some(ifindex) = index(&vip.dev) {
+            if let Some(ifindex) = vlink::ifindex_of(n, conf, vip, links) {
                 want.push(objects::address(vip, ifindex));
             }
         }
@@ -720,6 +758,17 @@ impl Vrrp {
         want.extend(conf.rules.iter().map(objects::rule));
         want
     }
+}
+
+fn on(link: &vlink::VirtualLink, name: &IfName) -> bool {
+    link.name == *name || link.parent == *name
+}
+
+/// A MASTER whose link cannot be made would hold no addresses.
+fn no_link(n: &Instance, conf: &model::Instance, links: &Links, unmade: &BTreeSet<LinkKey>) -> Option<Box<str>> {
+    let refused = |l: &&vlink::VirtualLink| vlink::key(conf, l, links).is_some_and(|key| unmade.contains(&key));
+    let link = n.vlinks.iter().find(refused)?;
+    Some(format!("the kernel refuses the virtual link {} on {}", link.name, link.parent).into())
 }
 
 /// Is the instance in any way concerned with that interface?
@@ -741,6 +790,9 @@ fn source(conf: &model::Instance, ctx: &Ctx) -> Option<IpAddr> {
     if let Some(src) = conf.wire.unicast_src_ip.or(conf.mcast_src_ip).filter(|ip| Family::of(ip) == family) {
         // Unicast is heard on that address, so it has to be there.
         return (conf.wire.unicast.is_none() || ctx.links.has(src)).then_some(src);
+    }
+    if let Some(net) = conf.ipvlan.as_ref().and_then(|v| v.address).filter(|net| net.family() == family) {
+        return Some(net.addr);
     }
     let fits = |net: &IpNet| match net.addr {
         IpAddr::V4(_) => true,
@@ -797,7 +849,8 @@ fn fault(n: &Instance, conf: &model::Instance, links: &Links, deaf: &BTreeSet<So
         };
         return Some(format!("interface {} has no {what} address to send from", conf.interface).into());
     }
-    let key = socket(n, conf).filter(|key| deaf.contains(key))?;
+    let ways = [socket(n, conf), vlink::ear(n, conf, links)];
+    let key = ways.into_iter().flatten().find(|key| deaf.contains(key))?;
     Some(match conf.wire.unicast {
         Some(_) => format!("there is no VRRP socket for the source address {}", key.address).into(),
         None => format!("no VRRP socket on interface {}", conf.interface).into(),
