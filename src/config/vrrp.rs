@@ -95,6 +95,14 @@ pub struct InstanceDraft {
 }
 
 impl InstanceDraft {
+    /// The block is read: there may be thousands of them.
+    pub fn close(&mut self) {
+        self.vips.shrink_to_fit();
+        self.excluded.shrink_to_fit();
+        self.known_vips.shrink_to_fit();
+        self.given.shrink_to_fit();
+    }
+
     pub fn new(cx: &Context, name: Arg) -> InstanceDraft {
         InstanceDraft { name: name.str().as_ref().into(), span: name.span(), path: cx.path(), ..Default::default() }
     }
@@ -618,19 +626,22 @@ struct Shared {
 impl Across {
     /// Once the groups are known: a word for each two instances. Those of one group hold an address together.
     fn conclude(self, cx: &mut Context, config: &Config) {
-        let mut said: Vec<(usize, usize)> = Vec::new();
+        let mut counts: HashMap<(usize, usize), usize> = HashMap::new();
+        for one in &self.shared {
+            *counts.entry((one.first.0, one.second.0)).or_default() += 1;
+        }
         let identity = |n: usize| config.instances.get(n).map(|i| i.identity());
         let group = |n: usize| config.instances.get(n).and_then(|i| i.group);
         for one in &self.shared {
             let pair = (one.first.0, one.second.0);
+            // Said with the first of their addresses.
+            let Some(count) = counts.remove(&pair) else { continue };
             let together = group(pair.0).is_some() && group(pair.0) == group(pair.1);
             // Of two with one VRID that was said, and one of them stays in FAULT.
-            if said.contains(&pair) || together || identity(pair.0) == identity(pair.1) {
+            if together || identity(pair.0) == identity(pair.1) {
                 continue;
             }
-            said.push(pair);
             let other = config.instances.get(pair.0).map_or("", |i| &i.name);
-            let count = self.shared.iter().filter(|s| (s.first.0, s.second.0) == pair).count();
             let more = if count > 1 { format!(", and {} more of its addresses", count - 1) } else { String::new() };
             let text = format!("{} on {} is an address of '{other}' too{more}", one.ip, one.dev);
             cx.return_to(&one.path);
@@ -683,12 +694,14 @@ impl InstanceDraft {
         interface: IfName,
         vrid: u8,
     ) -> Instance {
-        let mut want_master = self.master.unwrap_or(false);
-        let priority = self.priority.unwrap_or(if want_master { 255 } else { 100 });
+        let state_master = self.master == Some(true);
+        let priority = self.priority.unwrap_or(if state_master { 255 } else { 100 });
+        // The owner of the addresses is MASTER unless the file says otherwise.
+        let mut want_master = self.master.unwrap_or(priority == 255);
         let mut held = self.held.take();
-        let no_effect = want_master || priority == 255;
+        let no_effect = state_master || priority == 255;
         let owner = move |what: &str| {
-            if want_master {
+            if state_master {
                 (format!("'{what}' has no effect with 'state MASTER'"), "write 'state BACKUP' on all routers")
             } else {
                 (format!("'{what}' has no effect with priority 255"), "the owner of the addresses always preempts")
@@ -718,16 +731,14 @@ impl InstanceDraft {
             preempt_delay = Duration::ZERO;
         }
         let vips = self.vips.first().map(|v| v.net.family());
+        let strict = self.strict.unwrap_or(global.strict);
+        self.protocol.strict = strict;
         let wire = std::mem::take(&mut self.protocol).finish(cx, global, mcast, vips);
         if let Some(ip) = self.mcast_src_ip.filter(|ip| Family::of(ip) != wire.family) {
             let span = self.at("mcast_src_ip").unwrap_or(self.span);
             let text = format!("{ip} is not of the instance's address family");
             cx.error(Code::Conflict, span, &ip.to_string(), text).help("it is not used");
             self.mcast_src_ip = None;
-        }
-        let strict = self.strict.unwrap_or(global.strict);
-        if strict {
-            hold(&mut held, "the strict rules are not in this version".into());
         }
         let advert_int = protocol::interval(cx, self.advert_int, wire.version);
         let mut auth = Auth::None;
@@ -797,6 +808,9 @@ impl InstanceDraft {
         }
         self.virtual_link(cx, &mut held);
         let hmac = self.hmac(cx, advert_int, &mut auth);
+        if hmac.as_ref().is_some_and(|hmac| hmac.keys.is_empty()) {
+            hold(&mut held, "its adverts are to be signed (auth_hmac), and there is no key for that".into());
+        }
         let owner = priority == 255;
         let mut instance = Instance {
             name: std::mem::take(&mut self.name),
@@ -865,7 +879,7 @@ impl InstanceDraft {
             .help("'authentication' is not used");
             *auth = Auth::None;
         }
-        draft.finish(cx, advert_int).map(Box::new)
+        Some(Box::new(draft.finish(cx, advert_int)))
     }
 
     fn virtual_link(&mut self, cx: &mut Context, held: &mut Option<Box<str>>) {
@@ -990,7 +1004,19 @@ impl InstanceDraft {
             say("higher_prio_send_advert", span, "a higher advert is not answered", "off is used");
             instance.higher_prio_send_advert = false;
         }
+        if owner && self.owner_ignore_adverts == Some(false) {
+            let span = self.at("owner_ignore_adverts");
+            say("owner_ignore_adverts", span, "an owner listens to nobody", "on is used");
+        }
         instance.owner_ignore_adverts |= owner;
+        if instance.wire.unicast.is_some() && !instance.interface.as_str().is_empty() {
+            let span = self.at("unicast_peer");
+            say("unicast_peer", span, "adverts go to the multicast group", "they go to the peers all the same");
+        }
+        if self.no_vips {
+            let span = self.at("no_virtual_ipaddress");
+            say("no_virtual_ipaddress", span, "a virtual router has addresses", "write one into virtual_ipaddress");
+        }
         let first = instance.vips.first().map(|vip| vip.net.addr);
         if first.is_some_and(|ip| matches!(ip, IpAddr::V6(ip) if !ip.is_unicast_link_local())) {
             let span = self.at("virtual_ipaddress");

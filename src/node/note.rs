@@ -26,153 +26,51 @@ pub enum Half {
 #[derive(Clone, PartialEq, Debug)]
 pub enum Note {
     // Instances. The first field is the instance's or group's name.
-    Backup {
-        name: Box<str>,
-        why: BackupWhy,
-    },
-    Master {
-        name: Box<str>,
-    },
-    Fault {
-        name: Box<str>,
-        why: Box<str>,
-    },
-    FaultGone {
-        name: Box<str>,
-    },
-    GroupSync {
-        name: Box<str>,
-        state: &'static str,
-    },
-    SentZero {
-        name: Box<str>,
-    },
-    HeardZero {
-        name: Box<str>,
-        from: IpAddr,
-    },
-    HeardLower {
-        name: Box<str>,
-        from: IpAddr,
-        theirs: u8,
-        ours: u8,
-    },
-    LowerIgnored {
-        name: Box<str>,
-        from: IpAddr,
-        theirs: u8,
-    },
-    SameAddress {
-        name: Box<str>,
-        from: IpAddr,
-    },
-    AddressList {
-        name: Box<str>,
-        from: IpAddr,
-    },
-    OtherInterval {
-        name: Box<str>,
-        from: IpAddr,
-        theirs: Duration,
-        ours: Duration,
-    },
-    Dropped {
-        name: Box<str>,
-        from: Option<IpAddr>,
-        bad: Bad,
-    },
-    PutBack {
-        name: Box<str>,
-        what: Box<str>,
-        count: u32,
-    },
-    Stolen {
-        name: Box<str>,
-        what: Box<str>,
-    },
-    /// What may be removed was.
-    LeftAlone {
-        name: Box<str>,
-        what: Box<str>,
-    },
-    Priority {
-        name: Box<str>,
-        from: u8,
-        to: u8,
-    },
+    Backup { name: Box<str>, why: BackupWhy },
+    Master { name: Box<str> },
+    Fault { name: Box<str>, why: Box<str> },
+    FaultGone { name: Box<str> },
+    // vrrp_startup_delay, vrrp_delay_after_boot; log_unknown_vrids.
+    Delayed { time: Duration },
+    UnknownRouter { vrid: u8, interface: IfName, from: IpAddr },
+    // Another owner, which does not go when it is told.
+    Rival { name: Box<str>, from: IpAddr },
+    GivesWay { name: Box<str>, to: IpAddr },
+    GroupSync { name: Box<str>, state: &'static str },
+    SentZero { name: Box<str> },
+    HeardZero { name: Box<str>, from: IpAddr },
+    HeardLower { name: Box<str>, from: IpAddr, theirs: u8, ours: u8 },
+    LowerIgnored { name: Box<str>, from: IpAddr, theirs: u8 },
+    SameAddress { name: Box<str>, from: IpAddr },
+    AddressList { name: Box<str>, from: IpAddr },
+    ClockSkew { name: Box<str>, from: IpAddr, seconds: i32 },
+    OtherInterval { name: Box<str>, from: IpAddr, theirs: Duration, ours: Duration },
+    Dropped { name: Box<str>, from: Option<IpAddr>, bad: Bad },
+    PutBack { name: Box<str>, what: Box<str>, count: u32 },
+    Stolen { name: Box<str>, what: Box<str> },
+    // What may be removed was.
+    LeftAlone { name: Box<str>, what: Box<str> },
+    Priority { name: Box<str>, from: u8, to: u8 },
     // Trackers. The name is the tracker's.
-    ScriptGood {
-        name: Box<str>,
-    },
-    ScriptBad {
-        name: Box<str>,
-        reason: Reason,
-    },
-    ScriptReturns {
-        name: Box<str>,
-        status: i32,
-    },
-    ScriptNotStarted {
-        name: Box<str>,
-        errno: i32,
-    },
-    Processes {
-        name: Box<str>,
-        enough: bool,
-    },
+    ScriptGood { name: Box<str> },
+    ScriptBad { name: Box<str>, reason: Reason },
+    ScriptReturns { name: Box<str>, status: i32 },
+    ScriptNotStarted { name: Box<str>, errno: i32 },
+    Processes { name: Box<str>, enough: bool },
     // Kernel.
-    Refused {
-        what: Box<str>,
-        errno: i32,
-    },
-    Link {
-        name: IfName,
-        up: bool,
-    },
-    LinkGone {
-        name: IfName,
-    },
-    Leftover {
-        what: Box<str>,
-    },
+    Refused { what: Box<str>, errno: i32 },
+    Link { name: IfName, up: bool },
+    LinkGone { name: IfName },
+    Leftover { what: Box<str> },
     IpvsMissing,
     IpvsReady,
     // Services.
-    ServerDown {
-        server: Endpoint,
-        service: ServiceKey,
-        check: &'static str,
-        reason: Reason,
-        tries: u32,
-    },
-    ServerUp {
-        server: Endpoint,
-        service: ServiceKey,
-        check: &'static str,
-    },
-    CheckFailed {
-        server: Endpoint,
-        service: ServiceKey,
-        check: &'static str,
-        reason: Reason,
-        left: u32,
-    },
-    QuorumUp {
-        service: ServiceKey,
-        quorum: u32,
-        sum: u64,
-        first: bool,
-    },
-    QuorumDown {
-        service: ServiceKey,
-        quorum: u32,
-        sum: u64,
-    },
-    Sorry {
-        service: ServiceKey,
-        server: Endpoint,
-        used: bool,
-    },
+    ServerDown { server: Endpoint, service: ServiceKey, check: &'static str, reason: Reason, tries: u32 },
+    ServerUp { server: Endpoint, service: ServiceKey, check: &'static str },
+    CheckFailed { server: Endpoint, service: ServiceKey, check: &'static str, reason: Reason, left: u32 },
+    QuorumUp { service: ServiceKey, quorum: u32, sum: u64, first: bool },
+    QuorumDown { service: ServiceKey, quorum: u32, sum: u64 },
+    Sorry { service: ServiceKey, server: Endpoint, used: bool },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -187,6 +85,8 @@ pub enum BackupWhy {
     FaultGone,
     /// Another member of the sync group is not MASTER any more.
     Group,
+    /// timer_expired_backup.
+    Late,
 }
 
 impl Note {
@@ -196,6 +96,7 @@ impl Note {
             Fault { .. } | Stolen { .. } | ServerDown { .. } | QuorumDown { .. } | IpvsMissing => Level::Error,
             SameAddress { .. } | AddressList { .. } | Dropped { .. } | PutBack { .. } | Refused { .. } => Level::Warn,
             ScriptBad { .. } | ScriptNotStarted { .. } | Processes { enough: false, .. } => Level::Warn,
+            ClockSkew { .. } | UnknownRouter { .. } | Rival { .. } | GivesWay { .. } => Level::Warn,
             LinkGone { .. } | Leftover { .. } | CheckFailed { .. } => Level::Warn,
             _ => Level::Info,
         }
@@ -240,6 +141,20 @@ impl fmt::Display for Note {
             Backup { name, why: BackupWhy::Group } => {
                 write!(f, "({name}) Entering BACKUP STATE: another member of its sync group left MASTER")
             }
+            Backup { name, why: BackupWhy::Late } => {
+                write!(f, "({name}) Entering BACKUP STATE: too late with an advert, others may have a master by now")
+            }
+            Delayed { time } => write!(f, "Delaying startup of all instances by {} s", time.as_secs_f64()),
+            UnknownRouter { vrid, interface, from } => {
+                write!(f, "{from} sends adverts of virtual router {vrid} on {interface}, which is not configured here")
+            }
+            Rival { name, from } => write!(
+                f,
+                "({name}) {from} claims priority 255 too: only the owner of the addresses has it; it is told twice to go"
+            ),
+            GivesWay { name, to } => {
+                write!(f, "({name}) {to} still claims priority 255: ours is 254 until it does not")
+            }
             Master { name } => write!(f, "({name}) Entering MASTER STATE"),
             Fault { name, why } => write!(f, "({name}) Entering FAULT STATE: {why}"),
             FaultGone { name } => write!(f, "({name}) fault is gone"),
@@ -254,8 +169,14 @@ impl fmt::Display for Note {
             }
             SameAddress { name, from } => write!(
                 f,
-                "({name}) an advert with our own address {from} and our priority came in: \
-                 give one of the two routers another address"
+                "({name}) an advert with our own address {from} and our priority came in and is not heard: it is our own, \
+                 sent back by somebody, or another router has our address"
+            ),
+            ClockSkew { name, from, seconds } => write!(
+                f,
+                "({name}) the clock of {from} is {} s {} ours: beyond the time_window its adverts are not heard",
+                seconds.unsigned_abs(),
+                if *seconds < 0 { "behind" } else { "ahead of" }
             ),
             AddressList { name, from } => write!(
                 f,
