@@ -120,6 +120,9 @@ pub struct Loader {
     tree: Tree,
     phase: Phase,
     current: Current,
+    /// The open block is not used, since its first word is wrong: the script that was known before, and whether
+    /// anything can start.
+    misspelt: Option<(Option<Span>, bool)>,
     mark: usize,
     /// All that were read: blocks, statements, and the statements of the open block.
     blocks: usize,
@@ -158,6 +161,7 @@ impl Loader {
             tree: Tree::default(),
             phase: Phase::Read,
             current: Current::Skipped,
+            misspelt: None,
             mark: 0,
             blocks: 0,
             statements: 0,
@@ -290,7 +294,7 @@ impl Loader {
         let known = self.cx.known(node, Block::Top, &mut self.top_seen);
         self.mark = self.cx.enter(node);
         let Some(keyword) = known else {
-            self.current = Current::Skipped;
+            self.current = if node.keyword().is_none() { self.misspelt() } else { Current::Skipped };
             return;
         };
         if let (Block::TrackFile, Some(name)) = (keyword.child, node.arg(0)) {
@@ -307,7 +311,6 @@ impl Loader {
             Block::Instance => named(&mut self.cx, node, &mut self.names)
                 .map_or(Current::Skipped, |name| Current::Instance(Box::new(InstanceDraft::new(&self.cx, name)))),
             Block::Service => {
-                // One that cannot be served is looked through all the same.
                 let looked = Current::Other(Block::Service, Seen::default());
                 ServiceDraft::new(&mut self.cx, node).map_or(looked, |s| Current::Service(Box::new(s)))
             }
@@ -334,6 +337,24 @@ impl Loader {
             block => Current::Other(block, Seen::default()),
         };
         self.marks.open(node, !matches!(self.current, Current::Skipped));
+    }
+
+    /// A block of which only the first word is wrong: it is read to say what else is wrong with it, and not used.
+    fn misspelt(&mut self) -> Current {
+        let Some(node) = self.tree.root(&self.source.bytes) else { return Current::Skipped };
+        let cx = &mut self.cx;
+        self.misspelt = Some((cx.script, cx.found.stopped));
+        self.global.misspelt |= node.block() == Block::Global;
+        match (node.block(), node.arg(0)) {
+            (Block::Instance, Some(name)) => Current::Instance(Box::new(InstanceDraft::new(cx, name))),
+            (Block::Group, Some(name)) => Current::Group(Box::new(GroupDraft::new(cx, name))),
+            (Block::Script, Some(name)) => Current::Script(Box::new(ScriptDraft::new(cx, name))),
+            (Block::Service, Some(_)) => match ServiceDraft::new(cx, node) {
+                Some(service) => Current::Service(Box::new(service)),
+                None => Current::Other(Block::Service, Seen::default()),
+            },
+            (block, _) => Current::Other(block, Seen::default()),
+        }
     }
 
     fn entry(&mut self) {
@@ -377,6 +398,7 @@ impl Loader {
             Current::TrackGroup(draft) => draft.entry(cx, node),
             Current::GarpGroup(draft) => draft.entry(cx, node),
             Current::Lines(lines) => self.statics.line(cx, *lines, node),
+            Current::Other(Block::List | Block::Unknown, _) => {}
             Current::Other(block, seen) => {
                 if let Some(keyword) = cx.known(node, *block, seen) {
                     cx.unread(node, keyword);
@@ -387,6 +409,10 @@ impl Loader {
     }
 
     fn close(&mut self) {
+        if let Some(before) = self.misspelt.take() {
+            self.current = Current::Skipped;
+            (self.cx.script, self.cx.found.stopped) = before;
+        }
         match std::mem::replace(&mut self.current, Current::Skipped) {
             Current::Ssl(ssl, _) => self.global.global.ssl = Some(ssl),
             Current::Group(draft) => self.groups.push(*draft),

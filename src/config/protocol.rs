@@ -136,6 +136,11 @@ impl ProtocolDraft {
         self.peers = Some(peers);
     }
 
+    /// The peers are written, under another word.
+    pub fn not_alone(&mut self) {
+        self.lonely = None;
+    }
+
     /// What decides the family, without a word about what contradicts it. `vips`: that of the advertised addresses.
     pub fn family(&self, vips: Option<Family>) -> Family {
         let peer = self.peers.iter().flatten().map(|(p, _)| Family::of(&p.ip)).next();

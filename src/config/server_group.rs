@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::diagnostic::Code;
+use super::keywords::Block;
 use super::lexer::Span;
 use super::model::{Member, ServerGroup};
 use super::tree::{Arg, Node};
@@ -81,6 +82,8 @@ pub type Names = HashMap<Box<str>, (usize, Span)>;
 pub struct ServerGroupDraft {
     group: ServerGroup,
     span: Span,
+    /// A line was wrong, which was said.
+    bad: bool,
     /// Within the group.
     taken: Taken,
 }
@@ -97,7 +100,7 @@ impl ServerGroupDraft {
             return None;
         }
         let group = ServerGroup { name, members: Vec::new() };
-        Some(ServerGroupDraft { group, span: arg.span(), taken: Taken::default() })
+        Some(ServerGroupDraft { group, span: arg.span(), bad: false, taken: Taken::default() })
     }
 
     pub fn entry(&mut self, cx: &mut Context, node: Node) {
@@ -111,7 +114,10 @@ impl ServerGroupDraft {
             let text = format!("'{}' is too much in this line", extra.str());
             cx.warn(Code::Extra, extra.span(), &extra.str(), text).help("it is not used");
         }
-        let Some(member) = member else { return };
+        let Some(member) = member else {
+            self.bad = true;
+            return;
+        };
         if let Some(first) = self.taken.member(Protocol::Tcp, Family::V4, &member, word.span()) {
             let text = "some of this is in the group already".into();
             cx.warn(Code::Duplicate, word.span(), &word.str(), text).see(first, "here").help("the line is not used");
@@ -123,6 +129,10 @@ impl ServerGroupDraft {
     /// The block is read. None: it is of no use, which was said.
     pub fn close(self, cx: &mut Context) -> Option<(ServerGroup, Span)> {
         let name = &self.group.name;
+        if self.group.members.is_empty() && self.bad {
+            cx.nameless.push(Block::List);
+            return None;
+        }
         if self.group.members.is_empty() {
             cx.error(Code::Empty, self.span, name, format!("the virtual_server_group '{name}' is empty"))
                 .help("it is not used");

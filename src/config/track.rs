@@ -202,13 +202,7 @@ impl ScriptDraft {
             cx.bad(Code::Script, arg, "the command is empty".into()).help("write the program's full path");
             return;
         }
-        // Single quotes hold several words of the line together.
-        let single = arg.str().starts_with('\'');
-        if let Some(extra) = node.arg(1).filter(|_| !single) {
-            let word = extra.str();
-            cx.warn(Code::Extra, extra.span(), &word, format!("'{word}' does not belong to the command"))
-                .help("put a command with arguments into double quotes; it is not used");
-        }
+        script::beyond(cx, node);
         self.program = Some((words, arg.span()));
     }
 
@@ -234,7 +228,8 @@ impl ScriptDraft {
         if self.bad_user {
             return None;
         }
-        if global.bad_user && self.user.is_none() {
+        let tried = global.bad_user || global.script_user.is_none() && global.tried("script_user");
+        if tried && self.user.is_none() && no_user || global.bad_user && self.user.is_none() {
             // That user was said.
             return None;
         }
@@ -249,8 +244,13 @@ impl ScriptDraft {
         let program = words.first()?;
         match look.map(|look| look(program)) {
             Some(ScriptFile::Fine) => cx.vrrp_scripts.push((number, *span)),
-            Some(ScriptFile::Missing | ScriptFile::NotExecutable) => {
-                cx.error(Code::Script, *span, program, format!("'{program}' is not there, or is not executable"))
+            Some(found @ (ScriptFile::Missing | ScriptFile::NotExecutable)) => {
+                // keepalived says nothing of one that is there.
+                let (text, status) = match found {
+                    ScriptFile::Missing => (format!("'{program}' is not there, or is not executable"), 5),
+                    _ => (format!("'{program}' is not executable"), 0),
+                };
+                cx.say(Level::Error, Code::Script, *span, program, text, status)
                     .hint(program)
                     .help("the script is not run, and what tracks it goes on without it");
                 return None;
@@ -521,7 +521,7 @@ pub fn conclude(cx: &mut Context, global: &GlobalDraft, config: &Config) {
             cx.runs(span);
         }
     }
-    let security = global.script_security || global.seen.has(Block::Global, &["enable_script_security"]);
+    let security = global.script_security || global.tried("enable_script_security");
     if let (Some(first), false) = (cx.script, security) {
         cx.say(Level::Hint, Code::Script, first, "", "scripts run without enable_script_security".into(), 6)
             .help("write enable_script_security in global_defs, so that nobody but root can change what runs as root");

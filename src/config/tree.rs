@@ -552,8 +552,11 @@ impl Reader {
                 if keyword.is_some() || context == Block::List {
                     cx.error(Code::Brace, first.span, &word, format!("'{word}' takes no block"))
                         .help("its block is skipped");
+                    Block::Unknown
+                } else {
+                    // What is in a misspelt block is looked at.
+                    cx.meant_block(&word, context)
                 }
-                Block::Unknown
             }
             (true, child) => child,
             (false, child) => {

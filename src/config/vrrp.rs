@@ -50,6 +50,7 @@ pub struct InstanceDraft {
     nopreempt: Option<Span>,
     preempt_delay: Option<(Duration, Span)>,
     mcast_src_ip: Option<IpAddr>,
+    mcast_span: Span,
     dont_track_primary: bool,
     no_vips: bool,
     /// Addresses were given, whether they were right or not.
@@ -175,6 +176,7 @@ impl InstanceDraft {
             "mcast_src_ip" => {
                 if let Some(arg) = first {
                     self.mcast_src_ip = cx.ip(node, arg).or(self.mcast_src_ip);
+                    self.mcast_span = arg.span();
                 }
             }
             "track_interface" | "track_script" | "track_file" | "track_process" | "track_bfd" => {
@@ -232,7 +234,12 @@ impl InstanceDraft {
             "use_ipvlan" => self.ipvlan = Some(Box::new(vlink::ipvlan(cx, node))),
             "vrf" => set(&mut self.vrf, first.and_then(|arg| cx.interface(arg))),
             "promote_secondaries" => self.promote_secondaries = true,
-            "linkbeat_use_polling" => self.linkbeat_polling = true,
+            "linkbeat_use_polling" => {
+                self.linkbeat_polling = true;
+                let text = "'linkbeat_use_polling' of an instance is the old form".into();
+                cx.say(Level::Hint, Code::Renamed, node.word().span(), keyword.word, text, 5)
+                    .help("write linkbeat_interfaces { INTERFACE }");
+            }
             "debug" => self.debug = cx.int(node, keyword).and_then(|n| u8::try_from(n).ok()).unwrap_or(self.debug),
             "kernel_rx_buf_size" => match first {
                 Some(arg) => {
@@ -731,11 +738,14 @@ impl InstanceDraft {
             preempt_delay = Duration::ZERO;
         }
         let vips = self.vips.first().map(|v| v.net.family());
+        if self.seen.was_meant(Block::Instance, "unicast_peer") {
+            self.protocol.not_alone();
+        }
         let strict = self.strict.unwrap_or(global.strict);
         self.protocol.strict = strict;
         let wire = std::mem::take(&mut self.protocol).finish(cx, global, mcast, vips);
         if let Some(ip) = self.mcast_src_ip.filter(|ip| Family::of(ip) != wire.family) {
-            let span = self.at("mcast_src_ip").unwrap_or(self.span);
+            let span = self.mcast_span;
             let text = format!("{ip} is not of the instance's address family");
             cx.error(Code::Conflict, span, &ip.to_string(), text).help("it is not used");
             self.mcast_src_ip = None;
@@ -1158,7 +1168,7 @@ fn sync_daemon(
         let instance = names.get(&sync.instance).copied().filter(|n| *n < config.instances.len());
         if instance.is_none() && !sync.instance.is_empty() {
             let text = format!("there is no vrrp_instance '{}'", sync.instance);
-            cx.error(Code::Reference, sync.span, &sync.instance, text)
+            cx.say(Level::Error, Code::Reference, sync.span, &sync.instance, text, 0)
                 .help("the connection sync daemon is not started");
         } else {
             let vrid = instance.and_then(|n| config.instances.get(n)).map_or(0, |i| i.vrid);
