@@ -114,6 +114,8 @@ pub const RECORD_STALE_LINES: usize = 1024;
 pub const TURN: Duration = Duration::from_millis(20);
 /// A tracked file whose directory cannot be watched is looked at again after this.
 pub const FILE_RETRY: Duration = Duration::from_secs(5);
+/// Links that are polled are asked this often.
+pub const LINKBEAT_PERIOD: Duration = Duration::from_secs(1);
 /// Tracked processes are counted this often where the kernel tells nothing of them ...
 pub const PROCESS_PERIOD: Duration = Duration::from_secs(1);
 /// ... this often where it does, in case something was lost ...

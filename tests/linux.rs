@@ -7,9 +7,10 @@ use holdfast::linux::process::{self, Exit};
 use holdfast::linux::{socket, sys, Done};
 use holdfast::wire::ip::Head;
 use holdfast::wire::op::{
-    AddressKey, AddressValue, DestValue, Forward, Key, Link, News, Op, Protocol, RouteKey, RouteValue, Scheduler,
-    ServiceKey, ServiceValue, SocketKey, SyncRole, Value,
+    AddressKey, AddressValue, Create, DestValue, Forward, Key, Leg, Link, News, Op, Protocol, RouteKey, RouteValue,
+    RuleKey, RuleValue, Scheduler, ServiceKey, ServiceValue, SocketKey, SyncRole, Value,
 };
+use holdfast::wire::route::is_same;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd;
 use std::process::Command;
@@ -170,7 +171,11 @@ fn each_operation_gets_its_own_answer() {
     ip("link set vb up");
     let mut rtnl = Rtnl::open().unwrap();
     let va = link(&dump(&mut rtnl), "va").ifindex;
-    let full = AddressValue { broadcast: Some(Ipv4Addr::new(10, 0, 0, 255)), label: IfName::label("va:7"), scope: 0 };
+    let full = AddressValue {
+        broadcast: Some(Ipv4Addr::new(10, 0, 0, 255)),
+        label: IfName::label("va:7"),
+        ..AddressValue::default()
+    };
     let key = AddressKey { ifindex: va, net: net("10.0.0.7/24") };
     let second = AddressKey { ifindex: va, net: net("10.0.0.8/24") };
     let six = AddressKey { ifindex: va, net: net("fd00::7/128") };
@@ -229,18 +234,20 @@ fn routes_of_ours_only() {
     let va = link(&all, "va").ifindex;
     assert!(!all.iter().any(|n| matches!(n, News::Route { .. })), "not ours: {all:?}");
     let route = |dst: &str, table, via: Option<[u8; 4]>, kind| {
-        let key = RouteKey { table, dst: net(dst), metric: 50 };
         let ifindex = (kind == 1).then_some(va);
         let scope = if kind == 1 && via.is_none() { 253 } else { 0 };
-        (key, RouteValue { via: via.map(Into::into), ifindex, src: None, scope, kind })
+        let value =
+            RouteValue { via: via.map(Into::into), ifindex, scope, kind, protocol: 18, ..RouteValue::default() };
+        (RouteKey { table, dst: net(dst), metric: 50, tos: 0, way: value.way() }, value)
     };
+    let boxed = |v: &RouteValue| Value::Route(Box::new(v.clone()));
     let routes = [
         route("10.1.0.0/16", 254, Some([10, 0, 0, 2]), 1),
         route("10.2.0.0/16", 4242, None, 1),
         route("0.0.0.0/0", 254, Some([10, 0, 0, 2]), 1),
         route("10.3.0.0/16", 254, None, 6),
     ];
-    let ops: Vec<Op> = routes.iter().map(|(k, v)| Op::Add(Key::Route(*k), Value::Route(v.clone()))).collect();
+    let ops: Vec<Op> = routes.iter().map(|(k, v)| Op::Add(Key::Route(*k), boxed(v))).collect();
     assert_eq!(apply(&mut rtnl, &ops), [Done::Applied; 4]);
     let told = |all: &[News]| -> Vec<(RouteKey, RouteValue)> {
         let of = |n: &News| match n {
@@ -254,24 +261,139 @@ fn routes_of_ours_only() {
     dumped.sort_by_key(|(k, _)| routes.iter().position(|(other, _)| other == k));
     assert_eq!(dumped, routes);
     assert_eq!(apply(&mut rtnl, &ops), [Done::WasThere; 4]);
-    // Another gateway in place.
-    let (key, changed) = route("10.1.0.0/16", 254, Some([10, 0, 0, 9]), 1);
-    assert_eq!(apply(&mut rtnl, &[Op::Set(Key::Route(key), Value::Route(changed.clone()))]), [Done::Applied]);
+    // Another MTU in place.
+    let (key, changed) = route("10.1.0.0/16", 254, Some([10, 0, 0, 2]), 1);
+    let changed = RouteValue { metrics: vec![(2, 1400)], ..changed };
+    assert_eq!(apply(&mut rtnl, &[Op::Set(Key::Route(key), boxed(&changed))]), [Done::Applied]);
     assert_eq!(told(&news(&mut rtnl)), [(key, changed.clone())]);
     let removals: Vec<Op> = dumped
         .iter()
         .map(|(k, v)| if *k == key { (k, &changed) } else { (k, v) })
-        .map(|(k, v)| Op::Remove(Key::Route(*k), Value::Route(v.clone())))
+        .map(|(k, v)| Op::Remove(Key::Route(*k), boxed(v)))
         .collect();
     assert_eq!(apply(&mut rtnl, &removals), [Done::Applied; 4]);
     assert_eq!(apply(&mut rtnl, &removals), [Done::WasThere; 4]);
     assert_eq!(told(&dump(&mut rtnl)), []);
     // A route of somebody else with that key is not touched by a removal.
-    let theirs = RouteKey { table: 254, dst: net("10.9.0.0/16"), metric: 0 };
+    let theirs = RouteKey { table: 254, dst: net("10.9.0.0/16"), metric: 0, tos: 0, way: 0 };
     let value = RouteValue { ifindex: Some(va), kind: 1, ..RouteValue::default() };
-    assert_eq!(apply(&mut rtnl, &[Op::Remove(Key::Route(theirs), Value::Route(value))]), [Done::WasThere]);
+    assert_eq!(apply(&mut rtnl, &[Op::Remove(Key::Route(theirs), boxed(&value))]), [Done::WasThere]);
     let shown = Command::new("ip").args(["route", "show", "10.9.0.0/16"]).output().unwrap();
     assert!(String::from_utf8_lossy(&shown.stdout).contains("via 10.0.0.3"));
+}
+
+/// Each option: the kernel takes it, and tells of the same thing, so that it is known when somebody removes it.
+#[test]
+fn routes_and_rules_with_all_their_options() {
+    if !alone() {
+        return;
+    }
+    ip("link set lo up");
+    ip("link add va type veth peer name vb");
+    ip("link set va up");
+    ip("link set vb up");
+    ip("addr add 10.0.0.1/24 dev va");
+    ip("addr add fd00::1/64 dev va nodad");
+    let mut rtnl = Rtnl::open().unwrap();
+    let va = link(&dump(&mut rtnl), "va").ifindex;
+    let four: Option<IpAddr> = Some([10, 0, 0, 2].into());
+    let six: Option<IpAddr> = "fd00::2".parse().ok();
+    let leg = |via: &str, weight| Leg { via: via.parse().ok(), ifindex: Some(va), weight, onlink: false };
+    let plain = RouteValue { kind: 1, ..RouteValue::default() };
+    let routes = [
+        (
+            "10.1.0.0/16",
+            0x10,
+            7,
+            RouteValue { via: four, src: Some([10, 0, 0, 1].into()), realms: Some(9), ..plain.clone() },
+        ),
+        (
+            "10.2.0.0/16",
+            0,
+            0,
+            RouteValue { via: Some([10, 9, 9, 9].into()), ifindex: Some(va), onlink: true, ..plain.clone() },
+        ),
+        ("10.3.0.0/16", 0, 0, RouteValue { legs: vec![leg("10.0.0.2", 3), leg("10.0.0.3", 1)], ..plain.clone() }),
+        (
+            "10.4.0.0/16",
+            0,
+            0,
+            RouteValue {
+                via: four,
+                metrics: vec![(1, 1 << 2), (2, 1400), (10, 9)],
+                congctl: Some("reno".into()),
+                ..plain.clone()
+            },
+        ),
+        ("10.5.0.0/16", 0, 0, RouteValue { via: "fe80::1".parse().ok(), ifindex: Some(va), ..plain.clone() }),
+        ("10.6.0.0/16", 0, 0, RouteValue { kind: 9, ..plain.clone() }),
+        // A second way to one place.
+        ("10.6.0.0/16", 0, 0, RouteValue { via: four, create: Create::Append, ..plain.clone() }),
+        ("fd01::/64", 0, 1024, RouteValue { via: six, pref: Some(1), ..plain.clone() }),
+        ("fd02::/64", 0, 1024, RouteValue { legs: vec![leg("fd00::2", 1), leg("fd00::3", 2)], ..plain.clone() }),
+        ("fd03::/64", 0, 5, RouteValue { kind: 6, ..plain.clone() }),
+        ("fd04::/64", 0, 1024, RouteValue { via: "fe80::9".parse().ok(), ifindex: Some(va), ..plain.clone() }),
+    ];
+    let object = |(dst, tos, metric, value): &(&str, u8, u32, RouteValue)| {
+        let key = RouteKey { table: 254, dst: net(dst), metric: *metric, tos: *tos, way: value.way() };
+        (Key::Route(key), Value::Route(Box::new(value.clone())))
+    };
+    let rule = RuleValue { action: 1, table: 100, ..RuleValue::default() };
+    let rules = [
+        (
+            Family::V4,
+            RuleValue { from: Some(net("10.0.0.0/8")), to: Some(net("11.0.0.0/8")), tos: 0x10, ..rule.clone() },
+        ),
+        (Family::V4, RuleValue { iif: Some(name("va")), oif: Some(name("nothere")), table: 70_000, ..rule.clone() }),
+        (Family::V4, RuleValue { fwmark: Some((5, 0xff)), realms: Some(3 << 16 | 4), invert: true, ..rule.clone() }),
+        (Family::V4, RuleValue { suppress_prefixlength: Some(8), suppress_ifgroup: Some(2), ..rule.clone() }),
+        (Family::V6, RuleValue { tunnel_id: Some(77), uidrange: Some((10, 20)), protocol: 12, ..rule.clone() }),
+        (Family::V6, RuleValue { ipproto: Some(6), sport: Some((1, 9)), dport: Some((80, 80)), ..rule.clone() }),
+        (Family::V6, RuleValue { table: 0, action: 2, goto: Some(40_000), ..rule.clone() }),
+        (Family::V4, RuleValue { table: 0, l3mdev: true, ..rule.clone() }),
+        (Family::V4, RuleValue { table: 0, action: 7, ..rule }),
+    ];
+    let policy = |(at, (family, value)): (u32, &(Family, RuleValue))| {
+        let key = RuleKey { family: *family, preference: 20_000 + at, way: value.way() };
+        (Key::Rule(key), Value::Rule(Box::new(value.clone())))
+    };
+    let objects: Vec<(Key, Value)> = routes.iter().map(object).chain((0..).zip(&rules).map(policy)).collect();
+    let adds: Vec<Op> = objects.iter().map(|(k, v)| Op::Add(*k, v.clone())).collect();
+    let none = vec![Done::Applied; objects.len()];
+    let done = apply(&mut rtnl, &adds);
+    assert_eq!(done, none, "{:?}", adds.iter().zip(&done).filter(|(_, d)| **d != Done::Applied).collect::<Vec<_>>());
+    let there = |all: Vec<News>| -> Vec<(Key, Value)> {
+        let of = |n| match n {
+            News::Route { key, value } => Some((Key::Route(key), Value::Route(Box::new(value)))),
+            News::Rule { key, value } => Some((Key::Rule(key), Value::Rule(Box::new(value)))),
+            _ => None,
+        };
+        all.into_iter().filter_map(of).collect()
+    };
+    for told in [there(news(&mut rtnl)), there(dump(&mut rtnl))] {
+        for (key, want) in &objects {
+            let Some((_, have)) = told.iter().find(|(k, _)| k == key) else { panic!("{want:?} is not in {told:?}") };
+            match (want, have) {
+                (Value::Route(want), Value::Route(have)) => assert!(is_same(want, have), "{want:?} is not {have:?}"),
+                (Value::Rule(want), Value::Rule(have)) => assert_eq!(want.way(), have.way()),
+                _ => unreachable!(),
+            }
+        }
+    }
+    let removals: Vec<Op> = adds.iter().map(removal).collect();
+    assert_eq!(apply(&mut rtnl, &removals), none);
+    let mut gone: Vec<Key> = Vec::new();
+    for n in news(&mut rtnl) {
+        match n {
+            News::RouteGone { key, .. } => gone.push(Key::Route(key)),
+            News::RuleGone { key } => gone.push(Key::Rule(key)),
+            _ => {}
+        }
+    }
+    assert!(objects.iter().all(|(key, _)| gone.contains(key)), "{gone:?}");
+    let left = there(dump(&mut rtnl));
+    assert!(objects.iter().all(|(key, _)| !left.iter().any(|(k, _)| k == key)), "{left:?}");
+    assert_eq!(apply(&mut rtnl, &removals), vec![Done::WasThere; objects.len()]);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use holdfast::wire::ah;
 use holdfast::wire::ip::Head;
 use holdfast::wire::ipv4::Ipv4;
 use holdfast::wire::link::{LinkMore, Stack, Sysctl};
-use holdfast::wire::op::{AddressKey, AddressValue, Key, Link, News, Op};
+use holdfast::wire::op::{AddressKey, AddressValue, Key, Link, News, Op, RouteValue, Value};
 use holdfast::wire::vrrp;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
@@ -139,6 +139,200 @@ fn operations(effects: &[Effect]) -> Vec<String> {
         _ => None,
     };
     effects.iter().filter_map(text).collect()
+}
+
+fn link(ifindex: u32, name: &str, up: bool) -> Event<'static> {
+    let (name, mac) = (name.parse().unwrap(), Mac([2, 0, 0, 0, 0, ifindex as u8]));
+    Event::Kernel(News::Link(Link { ifindex, name, up, mac, mtu: 1500, no_arp: false, more: Default::default() }))
+}
+
+/// The kernel's news of what these effects did, and of its removal by somebody else.
+fn echo(d: &mut Desk, effects: &[Effect]) {
+    for e in effects {
+        let news = match e {
+            Effect::Kernel(Op::Add(Key::Address(key), Value::Address(value))) => {
+                News::Address { key: *key, value: value.clone(), primary: true }
+            }
+            Effect::Kernel(Op::Add(Key::Route(key), Value::Route(value))) => {
+                News::Route { key: *key, value: *value.clone() }
+            }
+            Effect::Kernel(Op::Add(Key::Rule(key), Value::Rule(value))) => {
+                News::Rule { key: *key, value: *value.clone() }
+            }
+            _ => continue,
+        };
+        d.step(Event::Kernel(news));
+    }
+}
+
+fn steal(d: &mut Desk, key: Key) -> Vec<Effect> {
+    let news = match key {
+        Key::Address(key) => News::AddressGone { key },
+        Key::Route(key) => News::RouteGone { key, value: RouteValue::default() },
+        Key::Rule(key) => News::RuleGone { key },
+        _ => unreachable!(),
+    };
+    let effects = d.step(Event::Kernel(news));
+    echo(d, &effects);
+    effects
+}
+
+/// The keys of what these effects put up, sockets aside.
+fn added(effects: &[Effect]) -> Vec<Key> {
+    let key = |e: &Effect| match e {
+        Effect::Kernel(Op::Add(key, _)) if !matches!(key, Key::Socket(_)) => Some(*key),
+        _ => None,
+    };
+    effects.iter().filter_map(key).collect()
+}
+
+// ---- what is held ----------------------------------------------------------------------------------------------
+
+const STATICS: &str = "track_group TG {\n group {\n VI_1\n }\n}\n\
+    static_ipaddress {\n 10.5.0.1/24 dev eth1\n}\n\
+    static_routes {\n 10.6.0.0/16 via 10.5.0.2 dev eth1 src 10.5.0.1\n}\n\
+    static_rules {\n from 10.5.0.0/24 table 9 preference 5 track_group TG\n}\n";
+const RULES: &str =
+    "virtual_routes {\n 10.7.0.0/16 via 10.0.0.9 dev eth0\n 10.8.0.0/16 via 10.0.0.9 dev eth0 no_track\n }\n\
+    virtual_rules {\n from 10.0.0.0/24 table 9 preference 6\n }";
+
+#[test]
+fn static_things_come_with_their_links_and_go_at_the_end() {
+    let mut d = Desk::new(&format!("{STATICS}{}", instance("")));
+    assert_eq!(d.state(), State::Backup);
+    let effects = d.step(link(3, "eth1", true));
+    let wanted = ["add address 10.5.0.1/24 on interface 3", "add route to 10.6.0.0/16 in table 254"];
+    assert_eq!(operations(&effects), wanted, "addresses before routes");
+    echo(&mut d, &effects);
+    let effects = d.step(Event::Kernel(News::LinkGone { ifindex: 3 }));
+    assert_eq!(operations(&effects).len(), 0, "the kernel took them away: {effects:?}");
+    let effects = d.step(link(4, "eth1", true));
+    assert_eq!(operations(&effects).len(), 2, "on the new link: {effects:?}");
+    echo(&mut d, &effects);
+    let effects = d.step(Event::Stop);
+    let wanted = [
+        "remove IPv4 rule with preference 5",
+        "remove route to 10.6.0.0/16 in table 254",
+        "remove address 10.5.0.1/24 on interface 4",
+    ];
+    assert_eq!(operations(&effects), wanted, "the other way round");
+}
+
+#[test]
+fn routes_and_rules_that_somebody_removes_are_put_back() {
+    let mut d = Desk::new(&instance(RULES));
+    let effects = d.pass(4.0);
+    let keys = added(&effects);
+    let [_, route, loose, rule] = keys[..] else { panic!("{keys:?}") };
+    echo(&mut d, &effects);
+    assert_eq!(added(&steal(&mut d, route)), [route]);
+    assert_eq!(added(&steal(&mut d, loose)), [], "no_track");
+    for _ in 0..20 {
+        assert_eq!(added(&steal(&mut d, rule)), [rule]);
+        assert_eq!(d.state(), State::Master);
+    }
+    let effects = steal(&mut d, rule);
+    assert_eq!((d.state(), priorities(&effects)), (State::Fault, vec![0]), "too often");
+    d.pass(56.0);
+    assert_eq!(d.state(), State::Fault);
+    // The next time that it is MASTER, all is there again.
+    let effects = d.pass(9.0);
+    assert_eq!(added(&effects), keys);
+}
+
+#[test]
+fn static_things_stolen_again_and_again_are_the_fault_of_who_tracks_them() {
+    let mut d = Desk::new(&format!("{STATICS}{}", instance("")));
+    echo_all_statics(&mut d);
+    let Some(rule) = d.node.table().wanted().map(|(k, _)| *k).find(|k| matches!(k, Key::Rule(_))) else { panic!() };
+    let Some(route) = d.node.table().wanted().map(|(k, _)| *k).find(|k| matches!(k, Key::Route(_))) else { panic!() };
+    for _ in 0..30 {
+        steal(&mut d, route);
+    }
+    assert_eq!(d.state(), State::Backup, "nobody tracks it");
+    for _ in 0..20 {
+        assert_eq!(added(&steal(&mut d, rule)), [rule]);
+    }
+    assert_eq!(added(&steal(&mut d, rule)), []);
+    assert_eq!(d.state(), State::Fault);
+}
+
+/// The link of the static things comes, and the kernel tells of all of them.
+fn echo_all_statics(d: &mut Desk) {
+    let effects = d.step(link(3, "eth1", true));
+    echo(d, &effects);
+    let rules: Vec<_> = d.node.table().wanted().map(|(k, v)| (*k, v.clone())).collect();
+    for (key, value) in rules {
+        if let (Key::Rule(key), Value::Rule(value)) = (key, value) {
+            d.step(Event::Kernel(News::Rule { key, value: *value }));
+        }
+    }
+}
+
+/// The kernel takes routes away without a word when the address that is their source goes.
+#[test]
+fn a_route_goes_with_its_source_and_comes_back_with_it() {
+    let mut d = Desk::new(&format!("{STATICS}{}", instance("")));
+    echo_all_statics(&mut d);
+    let Some(address) = d.node.table().wanted().map(|(k, _)| *k).find(|k| matches!(k, Key::Address(_))) else {
+        panic!()
+    };
+    let put_back = added(&steal(&mut d, address));
+    assert!(matches!(put_back[..], [Key::Address(_), Key::Route(_)]), "{put_back:?}");
+}
+
+#[test]
+fn short_changes_of_a_link_with_delays_do_not_count() {
+    let mut d = Desk::new(&format!("interface_up_down_delays {{\n eth0 2 1\n}}\n{}", instance("")));
+    d.pass(4.0);
+    assert_eq!(d.state(), State::Master);
+    d.step(link(2, "eth0", false));
+    d.pass(1.9);
+    d.step(link(2, "eth0", true));
+    d.pass(5.0);
+    assert_eq!(d.state(), State::Master);
+    d.step(link(2, "eth0", false));
+    d.pass(1.9);
+    assert_eq!(d.state(), State::Master);
+    // The first moment counts, whatever else is told of the link meanwhile.
+    d.step(link(2, "eth0", false));
+    d.pass(0.2);
+    assert_eq!(d.state(), State::Fault);
+    d.step(link(2, "eth0", true));
+    d.pass(0.9);
+    assert_eq!(d.state(), State::Fault);
+    d.pass(0.2);
+    assert_eq!(d.state(), State::Backup);
+}
+
+#[test]
+fn polled_links_are_as_their_hardware_says() {
+    let mut d = Desk::new(&format!("linkbeat_interfaces {{\n eth0 MII\n}}\n{}", instance("")));
+    let beat = |up| Event::Kernel(News::Beat { ifindex: 2, up });
+    assert_eq!(d.node.polled().len(), 1);
+    d.step(beat(false));
+    assert_eq!(d.state(), State::Fault);
+    d.step(link(2, "eth0", false));
+    d.step(link(2, "eth0", true));
+    assert_eq!(d.state(), State::Fault, "the kernel's word does not count");
+    d.step(beat(true));
+    assert_eq!(d.state(), State::Backup);
+}
+
+#[test]
+fn a_route_needs_its_links_unless_it_is_not_tracked() {
+    let route = |more| {
+        format!(
+            "virtual_routes {{\n 10.7.0.0/16 nexthop via 10.0.0.9 dev eth0 nexthop via 10.5.0.9 dev eth1\n {more} }}"
+        )
+    };
+    let d = Desk::new(&instance(&route("")));
+    assert_eq!(d.state(), State::Fault, "there is no eth1");
+    let mut d = Desk::new(&instance("virtual_routes {\n 10.7.0.0/16 via 10.5.0.9 dev eth1 no_track\n }"));
+    assert_eq!(d.state(), State::Backup);
+    let effects = d.pass(4.0);
+    assert_eq!(operations(&effects).len(), 1, "the address alone: {effects:?}");
+    assert_eq!(operations(&d.step(link(3, "eth1", true))), ["add route to 10.7.0.0/16 in table 254"]);
 }
 
 // ---- VRRP ------------------------------------------------------------------------------------------------------
@@ -643,7 +837,11 @@ fn a_failing_script_lowers_the_priority_and_the_instance_yields() {
 fn weight_zero_is_fault_and_the_first_result_is_waited_for() {
     let mut d = Desk::new(&tracked("interval 10\n timeout 5", "notify /bin/told"));
     let effects = d.pass(9.0);
-    assert_eq!((d.state(), effects.len(), d.runs.len()), (State::Init, 1, 1), "it runs, and nothing else happens");
+    assert_eq!(
+        (d.state(), effects.len(), d.runs.len()),
+        (State::Init, 1, 1),
+        "it runs, and nothing else happens: {effects:?}"
+    );
     let spawned = |effects: &[Effect]| effects.iter().filter(|e| matches!(e, Effect::Spawn(_))).count();
     let effects = end(&mut d, Verdict::Up);
     assert_eq!((d.state(), spawned(&effects)), (State::Backup, 1));
@@ -1044,7 +1242,7 @@ fn addresses_and_routes_come_in_the_order_of_the_file() {
 
 /// The kernel tells of the virtual link number 9 on eth0.
 fn vmac_link(name: &str, kind: u8, up: bool) -> News {
-    let more = LinkMore { wanted_up: up, group: 0, on: Some((2, Stack::Macvlan)) };
+    let more = LinkMore { wanted_up: up, group: 0, on: Some((2, Stack::Macvlan)), vrf_table: 0 };
     let mac = Mac([0, 0, 0x5e, 0, kind, 51]);
     News::Link(Link { ifindex: 9, name: name.parse().unwrap(), up, mac, mtu: 1500, no_arp: false, more })
 }

@@ -38,8 +38,8 @@ pub struct Context {
     said: Vec<&'static Keyword>,
     /// For the words of lines; the reader has its own for statements.
     options: Index,
-    /// What the next rule without a preference gets.
-    pub preference: u32,
+    /// What the next rule without a preference gets, of IPv4 and of IPv6.
+    pub preferences: [u32; 2],
     /// The last few lists of checks, as they were read and with all their values.
     pub drafts: Recent<CheckDraft>,
     pub checks: Recent<Check>,
@@ -164,7 +164,7 @@ impl Context {
             doubts: Vec::new(),
             said: Vec::new(),
             options: Index::new(),
-            preference: RULE_PREFERENCE,
+            preferences: [RULE_PREFERENCE; 2],
             drafts: Recent::default(),
             checks: Recent::default(),
             cut_short: Vec::new(),

@@ -157,6 +157,7 @@ impl GlobalDraft {
             "script_user" => self.user(cx, node),
             "use_symlink_paths" => flag(&mut g.scripts.use_symlink_paths, cx.flag(node)),
             "set_supplementary_groups" => flag(&mut g.scripts.supplementary_groups, cx.flag(node)),
+            "linkbeat_use_polling" => g.linkbeat_polling = true,
             "dynamic_interfaces" => match node.arg(0) {
                 None => g.dynamic_interfaces = Some(Dynamic::Absent),
                 Some(arg) if arg.str() == "allow_if_changes" => g.dynamic_interfaces = Some(Dynamic::MayChange),
@@ -356,6 +357,7 @@ impl GlobalDraft {
                 }
             }
             "use_pid_dir" => g.files.pid_dir = true,
+            "linkbeat_use_polling" => g.linkbeat_polling = true,
             "instance" => first(cx, node, &mut g.instance),
             // Where it begins a line it was followed already.
             word if word.starts_with("include") => cx

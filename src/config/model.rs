@@ -34,6 +34,11 @@ impl Config {
     pub fn serves(&self) -> bool {
         self.services.iter().any(Service::is_served)
     }
+
+    /// Some link is polled instead of being heard of.
+    pub fn polls(&self) -> bool {
+        self.global.linkbeat_polling || !self.linkbeat.is_empty() || self.instances.iter().any(|i| i.linkbeat_polling)
+    }
 }
 
 /// global_defs, SSL, and the single lines at top level.
@@ -66,6 +71,8 @@ pub struct Global {
     pub namespace: Namespace,
     /// `dynamic_interfaces`: None: every interface should be there at start.
     pub dynamic_interfaces: Option<Dynamic>,
+    /// `linkbeat_use_polling`: each interface is polled.
+    pub linkbeat_polling: bool,
     /// For static addresses without `dev`.
     pub default_interface: IfName,
     /// `random_seed`: None: drawn at start.
@@ -103,6 +110,7 @@ impl Default for Global {
             files: Files::default(),
             namespace: Namespace::default(),
             dynamic_interfaces: None,
+            linkbeat_polling: false,
             default_interface: "eth0".parse().unwrap_or_default(),
             random_seed: None,
             include_check: IncludeCheck::default(),
@@ -551,6 +559,8 @@ pub struct Instance {
     pub ipvlan: Option<Box<Ipvlan>>,
     pub vrf: Option<IfName>,
     pub promote_secondaries: bool,
+    /// Its interface is polled.
+    pub linkbeat_polling: bool,
     /// 0 to 4.
     pub debug: u8,
     pub kernel_rx_buf_size: Option<u32>,
@@ -602,6 +612,7 @@ impl Instance {
             ipvlan: None,
             vrf: None,
             promote_secondaries: false,
+            linkbeat_polling: false,
             debug: 0,
             kernel_rx_buf_size: None,
         }

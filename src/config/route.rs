@@ -8,6 +8,7 @@ use super::model::{Create, Metric, Nexthop, Route, RouteMore};
 use super::tree::{Arg, Node};
 use super::words::{self, Families, Name, Place, Words};
 use crate::base::addr::{Family, IfName, IpNet};
+use crate::wire::op::OUR_PROTOCOL;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A route and the track_group that it names.
@@ -73,7 +74,8 @@ struct Draft<'t> {
     metric: u32,
     scope: Option<u8>,
     onlink: bool,
-    create: Create,
+    /// None: not said.
+    create: Option<Create>,
     nexthops: Vec<Nexthop>,
     more: RouteMore,
     /// Options that only IPv6 routes have.
@@ -213,9 +215,9 @@ impl<'t> Draft<'t> {
                 let name = if lock { words.value(cx, keyword, value)? } else { value };
                 self.more.congctl = Some((name.str().as_ref().into(), lock));
             }
-            "add" => self.create = Create::Add,
-            "prepend" => self.create = Create::Prepend,
-            "append" => self.create = Create::Append,
+            "add" => self.create = Some(Create::Add),
+            "prepend" => self.create = Some(Create::Prepend),
+            "append" => self.create = Some(Create::Append),
             "no_track" => self.no_track = true,
             "track_group" => self.group = Some(words::name(value)),
             word => {
@@ -355,7 +357,8 @@ impl<'t> Draft<'t> {
             scope,
             kind,
             onlink: self.onlink,
-            create: self.create,
+            // One whose type is written stands alone, as keepalived has it.
+            create: self.create.unwrap_or(if self.kind.is_some() { Create::Add } else { Create::Prepend }),
             nexthops: self.nexthops,
             more,
             no_track: self.no_track,
@@ -379,7 +382,7 @@ impl<'t> Draft<'t> {
     }
 
     /// What the kernel would not take, or keepalived would mention.
-    fn hints(&self, cx: &mut Context, dst: IpNet, to: Arg) {
+    fn hints(&mut self, cx: &mut Context, dst: IpNet, to: Arg) {
         let network = network(dst);
         if network != dst {
             cx.warn(Code::Value, to.span(), &to.str(), format!("{dst} has bits behind its prefix length"))
@@ -392,9 +395,11 @@ impl<'t> Draft<'t> {
             let help = if none { "write no_track behind it" } else { "write dev INTERFACE, or no_track" };
             cx.say(Level::Warning, Code::Missing, to.span(), &to.str(), text, 5).help(help);
         }
-        if self.more.protocol.is_some_and(|p| p != 18) && !self.no_track {
+        if self.more.protocol.is_some_and(|p| p != OUR_PROTOCOL) && !self.no_track {
             let text = "a route of another protocol cannot be tracked".into();
-            cx.say(Level::Warning, Code::Conflict, to.span(), "protocol", text, 5).help("write no_track as well");
+            cx.say(Level::Warning, Code::Conflict, to.span(), "protocol", text, 5)
+                .help("18 is used; write no_track as well");
+            self.more.protocol = None;
         }
     }
 }

@@ -8,6 +8,7 @@ use super::model::{Rule, RuleAction};
 use super::tree::{Arg, Node};
 use super::words::{self, Families, Name, Place, Words};
 use crate::base::addr::{Family, IpNet};
+use crate::wire::op::OUR_PROTOCOL;
 
 /// A rule, where it stands, and the track_group that it names.
 pub struct Line {
@@ -194,14 +195,22 @@ impl Draft {
         self.rule.preference = match self.preference {
             Some(n) => n,
             None => {
-                let n = cx.preference;
-                cx.preference = n.saturating_sub(1);
+                let [four, six] = &mut cx.preferences;
+                let next = if self.family.of() == Some(Family::V6) { six } else { four };
+                let n = *next;
+                *next = n.saturating_sub(1);
                 let text = "the rule has no preference".into();
                 cx.say(Level::Warning, Code::Missing, line.span(), &line.str(), text, 5)
                     .help(format!("{n} is used, and less for those that follow; write preference NUMBER"));
                 n
             }
         };
+        if self.rule.protocol.is_some_and(|p| p != OUR_PROTOCOL) && !self.rule.no_track {
+            let text = "a rule of another protocol cannot be tracked".into();
+            cx.say(Level::Warning, Code::Conflict, line.span(), "protocol", text, 5)
+                .help("18 is used; write no_track as well");
+            self.rule.protocol = None;
+        }
         self.rule.family = self.family.of().unwrap_or(Family::V4);
         self.rule.action = action;
         Some(Line { rule: self.rule, span: line.span(), group: self.group })

@@ -79,6 +79,7 @@ pub struct InstanceDraft {
     ipvlan: Option<Box<Ipvlan>>,
     vrf: Option<IfName>,
     promote_secondaries: bool,
+    linkbeat_polling: bool,
     debug: u8,
     kernel_rx_buf_size: Option<u32>,
     garp: GarpDraft,
@@ -235,9 +236,10 @@ impl InstanceDraft {
             "vrf" => set(&mut self.vrf, first.and_then(|arg| cx.interface(arg))),
             "promote_secondaries" => self.promote_secondaries = true,
             "linkbeat_use_polling" => {
+                self.linkbeat_polling = true;
                 let text = "'linkbeat_use_polling' of an instance is the old form".into();
                 cx.say(Level::Hint, Code::Renamed, node.word().span(), keyword.word, text, 5)
-                    .help("write linkbeat_interfaces { INTERFACE }; the kernel tells of link changes here");
+                    .help("write linkbeat_interfaces { INTERFACE }");
             }
             "debug" => self.debug = cx.int(node, keyword).and_then(|n| u8::try_from(n).ok()).unwrap_or(self.debug),
             "kernel_rx_buf_size" => match first {
@@ -874,6 +876,7 @@ impl InstanceDraft {
             ipvlan: self.ipvlan.take(),
             vrf: self.vrf.take(),
             promote_secondaries: self.promote_secondaries,
+            linkbeat_polling: self.linkbeat_polling,
             debug: self.debug,
             kernel_rx_buf_size: self.kernel_rx_buf_size,
         };

@@ -63,9 +63,7 @@ impl<'t> Words<'t> {
         {
             return None;
         }
-        // That nothing static is set was said already.
-        let said = self.place == Place::Virtual || matches!(keyword.state, super::keywords::State::Renamed(_));
-        if said && cx.option_state(keyword, arg, self.what) {
+        if cx.option_state(keyword, arg, self.what) {
             self.held = Some(keyword.word);
         }
         Some(keyword)

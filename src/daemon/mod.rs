@@ -9,6 +9,7 @@ pub mod conn;
 pub mod dump;
 pub mod files;
 mod igmp;
+pub mod linkbeat;
 pub mod load;
 pub mod logger;
 pub mod options;
@@ -39,6 +40,7 @@ use children::Children;
 use conn::Conns;
 use files::Files;
 use igmp::Igmp;
+use linkbeat::Linkbeat;
 use load::Loading;
 use logger::Logger;
 use mio::unix::SourceFd;
@@ -105,6 +107,7 @@ pub struct Daemon {
     files: Files,
     processes: Processes,
     igmp: Igmp,
+    linkbeat: Linkbeat,
     record: Record,
     logger: &'static Logger,
     loading: Option<Loading>,
@@ -193,6 +196,7 @@ impl Daemon {
             files: Files::default(),
             processes: Processes::new(connector),
             igmp,
+            linkbeat: Linkbeat::default(),
             record,
             logger,
             loading: None,
@@ -226,6 +230,7 @@ impl Daemon {
             daemon.step(Event::Processes(&counts));
         }
         daemon.dump()?;
+        daemon.linkbeat.follow(config.polls(), now());
         // IPVS was looked for, and its module loaded; programs that root's scripts start have all their rights again.
         if let Err(e) = sys::keep_capabilities(&RIGHTS) {
             log::debug!("capabilities that are not needed could not be given up: {e}");
@@ -313,6 +318,9 @@ impl Daemon {
         if let Some(counts) = self.processes.step(at, limits::PROCESSES_PER_TURN) {
             self.step(Event::Processes(&counts));
         }
+        if self.linkbeat.is_due(at) {
+            self.poll_links();
+        }
         if self.trim_at.is_some_and(|trim| trim <= at) {
             self.trim_at = None;
             self.rtnl.trim();
@@ -356,7 +364,7 @@ impl Daemon {
     fn wake_at(&self) -> Option<Instant> {
         let last = self.stopping.map(|at| at + LAST_SCRIPTS);
         let log = self.logger.wants_flush().map(|soon| now() + soon);
-        let tracked = [self.files.deadline(), self.processes.deadline()];
+        let tracked = [self.files.deadline(), self.processes.deadline(), self.linkbeat.deadline()];
         let all = [self.node.deadline(), self.conns.deadline(), self.children.deadline(), last, log, self.trim_at];
         all.into_iter().chain(tracked).flatten().min()
     }
@@ -494,6 +502,7 @@ impl Daemon {
             log::info!("Stopping");
             self.stopping = Some(now());
             (self.files, self.processes) = (Files::default(), Processes::default());
+            self.linkbeat = Linkbeat::default();
             self.loading = None;
             self.calls.clear();
             self.step(Event::Stop);
@@ -516,6 +525,14 @@ impl Daemon {
             }
         }
         Ok(())
+    }
+
+    fn poll_links(&mut self) {
+        for (ifindex, name, way) in self.node.polled() {
+            if let Some(up) = self.linkbeat.ask(&name, way) {
+                self.step(Event::Kernel(News::Beat { ifindex, up }));
+            }
+        }
     }
 
     fn dump(&mut self) -> io::Result<()> {
@@ -832,8 +849,10 @@ impl Daemon {
                 self.record.claim(owned::claims(&config));
                 self.follow_files(&config);
                 self.processes.follow(&config, now());
+                let polls = config.polls();
                 self.children.obey(&config.global.scripts);
                 self.step(Event::Reload(Rc::new(config)));
+                self.linkbeat.follow(polls, now());
                 log::info!("Reload done");
             }
             Err(e) => log::error!("{e}: the running configuration stays"),
@@ -883,7 +902,7 @@ impl Kind {
         match op.key() {
             Key::Socket(_) | Key::Ear(_) => Kind::Socket,
             Key::Sysctl(_) => Kind::Sysctl,
-            Key::Link(_) | Key::Up(_) | Key::Address(_) | Key::Route(_) => Kind::Rtnl,
+            Key::Link(_) | Key::Up(_) | Key::Address(_) | Key::Route(_) | Key::Rule(_) => Kind::Rtnl,
             Key::Service(_) | Key::Dest(..) | Key::SyncDaemon(_) => Kind::Ipvs,
         }
     }

@@ -16,8 +16,8 @@ use crate::limits;
 use crate::linux::sys;
 use crate::wire::link::{Sysctl, SysctlValue};
 use crate::wire::op::{
-    AddressValue, DestValue, Forward, Key, Op, Owned, OwnedKey, Protocol, RouteKey, RouteValue, Scheduler, ServiceKey,
-    ServiceValue, SyncRole, Value,
+    AddressValue, DestValue, Forward, Key, Op, Owned, OwnedKey, Protocol, RouteKey, RuleKey, Scheduler, ServiceKey,
+    ServiceValue, SyncRole, Value, OUR_PROTOCOL,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -328,21 +328,22 @@ fn safe_directory(dir: &Path) -> io::Result<&Path> {
 }
 
 fn owned_key(op: &Op, name_of: &dyn Fn(u32) -> Option<IfName>) -> Option<OwnedKey> {
-    Some(match op.key() {
+    let (Op::Add(key, value) | Op::Set(key, value) | Op::Remove(key, value)) = op;
+    let protocol = if let Value::Route(route) = value { route.protocol() } else { OUR_PROTOCOL };
+    Some(match key {
         // Ends with us, or with its link.
         Key::Socket(_) | Key::Ear(_) | Key::Up(_) => return None,
-        Key::Link(_) => match op {
-            Op::Add(_, Value::Link(l)) | Op::Set(_, Value::Link(l)) | Op::Remove(_, Value::Link(l)) => {
-                OwnedKey::Link { name: l.name.clone() }
-            }
+        Key::Link(_) => match value {
+            Value::Link(link) => OwnedKey::Link { name: link.name.clone() },
             _ => return None,
         },
         Key::Sysctl(s) => OwnedKey::Sysctl { interface: name_of(s.ifindex)?, which: s.which },
         Key::Address(a) => OwnedKey::Address { interface: name_of(a.ifindex)?, net: a.net },
-        Key::Route(r) => OwnedKey::Route(r),
-        Key::SyncDaemon(role) => OwnedKey::SyncDaemon(role),
-        Key::Service(s) => OwnedKey::Service(s),
-        Key::Dest(s, at) => OwnedKey::Dest(s, at),
+        Key::Route(r) => OwnedKey::Route(*r, protocol),
+        Key::Rule(r) => OwnedKey::Rule(*r),
+        Key::SyncDaemon(role) => OwnedKey::SyncDaemon(*role),
+        Key::Service(s) => OwnedKey::Service(*s),
+        Key::Dest(s, at) => OwnedKey::Dest(*s, *at),
     })
 }
 
@@ -362,7 +363,13 @@ fn put_key(text: &mut String, key: &OwnedKey) {
         OwnedKey::Link { name } => write!(text, "link {name}"),
         OwnedKey::Sysctl { interface, which } => write!(text, "sysctl {interface} {}", which.name()),
         OwnedKey::Address { interface, net } => write!(text, "address {interface} {net}"),
-        OwnedKey::Route(r) => write!(text, "route {} {} {}", r.table, r.dst, r.metric),
+        OwnedKey::Route(r, protocol) => {
+            write!(text, "route {} {} {} {} {} {:08x}", r.table, r.dst, r.metric, protocol, r.tos, r.way)
+        }
+        OwnedKey::Rule(r) => {
+            let family = if r.family == Family::V4 { "rule4" } else { "rule6" };
+            write!(text, "{family} {} {:08x}", r.preference, r.way)
+        }
         OwnedKey::SyncDaemon(role) => write!(text, "sync {}", role_name(*role)),
         OwnedKey::Service(s) => {
             text.push_str("service");
@@ -410,12 +417,8 @@ fn put_value(text: &mut String, value: &Value) {
             v.broadcast.iter().for_each(|b| pair("broadcast", b));
             v.label.iter().for_each(|l| pair("label", l));
         }
-        Value::Route(v) => {
-            pair("scope", &v.scope);
-            pair("kind", &v.kind);
-            v.via.iter().for_each(|ip| pair("via", ip));
-            v.src.iter().for_each(|ip| pair("src", ip));
-        }
+        // Those of others are never touched, so none is ever found.
+        Value::Route(_) | Value::Rule(_) => {}
         Value::SyncDaemon { interface, id } => {
             pair("interface", interface);
             pair("id", id);
@@ -463,8 +466,11 @@ fn parse_key(words: &mut SplitAsciiWhitespace<'_>) -> Option<OwnedKey> {
         "address" => OwnedKey::Address { interface: next(words)?, net: next(words)? },
         "route" => {
             let (table, dst, metric): (u32, IpNet, u32) = (next(words)?, next(words)?, next(words)?);
-            OwnedKey::Route(RouteKey { table, dst, metric })
+            let (protocol, tos, way) = (next(words)?, next(words)?, hex(words)?);
+            OwnedKey::Route(RouteKey { table, dst, metric, tos, way }, protocol)
         }
+        "rule4" => OwnedKey::Rule(RuleKey { family: Family::V4, preference: next(words)?, way: hex(words)? }),
+        "rule6" => OwnedKey::Rule(RuleKey { family: Family::V6, preference: next(words)?, way: hex(words)? }),
         "sync" => OwnedKey::SyncDaemon(match words.next()? {
             "master" => SyncRole::Master,
             "backup" => SyncRole::Backup,
@@ -496,6 +502,10 @@ fn next<T: FromStr>(words: &mut SplitAsciiWhitespace<'_>) -> Option<T> {
     words.next()?.parse().ok()
 }
 
+fn hex(words: &mut SplitAsciiWhitespace<'_>) -> Option<u32> {
+    u32::from_str_radix(words.next()?, 16).ok()
+}
+
 fn parse_value(key: &OwnedKey, mut words: SplitAsciiWhitespace<'_>) -> Option<Value> {
     let mut pairs = BTreeMap::new();
     while let Some(name) = words.next() {
@@ -521,15 +531,10 @@ fn parse_value(key: &OwnedKey, mut words: SplitAsciiWhitespace<'_>) -> Option<Va
                 Some(word) => Some(IfName::label(word)?),
                 None => None,
             };
-            Value::Address(AddressValue { broadcast: optional(p, "broadcast")?, label, scope: needed(p, "scope")? })
+            let (broadcast, scope) = (optional(p, "broadcast")?, needed(p, "scope")?);
+            Value::Address(AddressValue { broadcast, label, scope, more: None })
         }
-        OwnedKey::Route(_) => Value::Route(RouteValue {
-            via: optional(p, "via")?,
-            ifindex: None,
-            src: optional(p, "src")?,
-            scope: needed(p, "scope")?,
-            kind: needed(p, "kind")?,
-        }),
+        OwnedKey::Route(..) | OwnedKey::Rule(_) => return None,
         OwnedKey::SyncDaemon(_) => Value::SyncDaemon { interface: needed(p, "interface")?, id: needed(p, "id")? },
         OwnedKey::Service(_) => Value::Service(ServiceValue {
             scheduler: Scheduler::from_name(p.get("scheduler")?)?,
@@ -607,7 +612,9 @@ mod tests {
             "+ address eth0 192.168.1.11/32",
             "+ address eth0 fd00::1/64 found scope 253",
             "+ address eth0 10.0.0.1/24 found scope 0 broadcast 10.0.0.255 label eth0:1",
-            "+ route 254 10.9.0.0/16 50 found scope 0 kind 1 via 10.0.0.2 src 10.0.0.1",
+            "+ route 254 10.9.0.0/16 50 18 4 00c0ffee",
+            "+ rule4 16384 fffffff0",
+            "- rule6 1 00000001",
             "+ link vrrp.51",
             "+ sysctl eth0 arp_ignore found value 1 was 0",
             "+ sync master",
@@ -640,6 +647,9 @@ mod tests {
             "+ service mark4 7 found scheduler xx granularity 32 one_packet 1 flags 0",
             "+ dest tcp 10.0.0.1 80",
             "+ sync both",
+            "+ route 254 10.9.0.0/16 50 18 4",
+            "+ route 254 10.9.0.0/16 50 18 4 1 found scope 0",
+            "+ rule4 16384 xyz",
             "+ link vrrp/51",
             "+ link vrrp.51 found",
             "+ sysctl eth0 arp_nothing",

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Error};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// RTMGRP_LINK, IPV4_IFADDR, IPV6_IFADDR, IPV4_ROUTE, IPV6_ROUTE.
-const GROUPS: u32 = 0x1 | 0x10 | 0x100 | 0x40 | 0x400;
+/// RTMGRP_LINK, IPV4_IFADDR, IPV6_IFADDR, IPV4_ROUTE, IPV6_ROUTE, IPV4_RULE; RTNLGRP_IPV6_RULE has no such name.
+const GROUPS: u32 = 0x1 | 0x10 | 0x100 | 0x40 | 0x400 | 0x80 | 1 << 18;
 /// News that wait for us: a thousand take-overs make some thousand, at about 1 KiB of kernel memory each.
 const NEWS_BUFFER: i32 = 8 << 20;
 /// Answers that wait for us; each takes about 1 KiB of kernel memory however short it is.
@@ -62,7 +62,9 @@ impl Names {
             News::LinkGone { ifindex } => {
                 self.0.remove(ifindex);
             }
-            News::Address { key, value, .. } if value.label.as_ref() == self.0.get(&key.ifindex) => {
+            News::Address { key, value, .. } | News::Tentative { key, value }
+                if value.label.as_ref() == self.0.get(&key.ifindex) =>
+            {
                 value.label = None;
             }
             _ => {}
@@ -96,7 +98,7 @@ impl Rtnl {
         self.news.as_fd()
     }
 
-    /// Tells all links, addresses and routes of ours, between DumpBegin and DumpDone (DumpBegin again if the tables
+    /// Tells all links, addresses, rules, and routes of ours, between DumpBegin and DumpDone (DumpBegin again if the tables
     /// changed meanwhile). News older than the dump are thrown away, newer ones follow by `read_news`.
     pub fn dump(&mut self, sink: &mut dyn FnMut(News)) -> io::Result<()> {
         self.room();

@@ -250,6 +250,11 @@ fn sockaddr(at: Endpoint) -> Vec<u8> {
     w.bytes
 }
 
+/// For asking about interfaces only.
+pub fn plain() -> io::Result<OwnedFd> {
+    sys::socket(libc::AF_INET, libc::SOCK_DGRAM, 0)
+}
+
 /// For sending whole Ethernet frames on any interface. Protocol 0: it never receives anything.
 pub fn packet() -> io::Result<OwnedFd> {
     sys::socket(libc::AF_PACKET, libc::SOCK_RAW, 0)

@@ -99,6 +99,63 @@ pub fn get_option(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &mut [u8
     Ok(usize::try_from(len).unwrap_or(0).min(value.len()))
 }
 
+/// Asks about an interface (netdevice(7)); the request and its answer stand behind the name in `about`.
+fn ask_interface(fd: BorrowedFd<'_>, request: u32, name: &str, about: &mut libc::ifreq) -> io::Result<()> {
+    if name.len() >= about.ifr_name.len() {
+        return Err(io::Error::from_raw_os_error(libc::ENODEV));
+    }
+    for (to, from) in about.ifr_name.iter_mut().zip(name.bytes().chain([0])) {
+        *to = from as libc::c_char;
+    }
+    // SAFETY: the kernel reads and writes one ifreq, and what its pointer, if the request has one, points to: callers keep
+    // that alive and large enough.
+    check(unsafe { libc::ioctl(fd.as_raw_fd(), request as _, from_mut(about)) }).map(drop)
+}
+
+fn no_request() -> libc::ifreq {
+    // SAFETY: integers and pointers only, for which zero is a value.
+    unsafe { std::mem::zeroed() }
+}
+
+/// Is it up, and is it running?
+pub fn link_flags(fd: BorrowedFd<'_>, name: &str) -> io::Result<(bool, bool)> {
+    const SIOCGIFFLAGS: u32 = 0x8913;
+    let mut about = no_request();
+    ask_interface(fd, SIOCGIFFLAGS, name, &mut about)?;
+    // SAFETY: the kernel filled in the flags.
+    let flags = c_int::from(unsafe { about.ifr_ifru.ifru_flags });
+    Ok((flags & libc::IFF_UP != 0, flags & libc::IFF_RUNNING != 0))
+}
+
+/// What the driver says of the link.
+pub fn ethtool_link(fd: BorrowedFd<'_>, name: &str) -> io::Result<bool> {
+    const SIOCETHTOOL: u32 = 0x8946;
+    const ETHTOOL_GLINK: u32 = 0x0a;
+    let mut value = [ETHTOOL_GLINK, 0];
+    let mut about = no_request();
+    about.ifr_ifru.ifru_data = value.as_mut_ptr().cast();
+    ask_interface(fd, SIOCETHTOOL, name, &mut about)?;
+    Ok(value[1] != 0)
+}
+
+/// What the PHY says of the link.
+pub fn mii_link(fd: BorrowedFd<'_>, name: &str) -> io::Result<bool> {
+    const SIOCGMIIPHY: u32 = 0x8947;
+    const SIOCGMIIREG: u32 = 0x8948;
+    const BMSR: u16 = 1;
+    const BMSR_LINK: u16 = 4;
+    /// struct mii_ioctl_data: PHY, register, value in, value out. It lies where the other requests have their answer.
+    fn words(about: &mut libc::ifreq) -> &mut [u16; 4] {
+        // SAFETY: the union is at least 16 bytes long and aligned for pointers; any bits are numbers.
+        unsafe { &mut *std::ptr::from_mut(&mut about.ifr_ifru).cast::<[u16; 4]>() }
+    }
+    let mut about = no_request();
+    ask_interface(fd, SIOCGMIIPHY, name, &mut about)?;
+    words(&mut about)[1] = BMSR;
+    ask_interface(fd, SIOCGMIIREG, name, &mut about)?;
+    Ok(words(&mut about)[3] & BMSR_LINK != 0)
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Received {
     pub len: usize,

@@ -16,13 +16,25 @@ struct Known {
     link: Link,
     /// In the kernel's order; the flag: not a secondary address.
     addresses: Vec<(IpNet, bool)>,
+    /// IPv6 addresses for which the kernel looks for a duplicate.
+    tentative: Vec<IpNet>,
     /// Not told yet by the dump that runs.
     stale: bool,
+    /// The state that counts once it has lasted.
+    pending: Option<bool>,
+    /// What polling says.
+    beat: Option<bool>,
+    /// What the kernel said last.
+    told_up: bool,
 }
 
 impl Links {
     pub fn get(&self, name: &IfName) -> Option<&Link> {
         self.by_name.get(name).and_then(|i| self.by_index.get(i)).map(|k| &k.link)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Link> {
+        self.by_index.values().map(|known| &known.link)
     }
 
     pub fn by_index(&self, ifindex: u32) -> Option<&Link> {
@@ -53,10 +65,52 @@ impl Links {
             None => {
                 self.by_name.insert(link.name.clone(), link.ifindex);
                 changed.push(link.name.clone());
-                self.by_index.insert(link.ifindex, Known { link, addresses: Vec::new(), stale: false });
+                let told_up = link.up;
+                let (addresses, tentative) = (Vec::new(), Vec::new());
+                let known = Known { link, addresses, tentative, stale: false, pending: None, beat: None, told_up };
+                self.by_index.insert(known.link.ifindex, known);
             }
         }
         changed
+    }
+
+    /// What counts of a link's state: what the kernel says, or where it is polled what its hardware says.
+    pub fn hears(&mut self, link: &Link, polled: bool) -> bool {
+        let Some(known) = self.by_index.get_mut(&link.ifindex) else { return link.up };
+        known.told_up = link.up;
+        match known.beat {
+            Some(up) if polled => up,
+            _ => link.up,
+        }
+    }
+
+    /// What polling found; the link with it, if that is news.
+    pub fn beat(&mut self, ifindex: u32, up: bool) -> Option<Link> {
+        let known = self.by_index.get_mut(&ifindex)?;
+        let news = known.beat.replace(up) != Some(up);
+        news.then(|| Link { up: known.told_up, ..known.link.clone() })
+    }
+
+    pub fn is_pending(&self, ifindex: u32) -> bool {
+        self.by_index.get(&ifindex).is_some_and(|known| known.pending.is_some())
+    }
+
+    pub fn set_pending(&mut self, ifindex: u32, up: Option<bool>) {
+        if let Some(known) = self.by_index.get_mut(&ifindex) {
+            known.pending = up;
+        }
+    }
+
+    /// The link with the state that has lasted.
+    pub fn take_pending(&mut self, ifindex: u32) -> Option<Link> {
+        let known = self.by_index.get_mut(&ifindex)?;
+        let up = known.pending.take()?;
+        Some(Link { up, ..known.link.clone() })
+    }
+
+    /// It has no address of that family.
+    pub fn is_bare(&self, ifindex: u32, family: Family) -> bool {
+        self.by_index.get(&ifindex).is_none_or(|known| known.addresses.iter().all(|(net, _)| net.family() != family))
     }
 
     pub fn remove(&mut self, ifindex: u32) -> Option<IfName> {
@@ -70,6 +124,7 @@ impl Links {
 
     pub fn add_address(&mut self, ifindex: u32, net: IpNet, primary: bool) {
         if let Some(known) = self.by_index.get_mut(&ifindex) {
+            known.tentative.retain(|n| *n != net);
             match known.addresses.iter_mut().find(|(n, _)| *n == net) {
                 Some(there) => there.1 = primary,
                 None => known.addresses.push((net, primary)),
@@ -85,7 +140,22 @@ impl Links {
     pub fn remove_address(&mut self, ifindex: u32, net: IpNet) {
         if let Some(known) = self.by_index.get_mut(&ifindex) {
             known.addresses.retain(|(n, _)| *n != net);
+            known.tentative.retain(|n| *n != net);
         }
+    }
+
+    /// The kernel looks whether somebody else has that address; it cannot be used until then.
+    pub fn try_address(&mut self, ifindex: u32, net: IpNet) {
+        if let Some(known) = self.by_index.get_mut(&ifindex).filter(|known| !known.tentative.contains(&net)) {
+            known.tentative.push(net);
+        }
+    }
+
+    /// Is an address that adverts could leave from being looked at?
+    pub fn tries_link_local(&self, name: &IfName) -> bool {
+        let known = self.by_name.get(name).and_then(|i| self.by_index.get(i));
+        let local = |net: &IpNet| matches!(net.addr, IpAddr::V6(ip) if ip.is_unicast_link_local());
+        known.is_some_and(|known| known.tentative.iter().any(local))
     }
 
     /// Addresses of an interface, primary ones first.
@@ -108,6 +178,7 @@ impl Links {
         for known in self.by_index.values_mut() {
             known.stale = true;
             known.addresses.clear();
+            known.tentative.clear();
         }
     }
 

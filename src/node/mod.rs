@@ -10,6 +10,8 @@ pub mod event;
 pub mod links;
 pub mod lvs;
 pub mod note;
+pub mod objects;
+pub mod statics;
 pub mod status;
 pub mod table;
 pub mod track;
@@ -18,10 +20,10 @@ pub mod vrrp;
 use crate::base::addr::{Endpoint, IfName, IpNet, Mac};
 use crate::base::time::Instant;
 use crate::base::timers::Timers;
-use crate::config::model::{Check, Config};
+use crate::config::model::{Check, Config, LinkbeatWay};
 use crate::limits;
 use crate::wire::link::{LinkKey, LinkKind, LinkValue, SysctlKey};
-use crate::wire::op::{Key, Link, News, Op, OwnedKey, Value};
+use crate::wire::op::{Key, Link, News, Op, OwnedKey, RouteValue, Value, OUR_PROTOCOL};
 use effect::Effect;
 use event::{Event, Outcome};
 use links::Links;
@@ -48,11 +50,14 @@ pub enum Timer {
     Process(usize),
     /// Look for IPVS again.
     Ipvs,
+    /// A change of that interface has lasted long enough to count.
+    Link(u32),
 }
 
 /// Who wants something of the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Owner {
+    Statics,
     Instance(usize),
     Service(usize),
 }
@@ -78,6 +83,7 @@ pub struct Node {
     table: Table,
     pub vrrp: vrrp::Vrrp,
     pub lvs: lvs::Lvs,
+    statics: statics::Statics,
     track: track::Tracking,
     timers: Timers<Timer>,
     /// Of the MASTERs, apart from the rest: they may leave a little early, together.
@@ -152,6 +158,7 @@ impl Node {
             table: Table::default(),
             vrrp: vrrp::Vrrp::default(),
             lvs: lvs::Lvs::default(),
+            statics: statics::Statics::default(),
             track: track::Tracking::default(),
             timers: Timers::default(),
             adverts: Timers::default(),
@@ -186,6 +193,7 @@ impl Node {
             Event::Reload(config) => self.reload(now, config, out, &mut calls, &mut told),
             Event::Stop => {
                 self.phase = Phase::Stopping;
+                self.dirty.insert(Owner::Statics);
                 self.track.stop(out);
                 self.track.file_timers(&mut self.timers);
                 let (vrrp, lvs, mut ctx) = self.split(now, out, &mut calls, &mut told);
@@ -272,6 +280,13 @@ impl Node {
         self.links.name(ifindex)
     }
 
+    /// The links that are polled, and how.
+    pub fn polled(&self) -> Vec<(u32, IfName, Option<LinkbeatWay>)> {
+        let way = |name: &IfName| self.config.linkbeat.iter().find(|l| l.interface == *name).and_then(|l| l.way);
+        let all = self.links.all().filter(|link| linkbeat(&self.config, &link.name));
+        all.map(|link| (link.ifindex, link.name.clone(), way(&link.name))).collect()
+    }
+
     pub fn table(&self) -> &Table {
         &self.table
     }
@@ -296,7 +311,7 @@ impl Node {
     fn due(&mut self, now: Instant, out: &mut Vec<Effect>, calls: &mut Vec<Effect>, told: &mut Vec<Effect>) {
         let (vrrp, lvs, mut ctx) = self.split(now, out, calls, told);
         vrrp.adverts_due(&mut ctx);
-        let mut tracked = Vec::new();
+        let (mut tracked, mut links) = (Vec::new(), Vec::new());
         for _ in 0..limits::DUE_AT_ONCE {
             let Some(timer) = ctx.timers.pop_due(now) else { break };
             match timer {
@@ -307,7 +322,11 @@ impl Node {
                 Timer::Check(id) => lvs.due(id, &mut ctx),
                 Timer::Script(_) | Timer::Process(_) => tracked.push(timer),
                 Timer::Ipvs => ctx.out.push(Effect::OpenIpvs),
+                Timer::Link(ifindex) => links.push(ifindex),
             }
+        }
+        for ifindex in links {
+            self.link_settled(now, ifindex, out, calls, told);
         }
         self.trackers_due(&tracked, now, out, calls, told);
         if self.table.retry_at().is_some_and(|at| at <= now) {
@@ -371,6 +390,7 @@ impl Node {
         self.track.forget_timers(&mut self.timers);
         self.track.reload(&old, now, &self.config, out);
         self.track.file_timers(&mut self.timers);
+        self.dirty.insert(Owner::Statics);
         let (vrrp, lvs, mut ctx) = self.split(now, out, calls, told);
         vrrp.reload(&old, &mut ctx);
         lvs.reload(&old, &mut ctx);
@@ -390,7 +410,7 @@ impl Node {
         self.named = match self.phase {
             Phase::Waiting => vips
                 .filter_map(|(c, v)| match vrrp::vlink::place(c, v) {
-                    (dev, false) => Some((dev.clone(), v.net)),
+                    (dev, false) => Some((dev.clone(), objects::net(v))),
                     _ => None,
                 })
                 .collect(),
@@ -415,8 +435,13 @@ impl Node {
             News::DumpDone => self.dump_done(now, out, calls, told),
             News::Link(link) => self.link(now, link, out, calls, told),
             News::LinkGone { ifindex } => self.link_gone(now, ifindex, out, calls, told),
+            News::Tentative { key, value } => {
+                self.links.try_address(key.ifindex, key.net);
+                self.object_there(Key::Address(key), Value::Address(value), told);
+            }
             News::Address { key, value, primary } => {
                 self.links.add_address(key.ifindex, key.net, primary);
+                self.table.retry_routes();
                 self.object_there(Key::Address(key), Value::Address(value), told);
                 self.addresses_changed(now, key.ifindex, key.net, out, calls, told);
             }
@@ -425,8 +450,15 @@ impl Node {
                 self.object_gone(now, Key::Address(key), out, calls, told);
                 self.addresses_changed(now, key.ifindex, key.net, out, calls, told);
             }
-            News::Route { key, value } => self.object_there(Key::Route(key), Value::Route(value), told),
+            News::Route { key, value } => self.object_there(Key::Route(key), Value::Route(Box::new(value)), told),
             News::RouteGone { key, .. } => self.object_gone(now, Key::Route(key), out, calls, told),
+            News::Rule { key, value } => self.object_there(Key::Rule(key), Value::Rule(Box::new(value)), told),
+            News::RuleGone { key } => self.object_gone(now, Key::Rule(key), out, calls, told),
+            News::Beat { ifindex, up } => {
+                if let Some(link) = self.links.beat(ifindex, up) {
+                    self.link(now, link, out, calls, told);
+                }
+            }
             News::Service { key, value } => self.ipvs_there(Key::Service(key), Value::Service(value)),
             News::Dest { service, at, value } => {
                 self.ipvs_there(Key::Dest(service, at), Value::Dest(value));
@@ -459,6 +491,53 @@ impl Node {
     }
 
     fn link(
+        &mut self,
+        now: Instant,
+        mut link: Link,
+        out: &mut Vec<Effect>,
+        calls: &mut Vec<Effect>,
+        told: &mut Vec<Effect>,
+    ) {
+        let ifindex = link.ifindex;
+        let was_up = self.links.name(ifindex).and_then(|n| self.links.get(n)).map(|l| l.up);
+        link.up = self.links.hears(&link, linkbeat(&self.config, &link.name));
+        if let Some(was) = was_up.filter(|_| self.phase == Phase::Running) {
+            link.up = self.debounce(now, &link, was);
+        }
+        self.link_is(now, link, out, calls, told);
+    }
+
+    /// interface_up_down_delays: a change counts when it has lasted. What holds until then.
+    fn debounce(&mut self, now: Instant, link: &Link, was: bool) -> bool {
+        let timer = Timer::Link(link.ifindex);
+        let delay = self.config.link_delays.iter().find(|delay| delay.interface == link.name);
+        let wait = delay.map_or(Duration::ZERO, |delay| if link.up { delay.up } else { delay.down });
+        if link.up == was || wait.is_zero() {
+            self.timers.file(timer, None);
+            self.links.set_pending(link.ifindex, None);
+            return link.up;
+        }
+        if !self.links.is_pending(link.ifindex) {
+            self.timers.file(timer, Some(now + wait));
+        }
+        self.links.set_pending(link.ifindex, Some(link.up));
+        was
+    }
+
+    fn link_settled(
+        &mut self,
+        now: Instant,
+        ifindex: u32,
+        out: &mut Vec<Effect>,
+        calls: &mut Vec<Effect>,
+        told: &mut Vec<Effect>,
+    ) {
+        if let Some(link) = self.links.take_pending(ifindex) {
+            self.link_is(now, link, out, calls, told);
+        }
+    }
+
+    fn link_is(
         &mut self,
         now: Instant,
         link: Link,
@@ -494,6 +573,11 @@ impl Node {
             told.push(Effect::Note(Note::Link { name: name.clone(), up }));
         }
         self.table.unpark(now, Some(ifindex));
+        if up && was_up != Some(true) {
+            self.table.doubt(|route| route.uses(ifindex));
+            self.table.retry_routes();
+        }
+        self.statics_on(&changed);
         if !self.dumping {
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
             for key in vrrp.deaf().into_iter().filter(|k| k.ifindex == ifindex) {
@@ -515,6 +599,7 @@ impl Node {
             return;
         }
         self.table.link_gone(ifindex);
+        self.timers.file(Timer::Link(ifindex), None);
         if let Some(name) = self.links.remove(ifindex) {
             if let Some((key, _)) = self.table.link_named(&name) {
                 // The interface below, if that is what goes, was taken down before.
@@ -526,8 +611,16 @@ impl Node {
             if self.phase == Phase::Running {
                 told.push(Effect::Note(Note::LinkGone { name: name.clone() }));
             }
+            self.statics_on(std::slice::from_ref(&name));
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
             vrrp.links_changed(&[name], &mut ctx);
+        }
+    }
+
+    /// Is something static on one of these?
+    fn statics_on(&mut self, names: &[IfName]) {
+        if statics::uses(&self.config, names) {
+            self.dirty.insert(Owner::Statics);
         }
     }
 
@@ -615,6 +708,13 @@ impl Node {
                 self.phase = Phase::Running;
                 self.named = BTreeSet::new();
                 // What was left and is not there is done with: later somebody else may put up the same.
+                let untold = |key: &OwnedKey| matches!(key, OwnedKey::Route(_, p) if *p != OUR_PROTOCOL);
+                for (key, _) in self.left.iter().filter(|(key, _)| untold(key)) {
+                    let OwnedKey::Route(key, protocol) = *key else { continue };
+                    let value = RouteValue { protocol, ..RouteValue::default() };
+                    self.table.adopt(Key::Route(key), Value::Route(Box::new(value)), None);
+                }
+                self.dirty.insert(Owner::Statics);
                 self.adopt_settings();
                 let of_ipvs =
                     |k: &OwnedKey| matches!(k, OwnedKey::Service(_) | OwnedKey::Dest(..) | OwnedKey::SyncDaemon(_));
@@ -660,7 +760,8 @@ impl Node {
                 ),
                 None => return,
             },
-            Key::Route(r) => (self.left.remove(&OwnedKey::Route(*r)).is_some(), false),
+            Key::Route(r) => (self.left.remove(&OwnedKey::Route(*r, OUR_PROTOCOL)).is_some(), false),
+            Key::Rule(r) => (self.left.remove(&OwnedKey::Rule(*r)).is_some(), false),
             _ => return,
         };
         if !owned && named && self.is_of_an_owner(&key) {
@@ -679,7 +780,8 @@ impl Node {
         let Key::Address(a) = key else { return false };
         let Some(name) = self.links.name(a.ifindex) else { return false };
         let owners = self.config.instances.iter().filter(|c| c.priority == crate::wire::vrrp::PRIORITY_OWNER);
-        let mut vips = owners.flat_map(|c| c.vips.iter().map(|v| (v.dev.as_ref().unwrap_or(&c.interface), v.net)));
+        let mut vips =
+            owners.flat_map(|c| c.vips.iter().map(|v| (v.dev.as_ref().unwrap_or(&c.interface), objects::net(v))));
         vips.any(|(dev, net)| dev == name && net == a.net)
     }
 
@@ -692,18 +794,41 @@ impl Node {
         told: &mut Vec<Effect>,
     ) {
         let change = self.table.vanished(now, key);
+        if let Key::Address(a) = &key {
+            // Routes with it as their source, or all of an interface whose last address it was, go without a word.
+            let (ifindex, ip) = (a.ifindex, a.net.addr);
+            let last = self.links.is_bare(ifindex, a.net.family());
+            self.table.doubt(|route| route.src == Some(ip) || (last && route.uses(ifindex)));
+        }
         if change == Change::None || self.phase != Phase::Running {
+            return;
+        }
+        // What the kernel takes off a link that is down comes back without a word.
+        let is_down = |i| self.links.name(i).and_then(|name| self.links.get(name)).is_some_and(|link| !link.up);
+        if matches!(change, Change::Taken(_)) && self.table.needs(&key, is_down) {
             return;
         }
         let name = table::interface_name(&key, |i| self.links.name(i));
         let what = note::describe(&key, name);
         let note = move |name: Box<str>| match change {
             Change::Taken(count) => Note::PutBack { name, what: what.clone(), count },
+            Change::Left => Note::LeftAlone { name, what: what.clone() },
             _ => Note::Stolen { name, what: what.clone() },
         };
         let until = (change == Change::TooOften).then_some(now + Duration::from_secs(60));
+        let is_static = self.statics.claims.binary_search(&key).is_ok();
+        let members = match until {
+            Some(_) if is_static => statics::members(&key, &self.config, &self.links),
+            _ => Vec::new(),
+        };
         let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
-        vrrp.taken(&key, until, &note, &mut ctx);
+        if is_static {
+            ctx.told.push(Effect::Note(note("static".into())));
+        }
+        vrrp.taken(&key, change, until, &note, &mut ctx);
+        if let Some(until) = until {
+            vrrp.robbed(&members, until, &mut ctx);
+        }
     }
 
     /// An entry that IPVS holds already: ours if the record says so (then nothing was there before), else if the
@@ -777,6 +902,10 @@ impl Node {
         for _ in 0..limits::SETTLE_OWNERS {
             let Some(owner) = self.dirty.pop_first() else { break };
             match owner {
+                Owner::Statics => {
+                    let want = self.desired_statics();
+                    self.table.claim(&mut self.statics.claims, want);
+                }
                 Owner::Instance(i) => {
                     let want = self.vrrp.desired(i, &self.config, &self.links);
                     if let Some(n) = self.vrrp.instances.get_mut(i) {
@@ -797,6 +926,13 @@ impl Node {
         out.extend(ops.into_iter().map(Effect::Kernel));
     }
 
+    fn desired_statics(&self) -> Vec<(Key, Value)> {
+        match self.phase {
+            Phase::Running => statics::desired(&self.config, &self.links),
+            _ => Vec::new(),
+        }
+    }
+
     /// What the kernel should hold, computed from nothing: the oracle of the simulation. None while owners wait
     /// to be settled.
     pub fn desired_anew(&self) -> Option<BTreeMap<Key, Value>> {
@@ -805,6 +941,13 @@ impl Node {
         }
         let instances = (0..self.config.instances.len()).flat_map(|i| self.vrrp.desired(i, &self.config, &self.links));
         let services = (0..self.config.services.len()).flat_map(|s| self.lvs.desired(s, &self.config));
-        Some(instances.chain(services).collect())
+        Some(self.desired_statics().into_iter().chain(instances).chain(services).collect())
     }
+}
+
+/// Is that link polled instead of being heard of?
+fn linkbeat(config: &Config, name: &IfName) -> bool {
+    config.global.linkbeat_polling
+        || config.linkbeat.iter().any(|l| l.interface == *name)
+        || config.instances.iter().any(|i| i.linkbeat_polling && i.interface == *name)
 }

@@ -48,6 +48,8 @@ pub enum Note {
     Dropped { name: Box<str>, from: Option<IpAddr>, bad: Bad },
     PutBack { name: Box<str>, what: Box<str>, count: u32 },
     Stolen { name: Box<str>, what: Box<str> },
+    // What may be removed was.
+    LeftAlone { name: Box<str>, what: Box<str> },
     Priority { name: Box<str>, from: u8, to: u8 },
     // Trackers. The name is the tracker's.
     ScriptGood { name: Box<str> },
@@ -198,6 +200,9 @@ impl fmt::Display for Note {
             }
             Stolen { name, what } => {
                 write!(f, "({name}) {what} is removed by somebody else again and again: find out by whom")
+            }
+            LeftAlone { name, what } => {
+                write!(f, "({name}) {what} was removed by somebody else: it is not tracked, so it is not put back")
             }
             Priority { name, from, to } => write!(f, "({name}) Changing effective priority from {from} to {to}"),
             ScriptGood { name } => write!(f, "VRRP_Script({name}) succeeded"),

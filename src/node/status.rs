@@ -4,6 +4,7 @@
 //! Times of transitions are given as time of day: `epoch` is the microseconds of 1970 at the node's instant 0.
 
 use super::describe;
+use super::objects;
 use super::vrrp::instance::{Counters, Instance, State};
 use super::vrrp::packet;
 use super::vrrp::vlink;
@@ -392,7 +393,7 @@ fn wanted(n: &Instance, conf: &model::Instance) -> State {
 
 fn address(node: &Node, n: &Instance, conf: &model::Instance, vip: &Vip) -> String {
     let ifindex = vlink::ifindex_of(n, conf, vip, &node.links);
-    let key = ifindex.map(|ifindex| Key::Address(AddressKey { ifindex, net: vip.net }));
+    let key = ifindex.map(|ifindex| Key::Address(AddressKey { ifindex, net: objects::net(vip) }));
     let set = key.is_some_and(|key| node.table.knows(&key) && !node.table.is_parked(&key));
     describe::address(n, conf, vip, set)
 }

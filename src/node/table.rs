@@ -4,12 +4,14 @@
 //! stop, leftovers of a crash, repair of what somebody else removed. Keys have owners that are counted, so that one
 //! instance or service can be settled without a look at the others.
 
-use crate::base::addr::IfName;
+use crate::base::addr::{IfName, IpNet};
 use crate::base::time::Instant;
 use crate::limits;
 use crate::wire::link::{LinkKey, LinkValue};
-use crate::wire::op::{Key, Op, Value};
+use crate::wire::op::{AddressMore, AddressValue, Key, Op, RouteKey, RouteValue, Value, OUR_PROTOCOL};
+use crate::wire::route;
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 #[derive(Default)]
@@ -36,8 +38,10 @@ struct Slot {
     echo_add: u8,
     echo_gone: u8,
     parked: Option<Instant>,
-    /// The object is there, but a change of its details was refused.
+    /// The object is there, but with details of before.
     stale: bool,
+    /// Somebody removed it, and may do so: it comes back when it is claimed anew.
+    left_alone: bool,
     /// The last attempt was refused, and that was said.
     refused: bool,
     /// Put-backs in the minute that began at `.0`.
@@ -53,6 +57,8 @@ pub enum Change {
     Taken(u32),
     /// ... too often: not put back until a minute has passed.
     TooOften,
+    /// Somebody removed what nobody minds to lose.
+    Left,
 }
 
 impl Table {
@@ -73,7 +79,11 @@ impl Table {
                 slot.owners += 1;
             }
             slot.place = place;
+            slot.left_alone &= known;
             if slot.want.as_ref() != Some(&value) {
+                // The kernel fills in details of an address, so what it has is compared with what was asked for.
+                let changed = slot.want.as_ref().is_some_and(|was| renews(was, &value));
+                slot.stale |= changed && slot.have.is_some() && slot.found.is_none();
                 slot.want = Some(value);
                 self.unsettled.insert(key);
             }
@@ -133,6 +143,12 @@ impl Table {
             self.unsettled.insert(key);
             return Change::None;
         }
+        slot.stale = false;
+        if slot.want.as_ref().is_some_and(is_loose) {
+            slot.left_alone = true;
+            self.unsettled.insert(key);
+            return Change::Left;
+        }
         if now.since(slot.put_backs.0) >= Duration::from_secs(60) {
             slot.put_backs = (now, 0);
         }
@@ -163,13 +179,38 @@ impl Table {
                 self.unsettled.insert(*key);
             }
         }
+        // One with other gateways lives on at those, for IPv6: it is taken away.
+        self.doubt(|route| route.legs.is_empty() && route.uses(ifindex));
+    }
+
+    /// The kernel takes routes away without a word when what they need goes: these are put up again, which changes nothing
+    /// where they are still there.
+    pub fn doubt(&mut self, which: impl Fn(&RouteValue) -> bool) {
+        for (key, slot) in self.slots.range_mut(first_route()..).take_while(|(key, _)| matches!(key, Key::Route(_))) {
+            if matches!(&slot.have, Some(Value::Route(route)) if which(route)) && slot.want.is_some() {
+                slot.have = None;
+                self.unsettled.insert(*key);
+            }
+        }
+    }
+
+    /// Something came that routes which were refused may have waited for.
+    pub fn retry_routes(&mut self) {
+        let waiting: Vec<_> = self.parked.iter().filter(|(_, key)| matches!(key, Key::Route(_))).copied().collect();
+        for (at, key) in waiting {
+            // Those that somebody takes away again and again keep waiting.
+            if self.slots.get(&key).is_some_and(|slot| slot.refused) {
+                self.release_parked(at, key);
+            }
+        }
     }
 
     /// A dump of addresses and routes begins: whatever it does not name is not there.
     pub fn forget_news(&mut self) -> BTreeSet<Key> {
         let mut before = BTreeSet::new();
         for (key, slot) in &mut self.slots {
-            if echoes(key) {
+            let told = |value: &Option<Value>| value.as_ref().is_some_and(echoes);
+            if told(&slot.have) || told(&slot.want) {
                 (slot.echo_add, slot.echo_gone) = (0, 0);
                 if slot.have.is_some() {
                     before.insert(*key);
@@ -185,8 +226,8 @@ impl Table {
         // A slot of which nothing was left may be gone: what could not be removed is there again.
         let slot = self.slots.entry(key).or_default();
         match op {
-            Op::Add(..) | Op::Set(..) => {
-                if echoes(&key) {
+            Op::Add(_, value) | Op::Set(_, value) => {
+                if echoes(value) {
                     slot.echo_add = slot.echo_add.saturating_sub(1);
                 }
                 if matches!(op, Op::Set(..)) {
@@ -196,7 +237,7 @@ impl Table {
                 }
             }
             Op::Remove(_, value) => {
-                if echoes(&key) {
+                if echoes(value) {
                     slot.echo_gone = slot.echo_gone.saturating_sub(1);
                 }
                 if !was_there {
@@ -232,12 +273,16 @@ impl Table {
             Some(_) => self.parked.iter().filter(|(_, key)| interface(key) == ifindex).copied().collect(),
         };
         for (at, key) in due {
-            self.parked.remove(&(at, key));
-            if let Some(slot) = self.slots.get_mut(&key) {
-                slot.parked = None;
-            }
-            self.unsettled.insert(key);
+            self.release_parked(at, key);
         }
+    }
+
+    fn release_parked(&mut self, at: Instant, key: Key) {
+        self.parked.remove(&(at, key));
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.parked = None;
+        }
+        self.unsettled.insert(key);
     }
 
     pub fn retry_at(&self) -> Option<Instant> {
@@ -280,8 +325,8 @@ impl Table {
                 (None, Some(_)) if service_goes => slot.have = None,
                 (None, Some(have)) => {
                     out.push(Op::Remove(*key, have.clone()));
+                    slot.echo_gone = slot.echo_gone.saturating_add(echoes(have).into());
                     slot.have = None;
-                    slot.echo_gone += u8::from(echoes(key));
                 }
                 // Neither its name nor its kind can be changed while it is up.
                 (Some(want), Some(have)) if matches!(key, Key::Link(_)) && want != have => {
@@ -289,16 +334,25 @@ impl Table {
                     adds.push(Op::Add(*key, want.clone()));
                     slot.have = Some(want.clone());
                 }
+                (Some(_), None) if slot.left_alone => {}
                 (Some(want), None) => {
                     adds.push(Op::Add(*key, want.clone()));
                     slot.have = Some(want.clone());
-                    slot.echo_add += u8::from(echoes(key));
+                    slot.echo_add = slot.echo_add.saturating_add(echoes(want).into());
+                }
+                // The kernel cannot change them in place.
+                (Some(want), Some(have)) if !is_plain(key) && (slot.stale || !same(want, have)) => {
+                    out.push(Op::Remove(*key, have.clone()));
+                    adds.push(Op::Add(*key, want.clone()));
+                    slot.stale = false;
+                    slot.echo_add = slot.echo_add.saturating_add(echoes(want).into());
+                    slot.echo_gone = slot.echo_gone.saturating_add(echoes(have).into());
+                    slot.have = Some(want.clone());
                 }
                 (Some(want), Some(have)) if slot.stale || !same(want, have) => {
                     adds.push(Op::Set(*key, want.clone()));
                     slot.stale = false;
                     slot.have = Some(want.clone());
-                    slot.echo_add += u8::from(echoes(key));
                 }
                 _ => slot.refused = false,
             }
@@ -309,8 +363,8 @@ impl Table {
         out.extend(adds.into_iter().rev());
     }
 
-    /// Addresses and routes in the order of the file: the first address of a subnet becomes its primary one, and a route's
-    /// gateway may be reached by the route before it. All others by key.
+    /// Addresses, routes and rules in the order of the file: the first address of a subnet becomes its primary one, and a
+    /// route's gateway may be reached by the route before it. All others by key.
     fn rank(&self, key: &Key) -> (u8, u32) {
         let place = || self.slots.get(key).map_or(0, |slot| slot.place);
         match key {
@@ -321,7 +375,8 @@ impl Table {
             Key::Socket(_) | Key::Ear(_) => (3, 0),
             Key::Address(_) => (4, place()),
             Key::Route(_) => (5, place()),
-            Key::SyncDaemon(_) | Key::Service(_) | Key::Dest(..) => (6, 0),
+            Key::Rule(_) => (6, place()),
+            Key::SyncDaemon(_) | Key::Service(_) | Key::Dest(..) => (7, 0),
         }
     }
 
@@ -339,6 +394,17 @@ impl Table {
     /// What was there before us, for the record.
     pub fn found(&self, key: &Key) -> Option<&Value> {
         self.slots.get(key).and_then(|s| s.found.as_deref())
+    }
+
+    /// Does the object need a link of which that is so?
+    pub fn needs(&self, key: &Key, is_so: impl Fn(u32) -> bool) -> bool {
+        match (key, self.slots.get(key).and_then(|slot| slot.want.as_ref())) {
+            (Key::Address(a), _) => is_so(a.ifindex),
+            (_, Some(Value::Route(route))) => {
+                route.ifindex.into_iter().chain(route.legs.iter().filter_map(|leg| leg.ifindex)).any(is_so)
+            }
+            _ => false,
+        }
     }
 
     /// Nothing of ours is in the kernel.
@@ -374,14 +440,56 @@ impl Table {
 fn same(want: &Value, have: &Value) -> bool {
     match (want, have) {
         (Value::Address(_), Value::Address(_)) | (Value::Socket, Value::Socket) => true,
+        (Value::Route(want), Value::Route(have)) => route::is_same(want, have),
+        // Its key says all of it.
+        (Value::Rule(_), Value::Rule(_)) => true,
         (Value::Sysctl(want), Value::Sysctl(have)) => want.value == have.value,
         _ => want == have,
     }
 }
 
-/// Does the kernel tell of changes of such an object?
-fn echoes(key: &Key) -> bool {
-    matches!(key, Key::Address(_) | Key::Route(_))
+/// Does a changed wish mean another object, with the same key?
+fn renews(was: &Value, now: &Value) -> bool {
+    match (was, now) {
+        (Value::Address(was), Value::Address(now)) => {
+            let plain = |v: &AddressValue| {
+                let more = v.more.as_deref().map(|m| AddressMore { loose: false, ..m.clone() }).unwrap_or_default();
+                AddressValue { more: Some(Box::new(more)), ..v.clone() }
+            };
+            plain(was) != plain(now)
+        }
+        (Value::Route(was), Value::Route(now)) => was.expires != now.expires,
+        _ => false,
+    }
+}
+
+fn is_loose(value: &Value) -> bool {
+    match value {
+        Value::Address(v) => v.is_loose(),
+        Value::Route(v) => v.loose || v.expires.is_some(),
+        Value::Rule(v) => v.loose,
+        _ => false,
+    }
+}
+
+/// The least of all routes' keys.
+fn first_route() -> Key {
+    let dst = IpNet { addr: IpAddr::V4(Ipv4Addr::UNSPECIFIED), len: 0 };
+    Key::Route(RouteKey { table: 0, dst, metric: 0, tos: 0, way: 0 })
+}
+
+/// Does the kernel tell of changes of such an object? (Of routes: of those that carry our protocol number.)
+fn echoes(value: &Value) -> bool {
+    match value {
+        Value::Address(_) | Value::Rule(_) => true,
+        Value::Route(route) => route.protocol() == OUR_PROTOCOL,
+        _ => false,
+    }
+}
+
+/// Its details can be changed while it lives.
+fn is_plain(key: &Key) -> bool {
+    !matches!(key, Key::Address(_) | Key::Route(_) | Key::Rule(_))
 }
 
 fn is_ipvs(key: &Key) -> bool {

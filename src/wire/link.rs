@@ -18,6 +18,7 @@ const IFLA_LINKINFO: u16 = 18;
 const IFLA_GROUP: u16 = 27;
 const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
+const IFLA_VRF_TABLE: u16 = 1;
 const IFLA_MACVLAN_MODE: u16 = 1;
 /// Nothing passes between the links of one parent.
 const MACVLAN_MODE_PRIVATE: u32 = 1;
@@ -62,6 +63,8 @@ pub struct LinkMore {
     pub group: u32,
     /// A macvlan or ipvlan link: the number of its parent, and which of the two.
     pub on: Option<(u32, Stack)>,
+    /// The routing table of a VRF; 0: it is none.
+    pub vrf_table: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -247,12 +250,20 @@ pub(super) fn more(flags: u32, rest: &[u8]) -> LinkMore {
                     Some(b"ipvlan" | b"ipvlan\0") => Some(Stack::Ipvlan),
                     _ => None,
                 };
+                more.vrf_table = vrf_table(payload).unwrap_or(0);
             }
             _ => {}
         }
     }
     more.on = parent.zip(stack);
     more
+}
+
+fn vrf_table(info: &[u8]) -> Option<u32> {
+    let find = |bytes, wanted| attributes(bytes).find(|(kind, _)| *kind == wanted).map(|(_, payload)| payload);
+    let table = find(find(info, IFLA_INFO_DATA)?, IFLA_VRF_TABLE)?;
+    let is_vrf = matches!(find(info, IFLA_INFO_KIND), Some(b"vrf" | b"vrf\0"));
+    Reader::new(table).u32_ne().filter(|_| is_vrf)
 }
 
 #[cfg(test)]
@@ -324,7 +335,10 @@ mod tests {
         match messages(&told).find_map(|m| rtnl::parse(&m)) {
             Some(News::Link(link)) => {
                 assert_eq!((link.ifindex, link.name.as_str(), link.mac), (7, "vrrp.51", Mac([0, 0, 0x5e, 0, 1, 51])));
-                assert_eq!(link.more, LinkMore { wanted_up: true, group: 3, on: Some((2, Stack::Macvlan)) });
+                assert_eq!(
+                    link.more,
+                    LinkMore { wanted_up: true, group: 3, on: Some((2, Stack::Macvlan)), vrf_table: 0 }
+                );
             }
             other => panic!("{other:?}"),
         }

@@ -13,7 +13,9 @@ pub mod link;
 pub mod na;
 pub mod netlink;
 pub mod op;
+pub mod route;
 pub mod rtnl;
+pub mod rule;
 pub mod vrrp;
 
 /// Hands each of `rounds` damaged copies of the seeds to `f`: bytes changed, cut off, doubled. The same ones every time.

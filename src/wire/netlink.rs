@@ -168,6 +168,21 @@ impl Body<'_> {
         self.attribute(kind, &value.to_ne_bytes());
     }
 
+    /// Bytes without padding behind them.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.out.put(bytes);
+    }
+
+    /// A structure that begins with its length, as `struct rtnexthop` does.
+    pub fn sized(&mut self, inside: impl FnOnce(&mut Body<'_>)) {
+        let start = self.out.len();
+        self.out.u16_ne(0);
+        inside(&mut Body { out: self.out });
+        let len = u16::try_from(self.out.len() - start).unwrap_or(0);
+        self.out.patch(start, &len.to_ne_bytes());
+        pad(self.out);
+    }
+
     pub fn nest(&mut self, kind: u16, inside: impl FnOnce(&mut Body<'_>)) {
         let start = self.out.len();
         self.out.u16_ne(0);

@@ -4,6 +4,7 @@
 use super::link::{LinkKey, LinkMore, LinkValue, Sysctl, SysctlKey, SysctlValue};
 use crate::base::addr::{Endpoint, Family, IfName, IpNet};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
 
 /// What an object is, without its details. Two objects with one key cannot exist at one time.
@@ -20,6 +21,7 @@ pub enum Key {
     Ear(SocketKey),
     Address(AddressKey),
     Route(RouteKey),
+    Rule(RuleKey),
     SyncDaemon(SyncRole),
     Service(ServiceKey),
     Dest(ServiceKey, Endpoint),
@@ -47,7 +49,20 @@ pub struct AddressKey {
 pub struct RouteKey {
     pub table: u32,
     pub dst: IpNet,
+    /// The kernel's: IPv6 has 1024 where none is given.
     pub metric: u32,
+    pub tos: u8,
+    /// `RouteValue::way`: beside a route of the administrator's to the same place there may be one of ours.
+    pub way: u32,
+}
+
+/// What tells one rule from another for the kernel: all of it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RuleKey {
+    pub family: Family,
+    pub preference: u32,
+    /// `RuleValue::way`.
+    pub way: u32,
 }
 
 /// Connection synchronisation (ipvsadm --start-daemon): the kernel runs at most one of each role.
@@ -96,7 +111,8 @@ pub enum Value {
     Up,
     Socket,
     Address(AddressValue),
-    Route(RouteValue),
+    Route(Box<RouteValue>),
+    Rule(Box<RuleValue>),
     SyncDaemon { interface: IfName, id: u8 },
     Service(ServiceValue),
     Dest(DestValue),
@@ -108,8 +124,41 @@ pub struct AddressValue {
     pub label: Option<IfName>,
     /// RT_SCOPE_*: 0 global, 200 site, 253 link, 254 host.
     pub scope: u8,
+    /// What few addresses have.
+    pub more: Option<Box<AddressMore>>,
 }
 
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AddressMore {
+    /// The other end of a point-to-point link; the key's prefix length is its.
+    pub peer: Option<IpAddr>,
+    /// IPv6: the kernel looks whether somebody else has the address before it is used.
+    pub dad: bool,
+    /// IFA_F_HOMEADDRESS, _MANAGETEMPADDR, _NOPREFIXROUTE, _MCAUTOJOIN.
+    pub flags: u32,
+    pub lifetime: Lifetime,
+    /// Who removes it may do so.
+    pub loose: bool,
+}
+
+/// How long new connections may begin from an address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Lifetime {
+    /// For ever, but from an IPv6 address without a network not at all.
+    #[default]
+    Usual,
+    Ever,
+    Seconds(u32),
+}
+
+impl AddressValue {
+    /// Nobody but its owner cares when it is gone.
+    pub fn is_loose(&self) -> bool {
+        self.more.as_ref().is_some_and(|m| m.loose)
+    }
+}
+
+/// In the kernel's form: a route with several gateways has them all in `legs`, one with a single gateway has none.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RouteValue {
     pub via: Option<IpAddr>,
@@ -118,6 +167,146 @@ pub struct RouteValue {
     pub scope: u8,
     /// RTN_*: 1 unicast, 6 blackhole, 7 unreachable, 8 prohibit.
     pub kind: u8,
+    /// RTPROT_*; 0: ours.
+    pub protocol: u8,
+    pub onlink: bool,
+    pub legs: Vec<Leg>,
+    /// RTA_SRC, IPv6 only.
+    pub from: Option<IpNet>,
+    pub expires: Option<u32>,
+    pub realms: Option<u32>,
+    pub pref: Option<u8>,
+    pub ttl_propagate: Option<bool>,
+    /// RTA_METRICS by RTAX_*, in the order of their numbers; the locked ones as bits of RTAX_LOCK.
+    pub metrics: Vec<(u16, u32)>,
+    pub congctl: Option<Box<str>>,
+    pub create: Create,
+    /// Who removes it may do so.
+    pub loose: bool,
+}
+
+/// How a route is put beside those that are there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Create {
+    /// Only if there is none.
+    Add,
+    #[default]
+    Prepend,
+    Append,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Leg {
+    pub via: Option<IpAddr>,
+    pub ifindex: Option<u32>,
+    /// 1 to 256.
+    pub weight: u16,
+    pub onlink: bool,
+}
+
+/// Ours, where a route says nothing else.
+pub const OUR_PROTOCOL: u8 = 18;
+const RTN_UNICAST: u8 = 1;
+
+impl RouteValue {
+    pub fn protocol(&self) -> u8 {
+        if self.protocol == 0 {
+            OUR_PROTOCOL
+        } else {
+            self.protocol
+        }
+    }
+
+    pub fn kind(&self) -> u8 {
+        if self.kind == 0 {
+            RTN_UNICAST
+        } else {
+            self.kind
+        }
+    }
+
+    /// Which of several routes to one place it is. The kernel fills in the interface of a gateway, so that counts only
+    /// where it is all there is.
+    pub fn way(&self) -> u32 {
+        let first = self.legs.first();
+        let via = self.via.or(first.and_then(|leg| leg.via));
+        let ifindex = self.ifindex.or(first.and_then(|leg| leg.ifindex));
+        let local = matches!(via, Some(IpAddr::V6(ip)) if ip.is_unicast_link_local());
+        // What goes nowhere is at the loopback interface, for IPv6.
+        let ifindex = ifindex.filter(|_| (via.is_none() || local) && !matches!(self.kind(), 6..=9));
+        digest(&(self.kind(), self.protocol(), self.from, via, ifindex))
+    }
+
+    /// The interfaces that it needs.
+    pub fn uses(&self, ifindex: u32) -> bool {
+        self.ifindex == Some(ifindex) || self.legs.iter().any(|leg| leg.ifindex == Some(ifindex))
+    }
+}
+
+/// A rule of the routing policy.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct RuleValue {
+    /// FR_ACT_*.
+    pub action: u8,
+    pub table: u32,
+    pub goto: Option<u32>,
+    pub invert: bool,
+    pub from: Option<IpNet>,
+    pub to: Option<IpNet>,
+    pub iif: Option<IfName>,
+    pub oif: Option<IfName>,
+    pub tos: u8,
+    /// Value and mask.
+    pub fwmark: Option<(u32, u32)>,
+    pub realms: Option<u32>,
+    pub suppress_prefixlength: Option<u32>,
+    pub suppress_ifgroup: Option<u32>,
+    pub tunnel_id: Option<u64>,
+    pub uidrange: Option<(u32, u32)>,
+    /// RTPROT_*; 0: ours.
+    pub protocol: u8,
+    pub l3mdev: bool,
+    pub ipproto: Option<u8>,
+    pub sport: Option<(u16, u16)>,
+    pub dport: Option<(u16, u16)>,
+    /// Who removes it may do so.
+    pub loose: bool,
+}
+
+impl RuleValue {
+    pub fn protocol(&self) -> u8 {
+        if self.protocol == 0 {
+            OUR_PROTOCOL
+        } else {
+            self.protocol
+        }
+    }
+
+    /// Which of several rules of one preference it is.
+    pub fn way(&self) -> u32 {
+        digest(&RuleValue { protocol: self.protocol(), loose: false, ..self.clone() })
+    }
+}
+
+/// FNV-1a: the same in every run, as the ownership record needs it.
+struct Fnv(u32);
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for b in bytes {
+            self.0 = (self.0 ^ u32::from(*b)).wrapping_mul(0x0100_0193);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.into()
+    }
+}
+
+fn digest(of: &impl Hash) -> u32 {
+    let mut hasher = Fnv(0x811c_9dc5);
+    of.hash(&mut hasher);
+    hasher.0
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -229,6 +418,10 @@ impl fmt::Display for Key {
             Key::Ear(s) => write!(f, "packet socket for {} on interface {}", s.address, s.ifindex),
             Key::Address(a) => write!(f, "address {} on interface {}", a.net, a.ifindex),
             Key::Route(r) => write!(f, "route to {} in table {}", r.dst, r.table),
+            Key::Rule(r) => {
+                let family = if r.family == Family::V4 { "IPv4" } else { "IPv6" };
+                write!(f, "{family} rule with preference {}", r.preference)
+            }
             Key::SyncDaemon(SyncRole::Master) => f.write_str("connection sync daemon (master)"),
             Key::SyncDaemon(SyncRole::Backup) => f.write_str("connection sync daemon (backup)"),
             Key::Service(s) => write!(f, "virtual server {s}"),
@@ -263,6 +456,24 @@ pub enum News {
     RouteGone {
         key: RouteKey,
         value: RouteValue,
+    },
+    /// An address that cannot be used yet: IPv6 looks for a duplicate.
+    Tentative {
+        key: AddressKey,
+        value: AddressValue,
+    },
+    /// A rule that carries our protocol number.
+    Rule {
+        key: RuleKey,
+        value: RuleValue,
+    },
+    RuleGone {
+        key: RuleKey,
+    },
+    /// A link that is polled: what its hardware says of it.
+    Beat {
+        ifindex: u32,
+        up: bool,
     },
     /// An IPVS entry found by a dump (IPVS sends no news of its own).
     Service {
@@ -311,8 +522,9 @@ pub enum OwnedKey {
         interface: IfName,
         net: IpNet,
     },
-    /// Its protocol number (18) and these suffice to remove it.
-    Route(RouteKey),
+    /// The protocol number too: the kernel tells only of those with ours.
+    Route(RouteKey, u8),
+    Rule(RuleKey),
     SyncDaemon(SyncRole),
     Service(ServiceKey),
     Dest(ServiceKey, Endpoint),

@@ -1,28 +1,30 @@
-//! rtnetlink (rtnetlink(7), linux/rtnetlink.h, linux/if_addr.h): links, addresses and routes.
+//! rtnetlink (rtnetlink(7), linux/rtnetlink.h, linux/if_addr.h): links and addresses; routes and rules stand in files of
+//! their own.
 
 use super::link::{self, RTM_DELLINK, RTM_NEWLINK};
 use super::netlink::{
-    attributes, Body, Message, Writer, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST,
+    attributes, Body, Message, Writer, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST,
 };
-use super::op::{AddressKey, AddressValue, Key, Link, News, Op, RouteKey, RouteValue, Value};
+use super::op::{AddressKey, AddressMore, AddressValue, Key, Lifetime, Link, News, Op, Value, OUR_PROTOCOL};
+use super::route::{self, RTM_DELROUTE, RTM_NEWROUTE};
+use super::rule::{self, RTM_DELRULE, RTM_NEWRULE};
 use crate::base::addr::{Family, IfName, IpNet, Mac};
 use crate::base::bytes::{Reader, Writer as Bytes};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
-/// RTPROT_KEEPALIVED: marks what is ours (routes always, addresses from Linux 5.18 on).
-pub const PROTOCOL: u8 = 18;
+/// RTPROT_KEEPALIVED: marks what is ours (routes and rules always, addresses from Linux 5.18 on).
+pub const PROTOCOL: u8 = OUR_PROTOCOL;
 
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
-const RTM_NEWROUTE: u16 = 24;
-const RTM_DELROUTE: u16 = 25;
 const RTM_GETROUTE: u16 = 26;
+const RTM_GETRULE: u16 = 34;
 
 const AF_UNSPEC: u8 = 0;
-const AF_INET: u8 = 2;
-const AF_INET6: u8 = 10;
+pub const AF_INET: u8 = 2;
+pub const AF_INET6: u8 = 10;
 
 const IFF_UP: u32 = 0x1;
 const IFF_LOOPBACK: u32 = 0x8;
@@ -44,19 +46,9 @@ const IFA_CACHEINFO: u16 = 6;
 const IFA_FLAGS: u16 = 8;
 const IFA_PROTO: u16 = 11;
 const IFA_F_SECONDARY: u32 = 0x01;
-const IFA_F_NODAD: u8 = 0x02;
+const IFA_F_NODAD: u32 = 0x02;
 const IFA_F_OPTIMISTIC: u32 = 0x04;
 const IFA_F_TENTATIVE: u32 = 0x40;
-
-const RTA_DST: u16 = 1;
-const RTA_OIF: u16 = 4;
-const RTA_GATEWAY: u16 = 5;
-const RTA_PRIORITY: u16 = 6;
-const RTA_PREFSRC: u16 = 7;
-const RTA_TABLE: u16 = 15;
-const RTA_VIA: u16 = 18;
-const RT_SCOPE_NOWHERE: u8 = 255;
-const RTN_UNICAST: u8 = 1;
 
 /// A number of requests that one operation needs: the answer to the last one counts.
 pub const REQUESTS_PER_OP: u32 = 2;
@@ -64,23 +56,27 @@ pub const REQUESTS_PER_OP: u32 = 2;
 /// Appends the requests of `op`; the last one has the sequence number `seq`, one before it (if any) `seq - 1`.
 /// False (and nothing written) if rtnetlink is not the place for it.
 ///
-/// Adding never touches an object that is there already: the kernel says EEXIST, and a route of the administrator
-/// with the same key lives on.
+/// Adding an address never touches one that is there already: the kernel says EEXIST.
 pub fn request(w: &mut Writer, op: &Op, seq: u32) -> bool {
     if link::request(w, op, seq) {
         return true;
     }
     match op {
         Op::Add(Key::Address(key), Value::Address(value)) => add_address(w, key, value, seq),
-        Op::Remove(Key::Address(key), _) => delete_address(w, key, seq),
-        // The label and broadcast address of an IPv4 address cannot be changed in place.
+        Op::Remove(Key::Address(key), Value::Address(value)) => delete_address(w, key, value, seq),
+        // Details cannot be changed in place: of an address the kernel has no way, of a route the wrong one might be hit.
         Op::Set(Key::Address(key), Value::Address(value)) => {
-            delete_address(w, key, seq.wrapping_sub(1));
+            delete_address(w, key, value, seq.wrapping_sub(1));
             add_address(w, key, value, seq);
         }
-        Op::Add(Key::Route(key), Value::Route(value)) => new_route(w, key, value, NLM_F_CREATE | NLM_F_EXCL, seq),
-        Op::Set(Key::Route(key), Value::Route(value)) => new_route(w, key, value, NLM_F_CREATE | NLM_F_REPLACE, seq),
-        Op::Remove(Key::Route(key), Value::Route(value)) => delete_route(w, key, value, seq),
+        Op::Add(Key::Route(key), Value::Route(value)) => route::add(w, key, value, seq),
+        Op::Remove(Key::Route(key), Value::Route(value)) => route::delete(w, key, value, seq),
+        Op::Set(Key::Route(key), Value::Route(value)) => {
+            route::delete(w, key, value, seq.wrapping_sub(1));
+            route::add(w, key, value, seq);
+        }
+        Op::Add(Key::Rule(key), Value::Rule(value)) => rule::add(w, key, value, seq),
+        Op::Remove(Key::Rule(key), Value::Rule(value)) => rule::delete(w, key, value, seq),
         _ => return false,
     }
     true
@@ -88,19 +84,32 @@ pub fn request(w: &mut Writer, op: &Op, seq: u32) -> bool {
 
 fn add_address(w: &mut Writer, key: &AddressKey, value: &AddressValue, seq: u32) {
     let flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+    let six = key.net.family() == Family::V6;
+    let none = AddressMore::default();
+    let more = value.more.as_deref().unwrap_or(&none);
     w.message(RTM_NEWADDR, flags, seq, |m| {
-        address_key(m, key, value.scope);
+        // A take-over cannot wait a second for duplicate address detection, and the old holder may still answer.
+        let all = if six && !more.dad { more.flags | IFA_F_NODAD } else { more.flags };
+        address_key(m, key, value, (all & 0xff) as u8);
         if let Some(broadcast) = value.broadcast {
             m.attribute(IFA_BROADCAST, &broadcast.octets());
         }
         if let Some(label) = &value.label {
             m.attribute(IFA_LABEL, &c_string(label.as_str()));
         }
+        if all > 0xff {
+            m.u32(IFA_FLAGS, all);
+        }
         m.attribute(IFA_PROTO, &[PROTOCOL]);
-        if matches!(key.net, IpNet { addr: IpAddr::V6(_), len: 128 }) {
-            // Preferred for 0 s, valid for ever: not to be chosen as the source of new connections.
+        let preferred = match more.lifetime {
+            Lifetime::Usual => (six && key.net.len == 128).then_some(0),
+            Lifetime::Ever => None,
+            Lifetime::Seconds(n) => Some(n),
+        };
+        if let Some(seconds) = preferred {
+            // Preferred that long, valid for ever. With 0 it is not chosen as the source of new connections.
             let mut cache = Bytes::new();
-            cache.u32_ne(0);
+            cache.u32_ne(seconds);
             cache.u32_ne(u32::MAX);
             cache.zeros(8);
             m.attribute(IFA_CACHEINFO, &cache.bytes);
@@ -108,77 +117,32 @@ fn add_address(w: &mut Writer, key: &AddressKey, value: &AddressValue, seq: u32)
     });
 }
 
-fn delete_address(w: &mut Writer, key: &AddressKey, seq: u32) {
-    w.message(RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, seq, |m| address_key(m, key, 0));
+fn delete_address(w: &mut Writer, key: &AddressKey, value: &AddressValue, seq: u32) {
+    w.message(RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, seq, |m| address_key(m, key, value, 0));
 }
 
-fn address_key(m: &mut Body<'_>, key: &AddressKey, scope: u8) {
-    let (family, flags) = match key.net.family() {
-        Family::V4 => (AF_INET, 0),
-        // A take-over cannot wait a second for duplicate address detection, and the old holder may still answer.
-        Family::V6 => (AF_INET6, IFA_F_NODAD),
-    };
+fn address_key(m: &mut Body<'_>, key: &AddressKey, value: &AddressValue, flags: u8) {
     let mut head = Bytes::new();
-    head.put(&[family, key.net.len, flags, scope]);
+    head.put(&[family_number(key.net.family()), key.net.len, flags, value.scope]);
     head.u32_ne(key.ifindex);
     m.fixed(&head.bytes);
     address(m, IFA_LOCAL, &key.net.addr);
-    address(m, IFA_ADDRESS, &key.net.addr);
+    let peer = value.more.as_ref().and_then(|more| more.peer);
+    address(m, IFA_ADDRESS, &peer.unwrap_or(key.net.addr));
 }
 
-fn new_route(w: &mut Writer, key: &RouteKey, value: &RouteValue, how: u16, seq: u32) {
-    w.message(RTM_NEWROUTE, NLM_F_REQUEST | NLM_F_ACK | how, seq, |m| route(m, key, value, value.scope));
-}
-
-fn delete_route(w: &mut Writer, key: &RouteKey, value: &RouteValue, seq: u32) {
-    let scope = if key.dst.family() == Family::V4 { RT_SCOPE_NOWHERE } else { 0 };
-    w.message(RTM_DELROUTE, NLM_F_REQUEST | NLM_F_ACK, seq, |m| route(m, key, value, scope));
-}
-
-fn route(m: &mut Body<'_>, key: &RouteKey, value: &RouteValue, scope: u8) {
-    let family = family_number(key.dst.family());
-    let kind = if value.kind == 0 { RTN_UNICAST } else { value.kind };
-    // A table above 255 goes into its attribute alone.
-    let table = u8::try_from(key.table).unwrap_or(0);
-    m.fixed(&[family, key.dst.len, 0, 0, table, PROTOCOL, scope, kind, 0, 0, 0, 0]);
-    m.u32(RTA_TABLE, key.table);
-    if key.dst.len > 0 {
-        address(m, RTA_DST, &key.dst.addr);
-    }
-    if key.metric > 0 {
-        m.u32(RTA_PRIORITY, key.metric);
-    }
-    match value.via {
-        Some(via) if Family::of(&via) == key.dst.family() => address(m, RTA_GATEWAY, &via),
-        Some(IpAddr::V6(via)) => {
-            let mut bytes = Bytes::new();
-            bytes.u16_ne(u16::from(AF_INET6));
-            bytes.put(&via.octets());
-            m.attribute(RTA_VIA, &bytes.bytes);
-        }
-        // An IPv4 gateway of an IPv6 route does not exist.
-        Some(IpAddr::V4(_)) | None => {}
-    }
-    if let Some(ifindex) = value.ifindex {
-        m.u32(RTA_OIF, ifindex);
-    }
-    if let Some(src) = value.src {
-        address(m, RTA_PREFSRC, &src);
-    }
-}
-
-fn address(m: &mut Body<'_>, kind: u16, ip: &IpAddr) {
+pub fn address(m: &mut Body<'_>, kind: u16, ip: &IpAddr) {
     match ip {
         IpAddr::V4(ip) => m.attribute(kind, &ip.octets()),
         IpAddr::V6(ip) => m.attribute(kind, &ip.octets()),
     }
 }
 
-fn c_string(text: &str) -> Vec<u8> {
+pub fn c_string(text: &str) -> Vec<u8> {
     [text.as_bytes(), &[0]].concat()
 }
 
-fn family_number(family: Family) -> u8 {
+pub fn family_number(family: Family) -> u8 {
     match family {
         Family::V4 => AF_INET,
         Family::V6 => AF_INET6,
@@ -191,15 +155,18 @@ pub enum Dump {
     Links,
     Addresses(Family),
     Routes(Family),
+    Rules(Family),
 }
 
 impl Dump {
-    pub const ALL: [Dump; 5] = [
+    pub const ALL: [Dump; 7] = [
         Dump::Links,
         Dump::Addresses(Family::V4),
         Dump::Addresses(Family::V6),
         Dump::Routes(Family::V4),
         Dump::Routes(Family::V6),
+        Dump::Rules(Family::V4),
+        Dump::Rules(Family::V6),
     ];
 
     pub fn request(self, w: &mut Writer, seq: u32) {
@@ -217,6 +184,9 @@ impl Dump {
             Dump::Routes(family) => w.message(RTM_GETROUTE, flags, seq, |m| {
                 m.fixed(&[family_number(family), 0, 0, 0, 0, PROTOCOL, 0, 0, 0, 0, 0, 0])
             }),
+            Dump::Rules(family) => w.message(RTM_GETRULE, flags, seq, |m| {
+                m.fixed(&[family_number(family), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])
+            }),
         }
     }
 }
@@ -230,11 +200,16 @@ pub fn parse(message: &Message<'_>) -> Option<News> {
             let (key, value, flags) = parse_address(message.body)?;
             // While IPv6 looks for a duplicate nothing can be sent from an address; it is told of again after that.
             let usable = flags & (IFA_F_TENTATIVE | IFA_F_OPTIMISTIC) != IFA_F_TENTATIVE;
-            usable.then_some(News::Address { key, value, primary: flags & IFA_F_SECONDARY == 0 })
+            Some(match usable {
+                true => News::Address { key, value, primary: flags & IFA_F_SECONDARY == 0 },
+                false => News::Tentative { key, value },
+            })
         }
         RTM_DELADDR => parse_address(message.body).map(|(key, ..)| News::AddressGone { key }),
-        RTM_NEWROUTE => parse_route(message.body).map(|(key, value)| News::Route { key, value }),
-        RTM_DELROUTE => parse_route(message.body).map(|(key, value)| News::RouteGone { key, value }),
+        RTM_NEWROUTE => route::parse(message.body).map(|(key, value)| News::Route { key, value }),
+        RTM_DELROUTE => route::parse(message.body).map(|(key, value)| News::RouteGone { key, value }),
+        RTM_NEWRULE => rule::parse(message.body).map(|(key, value)| News::Rule { key, value }),
+        RTM_DELRULE => rule::parse(message.body).map(|(key, _)| News::RuleGone { key }),
         _ => None,
     }
 }
@@ -292,41 +267,12 @@ fn parse_address(body: &[u8]) -> Option<(AddressKey, AddressValue, u32)> {
     }
     // On a point-to-point link IFA_ADDRESS is the peer's; IPv6 gives IFA_LOCAL only then.
     let net = IpNet::new(local.or(addr)?, len)?;
+    let peer = addr.filter(|ip| local.is_some_and(|local| local != *ip));
+    value.more = peer.map(|peer| Box::new(AddressMore { peer: Some(peer), ..AddressMore::default() }));
     Some((AddressKey { ifindex, net }, value, flags))
 }
 
-/// rtmsg: family, destination length, source length, tos, table, protocol, scope, type, flags u32.
-fn parse_route(body: &[u8]) -> Option<(RouteKey, RouteValue)> {
-    let mut r = Reader::new(body);
-    let [family, len, _, _, table, protocol, scope, kind] = r.array()?;
-    r.take(4)?;
-    if protocol != PROTOCOL {
-        return None;
-    }
-    let any = match family {
-        AF_INET => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        AF_INET6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        _ => return None,
-    };
-    let mut value = RouteValue { scope, kind, ..RouteValue::default() };
-    let (mut dst, mut table, mut metric) = (any, u32::from(table), 0);
-    for (kind, payload) in attributes(r.rest()) {
-        let mut r = Reader::new(payload);
-        match kind {
-            RTA_DST => dst = ip(family, payload)?,
-            RTA_TABLE => table = r.u32_ne()?,
-            RTA_PRIORITY => metric = r.u32_ne()?,
-            RTA_GATEWAY => value.via = ip(family, payload),
-            RTA_VIA => value.via = ip(u8::try_from(r.u16_ne()?).ok()?, r.rest()),
-            RTA_OIF => value.ifindex = Some(r.u32_ne()?),
-            RTA_PREFSRC => value.src = ip(family, payload),
-            _ => {}
-        }
-    }
-    Some((RouteKey { table, dst: IpNet::new(dst, len)?, metric }, value))
-}
-
-fn ip(family: u8, payload: &[u8]) -> Option<IpAddr> {
+pub fn ip(family: u8, payload: &[u8]) -> Option<IpAddr> {
     match family {
         AF_INET => <[u8; 4]>::try_from(payload).ok().map(IpAddr::from),
         AF_INET6 => <[u8; 16]>::try_from(payload).ok().map(IpAddr::from),
@@ -334,7 +280,7 @@ fn ip(family: u8, payload: &[u8]) -> Option<IpAddr> {
     }
 }
 
-fn text(payload: &[u8]) -> Option<&str> {
+pub fn text(payload: &[u8]) -> Option<&str> {
     let end = payload.iter().position(|b| *b == 0).unwrap_or(payload.len());
     std::str::from_utf8(payload.get(..end)?).ok()
 }
@@ -342,7 +288,7 @@ fn text(payload: &[u8]) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::super::netlink::{messages, Writer, NLMSG_DONE};
-    use super::super::op::SyncRole;
+    use super::super::op::{Leg, RouteKey, RouteValue, RuleKey, RuleValue, SyncRole};
     use super::*;
 
     fn net(s: &str) -> IpNet {
@@ -354,16 +300,37 @@ mod tests {
     }
 
     fn route(table: u32, dst: &str, metric: u32, value: RouteValue) -> (Key, Value) {
-        (Key::Route(RouteKey { table, dst: net(dst), metric }), Value::Route(value))
+        let key = RouteKey { table, dst: net(dst), metric, tos: 0, way: value.way() };
+        (Key::Route(key), Value::Route(Box::new(value)))
+    }
+
+    fn rule(value: RuleValue) -> (Key, Value) {
+        let key = RuleKey { family: Family::V6, preference: 9, way: value.way() };
+        (Key::Rule(key), Value::Rule(Box::new(value)))
     }
 
     fn objects() -> Vec<(Key, Value)> {
-        let full =
-            AddressValue { broadcast: Some(Ipv4Addr::new(10, 0, 0, 255)), label: IfName::label("eth0:1"), scope: 253 };
-        let unicast = RouteValue { kind: RTN_UNICAST, ..RouteValue::default() };
+        let full = AddressValue {
+            broadcast: Some(Ipv4Addr::new(10, 0, 0, 255)),
+            label: IfName::label("eth0:1"),
+            scope: 253,
+            more: None,
+        };
+        let unicast = RouteValue { kind: 1, protocol: PROTOCOL, ..RouteValue::default() };
+        let leg = |via: &str, weight| Leg { via: via.parse().ok(), ifindex: Some(4), weight, onlink: weight > 1 };
+        let more = RouteValue {
+            realms: Some(5),
+            metrics: vec![(2, 1400), (10, 64)],
+            congctl: Some("reno".into()),
+            ttl_propagate: Some(true),
+            onlink: true,
+            ..unicast.clone()
+        };
+        let peer = AddressMore { peer: Some([10, 7, 0, 1].into()), ..AddressMore::default() };
         vec![
             address(net("10.0.0.1/32"), AddressValue::default()),
             address(net("10.0.0.1/24"), full),
+            address(net("10.0.0.1/30"), AddressValue { more: Some(Box::new(peer)), ..AddressValue::default() }),
             address(net("fd00::1/64"), AddressValue::default()),
             address(net("fd00::1/128"), AddressValue::default()),
             route(254, "10.0.0.0/8", 5, RouteValue { via: Some([10, 0, 0, 2].into()), ..unicast.clone() }),
@@ -379,8 +346,38 @@ mod tests {
                 0,
                 RouteValue { via: "fe80::1".parse().ok(), ifindex: Some(3), ..unicast.clone() },
             ),
-            route(254, "fd00::/16", 0, RouteValue { via: "fe80::1".parse().ok(), ifindex: Some(3), ..unicast }),
-            route(254, "10.1.0.0/16", 0, RouteValue { kind: 6, scope: 0, ..RouteValue::default() }),
+            route(254, "fd00::/16", 0, RouteValue { via: "fe80::1".parse().ok(), ifindex: Some(3), ..unicast.clone() }),
+            route(254, "10.1.0.0/16", 0, RouteValue { kind: 6, protocol: PROTOCOL, ..RouteValue::default() }),
+            route(
+                254,
+                "10.2.0.0/16",
+                0,
+                RouteValue { legs: vec![leg("10.0.0.2", 1), leg("fe80::1", 256)], ..more.clone() },
+            ),
+            route(254, "fd01::/16", 9, RouteValue { from: Some(net("fd02::/32")), pref: Some(3), ..more }),
+            rule(RuleValue { action: 1, table: 254, protocol: PROTOCOL, ..RuleValue::default() }),
+            rule(RuleValue {
+                action: 2,
+                goto: Some(7),
+                invert: true,
+                from: Some(net("fd00::/16")),
+                to: Some(net("fd01::1/128")),
+                iif: "eth0".parse().ok(),
+                oif: "eth1".parse().ok(),
+                tos: 8,
+                fwmark: Some((1, 2)),
+                realms: Some(3),
+                suppress_prefixlength: Some(4),
+                suppress_ifgroup: Some(5),
+                tunnel_id: Some(6),
+                uidrange: Some((7, 8)),
+                protocol: 9,
+                l3mdev: true,
+                ipproto: Some(10),
+                sport: Some((11, 12)),
+                dport: Some((13, 14)),
+                ..RuleValue::default()
+            }),
         ]
     }
 
@@ -403,15 +400,18 @@ mod tests {
                     (News::Address { key, value, primary: true }, News::AddressGone { key })
                 }
                 (Key::Route(key), Value::Route(value)) => {
-                    (News::Route { key, value: value.clone() }, News::RouteGone { key, value })
+                    (News::Route { key, value: *value.clone() }, News::RouteGone { key, value: *value })
                 }
+                (Key::Rule(key), Value::Rule(value)) => (News::Rule { key, value: *value }, News::RuleGone { key }),
                 _ => unreachable!(),
             };
             assert_eq!(told(&Op::Add(key, value.clone())), std::slice::from_ref(&there));
-            let set = told(&Op::Set(key, value.clone()));
-            assert_eq!(set.last(), Some(&there));
+            if !matches!(key, Key::Rule(_)) {
+                let set = told(&Op::Set(key, value.clone()));
+                assert_eq!(set.last(), Some(&there));
+            }
             match told(&Op::Remove(key, value)).as_slice() {
-                // An IPv4 route is found without its scope.
+                // A route is found without its scope and metrics.
                 [News::RouteGone { key: k, .. }] => assert_eq!(Key::Route(*k), key),
                 other => assert_eq!(other, [gone]),
             }
@@ -424,13 +424,13 @@ mod tests {
             messages(requests(op).bytes()).map(|m| (m.kind, m.flags, m.seq)).collect()
         };
         let all = objects();
-        let (a, r) = (&all[0], &all[4]);
+        let (a, r) = (&all[0], &all[5]);
         // REQUEST 1, ACK 4, REPLACE 0x100, EXCL 0x200, CREATE 0x400.
         assert_eq!(flags(&Op::Add(a.0, a.1.clone())), [(20, 0x605, 9)]);
         assert_eq!(flags(&Op::Set(a.0, a.1.clone())), [(21, 5, 8), (20, 0x605, 9)]);
         assert_eq!(flags(&Op::Remove(a.0, a.1.clone())), [(21, 5, 9)]);
-        assert_eq!(flags(&Op::Add(r.0, r.1.clone())), [(24, 0x605, 9)]);
-        assert_eq!(flags(&Op::Set(r.0, r.1.clone())), [(24, 0x505, 9)]);
+        assert_eq!(flags(&Op::Add(r.0, r.1.clone())), [(24, 0x405, 9)]);
+        assert_eq!(flags(&Op::Set(r.0, r.1.clone())), [(25, 5, 8), (24, 0x405, 9)]);
         assert_eq!(flags(&Op::Remove(r.0, r.1.clone())), [(25, 5, 9)]);
         let sync = Value::SyncDaemon { interface: IfName::default(), id: 1 };
         let mut w = Writer::new();
@@ -510,11 +510,12 @@ mod tests {
             m.fixed(&[AF_INET6, 64, IFA_F_TENTATIVE as u8, 0, 7, 7, 7, 7]);
             m.attribute(IFA_ADDRESS, &[0xfe; 16]);
         });
+        // 24 is RTM_NEWROUTE.
         w.message(RTM_NEWROUTE, 0, 0, |m| m.fixed(&[AF_INET, 8, 0, 0, 254, 3, 0, 1, 0, 0, 0, 0]));
         w.message(RTM_NEWROUTE, 0, 0, |m| m.fixed(&[AF_INET, 33, 0, 0, 254, PROTOCOL, 0, 1, 0, 0, 0, 0]));
         w.message(NLMSG_DONE, 0, 0, |m| m.fixed(&[0; 4]));
         let all: Vec<News> = messages(w.bytes()).filter_map(|m| parse(&m)).collect();
-        let [News::Address { key, primary, .. }] = all.as_slice() else { panic!("{all:?}") };
+        let [News::Address { key, primary, .. }, News::Tentative { .. }] = all.as_slice() else { panic!("{all:?}") };
         assert_eq!((key.net, *primary), (net("10.0.0.1/32"), false));
     }
 
@@ -522,7 +523,7 @@ mod tests {
     fn broken_messages_do_no_harm() {
         let mut seeds: Vec<Vec<u8>> = Vec::new();
         for (key, value) in objects() {
-            seeds.push(requests(&Op::Set(key, value)).bytes().to_vec());
+            seeds.push(requests(&Op::Add(key, value)).bytes().to_vec());
         }
         seeds.push(link_message(RTM_NEWLINK, 0, IFF_UP, &[1; 6]).bytes().to_vec());
         for table in Dump::ALL {

@@ -170,7 +170,8 @@ impl Kernel {
     pub fn owned_key(&self, key: &Key) -> Option<OwnedKey> {
         Some(match key {
             Key::Address(a) => OwnedKey::Address { interface: self.name(a.ifindex)?, net: a.net },
-            Key::Route(r) => OwnedKey::Route(*r),
+            Key::Route(r) => OwnedKey::Route(*r, OUR_PROTOCOL),
+            Key::Rule(r) => OwnedKey::Rule(*r),
             Key::SyncDaemon(role) => OwnedKey::SyncDaemon(*role),
             Key::Service(s) => OwnedKey::Service(*s),
             Key::Dest(s, d) => OwnedKey::Dest(*s, *d),

@@ -47,6 +47,7 @@ fn top(out: &mut Writer, g: &Global) {
         IpvsNamespace::Named(name) => out.value("net_namespace_ipvs", quote(name)),
     }
     out.flag("use_pid_dir", g.files.pid_dir);
+    out.flag("linkbeat_use_polling", g.linkbeat_polling);
     out.seconds("child_wait_time", g.child_wait_time);
 }
 

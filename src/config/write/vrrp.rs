@@ -173,6 +173,7 @@ fn link(out: &mut Writer, i: &Instance) {
     out.flag("use_vmac_addr", i.vmac_addr);
     out.option("vrf", i.vrf.as_ref().map(|name| quote(name.as_str())));
     out.flag("promote_secondaries", i.promote_secondaries);
+    out.flag("linkbeat_use_polling", i.linkbeat_polling);
 }
 
 fn vmac(v: &Vmac) -> String {
@@ -333,7 +334,8 @@ fn route(r: &Route, group: Option<&str>) -> String {
     line.flag("onlink", r.onlink);
     match r.create {
         Create::Add => line.flag("add", true),
-        Create::Prepend => {}
+        // What one without a type is anyway.
+        Create::Prepend => line.flag("prepend", r.kind != 1),
         Create::Append => line.flag("append", true),
     }
     if let Some(more) = &r.more {

@@ -9,7 +9,8 @@ pub mod vlink;
 use super::effect::{Effect, Spawn};
 use super::links::Links;
 use super::note::{BackupWhy, Note};
-use super::track;
+use super::table::Change;
+use super::{objects, statics, track};
 use super::{Ctx, Owner, Timer};
 use crate::base::addr::{Family, IfName, IpNet};
 use crate::base::time::Instant;
@@ -17,7 +18,7 @@ use crate::config::model::{self, Config, Script};
 use crate::limits;
 use crate::wire::ip::Head;
 use crate::wire::link::LinkKey;
-use crate::wire::op::{AddressKey, AddressValue, Key, RouteKey, RouteValue, SocketKey, SyncRole, Value};
+use crate::wire::op::{AddressKey, Key, SocketKey, SyncRole, Value};
 use crate::wire::vrrp::{self, Bad, Rule, PRIORITY_STOP};
 use instance::{Instance, Reaction, State, SAID_CLOCK, SAID_CONTENDER, SAID_INTERVAL, SAID_LIST, SAID_LOWER};
 use packet::{send, socket, Checked};
@@ -203,7 +204,8 @@ impl Vrrp {
         for i in 0..self.instances.len() {
             let Some(conf) = ctx.conf.instances.get(i) else { continue };
             let on_link = |name| self.instances.get(i).is_some_and(|n| n.vlinks.iter().any(|l| on(l, name)));
-            if names.iter().any(|n| watches(conf, n) || on_link(n) || track::watches(i, n, ctx.conf)) {
+            let theirs = |n: &IfName| track::watches(i, n, ctx.conf) || statics::watches(i, n, ctx.conf);
+            if names.iter().any(|n| watches(conf, n) || on_link(n) || theirs(n)) {
                 self.locate(i, ctx);
                 ctx.dirty.insert(Owner::Instance(i));
             }
@@ -269,8 +271,27 @@ impl Vrrp {
         self.deaf.iter().copied().collect()
     }
 
-    /// Somebody removed an address or route that a MASTER holds: who it was taken from tells its hosts again.
-    pub fn taken(&mut self, key: &Key, too_often: Option<Instant>, note: &dyn Fn(Box<str>) -> Note, ctx: &mut Ctx) {
+    /// Something static that these instances track is taken away again and again.
+    pub fn robbed(&mut self, members: &[usize], until: Instant, ctx: &mut Ctx) {
+        for &i in members {
+            if let Some(n) = self.instances.get_mut(i) {
+                n.stolen_until = Some(until);
+                ctx.timers.file(Timer::Stolen(i), Some(until));
+                self.locate(i, ctx);
+                self.obey_faults(i, ctx);
+            }
+        }
+    }
+
+    /// Somebody removed an address, route or rule that a MASTER holds: who it was taken from tells its hosts again.
+    pub fn taken(
+        &mut self,
+        key: &Key,
+        change: Change,
+        too_often: Option<Instant>,
+        note: &dyn Fn(Box<str>) -> Note,
+        ctx: &mut Ctx,
+    ) {
         for i in 0..self.instances.len() {
             let Some(n) = self.instances.get_mut(i) else { continue };
             let Some(conf) = ctx.conf.instances.get(i) else { continue };
@@ -285,7 +306,7 @@ impl Vrrp {
                     self.locate(i, ctx);
                     self.obey_faults(i, ctx);
                 }
-                (None, Key::Address(a)) => {
+                (None, Key::Address(a)) if change != Change::Left => {
                     if let Some(mac) = ctx.links.name(a.ifindex).and_then(|n| ctx.links.get(n)).map(|l| l.mac) {
                         for _ in 0..conf.garp.repeat {
                             ctx.calls.push(Effect::Announce { ifindex: a.ifindex, mac, ip: a.net.addr });
@@ -650,6 +671,7 @@ impl Vrrp {
         let sum = ctx.track.sum(i, ctx.conf, ctx.links);
         n.fault =
             fault(n, conf, ctx.links, &self.deaf).or_else(|| no_link(n, conf, ctx.links, &self.unmade)).or(sum.fault);
+        n.fault = n.fault.take().or_else(|| statics::fault(i, ctx.conf, ctx.links));
         n.waits = sum.waits;
         let priority = n.effective(conf, sum.weight);
         if came && n.state == State::Master {
@@ -806,19 +828,11 @@ impl Vrrp {
         }
         for vip in conf.vips.iter().chain(&conf.excluded) {
             if let Some(ifindex) = vlink::ifindex_of(n, conf, vip, links) {
-                let value = AddressValue { broadcast: vip.broadcast, label: vip.label.clone(), scope: vip.scope };
-                want.push((Key::Address(AddressKey { ifindex, net: vip.net }), Value::Address(value)));
+                want.push(objects::address(vip, ifindex));
             }
         }
-        for route in &conf.routes {
-            let key = RouteKey { table: route.table, dst: route.dst, metric: route.metric };
-            let ifindex = route.dev.as_ref().and_then(|d| links.get(d)).map(|l| l.ifindex);
-            if route.dev.is_some() && ifindex.is_none() {
-                continue;
-            }
-            let value = RouteValue { via: route.via, ifindex, src: route.src, scope: route.scope, kind: route.kind };
-            want.push((Key::Route(key), Value::Route(value)));
-        }
+        want.extend(conf.routes.iter().filter_map(|route| objects::route(route, links)));
+        want.extend(conf.rules.iter().map(objects::rule));
         want
     }
 }
@@ -836,12 +850,10 @@ fn no_link(n: &Instance, conf: &model::Instance, links: &Links, unmade: &BTreeSe
 
 /// Is the instance in any way concerned with that interface?
 fn watches(conf: &model::Instance, name: &IfName) -> bool {
-    let vips = conf.vips.iter().chain(&conf.excluded).any(|v| v.dev.as_ref() == Some(name));
-    let routes = conf.routes.iter().any(|r| r.dev.as_ref() == Some(name));
     // The source address of unicast may be on any interface.
     let bound = conf.wire.unicast.is_some() || conf.track_src_ip;
     let source = bound && conf.wire.unicast_src_ip.or(conf.mcast_src_ip).is_some();
-    source || conf.interface == *name || vips || routes
+    source || conf.interface == *name || objects::links_of(conf, true).any(|n| n == name)
 }
 
 fn has_interface(conf: &model::Instance) -> bool {
@@ -882,7 +894,7 @@ fn fault(n: &Instance, conf: &model::Instance, links: &Links, deaf: &BTreeSet<So
         return Some(why.clone());
     }
     if n.stolen_until.is_some() {
-        return Some("its addresses are removed by somebody else again and again".into());
+        return Some("what it holds is removed by somebody else again and again".into());
     }
     let down = |name: &IfName| -> Option<Box<str>> {
         match links.get(name) {
@@ -898,14 +910,16 @@ fn fault(n: &Instance, conf: &model::Instance, links: &Links, deaf: &BTreeSet<So
         return Some("it has no unicast peer".into());
     }
     let own = (!conf.dont_track_primary && has_interface(conf)).then_some(&conf.interface);
-    let vips = conf.vips.iter().chain(&conf.excluded).filter_map(|v| v.dev.as_ref());
-    let routes = conf.routes.iter().filter_map(|r| r.dev.as_ref());
-    let watched = own.into_iter().chain(vips).chain(routes);
+    let watched = own.into_iter().chain(objects::links_of(conf, false));
     if let Some(why) = watched.filter(|name| own.is_some() || **name != conf.interface).find_map(down) {
         return Some(why);
     }
     if let (None, Some(src)) = (n.source, conf.wire.unicast_src_ip.or(conf.mcast_src_ip)) {
         return Some(format!("its source address {src} is not on this machine").into());
+    }
+    if n.source.is_none() && conf.wire.family == Family::V6 && links.tries_link_local(&conf.interface) {
+        let text = "the kernel still looks whether the link-local IPv6 address of interface";
+        return Some(format!("{text} {} is used by somebody else", conf.interface).into());
     }
     if n.source.is_none() {
         let what = match conf.wire.family {
