@@ -13,7 +13,7 @@ soak: ## new seeds for some time: make soak MINUTES=n
 	HOLDFAST_SOAK_MINUTES=$(or $(MINUTES),10) cargo test --release --test sim -- --nocapture soak
 lab: build ## only the labs: keepalived as peer, User Mode Linux for IPVS (root)
 	scripts/deps lab ipvs && { tests/lab/run ns; rc=$$?; tests/lab/run ipvs && exit $$rc; }
-bench: ## lateness of takeovers, memory, reading large files, keepalived beside (root; about 9 minutes)
+bench: ## lateness of takeovers, memory, large files, a thousand routers, keepalived beside (root; about 15 minutes)
 	scripts/bench
 fuzz: ## random configurations, packets and netlink messages for some time: make fuzz MINUTES=n (installs cargo-fuzz and a nightly Rust if absent)
 	FUZZ_MINUTES=$(or $(MINUTES),5) scripts/fuzz
