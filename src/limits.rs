@@ -5,6 +5,16 @@ use std::time::Duration;
 
 /// Largest configuration file that is read: 30,000 real servers are 6 MB; beyond this it is not a configuration.
 pub const CONFIG_BYTES: u64 = 32 << 20;
+/// Words of one statement with all that is in it, and lines of a list: the largest are the addresses of one instance.
+pub const BLOCK_WORDS: usize = 1 << 16;
+/// Words of one line; a route over 256 next hops has 1,500.
+pub const LINE_WORDS: usize = 1 << 14;
+/// Blocks at the top level of one configuration: 30,000 virtual servers are the most that is known of.
+pub const CONFIG_BLOCKS: usize = 1 << 16;
+/// Statements in all of them, each with all that is in it: 30,000 virtual servers of one real server have 300,000.
+pub const CONFIG_STATEMENTS: usize = 1 << 20;
+/// Lines with a NUL byte in one file; beyond these it is no text.
+pub const NUL_LINES: usize = 16;
 /// Nesting of braces in a configuration; the deepest real block has 5.
 pub const CONFIG_DEPTH: usize = 16;
 /// Files that include one another, one inside the other; a configuration is split two or three deep.

@@ -172,11 +172,72 @@ fn no_shape_is_endless() {
         format!("static_ipaddress {{ {} }}", numbered(20_000, "10.0.0.1 track_group g{}\n")),
         numbered(20_000, "virtual_server_group g{} { 10.0.0.1 80\n}\n"),
         numbered(20_000, "vrrp_script s{} { script /x\n}\n"),
+        numbered(20_000, "bfd_instance b{} { neighbor_ip ::{}\n}\n"),
+        numbered(20_000, "virtual_server_group g{} { 10.0.0.1 80\n}\nvirtual_server group g{} {\n}\n"),
+        format!("vrrp_instance a {{ track_script {{ {} }} }}", numbered(20_000, "s{}\n")),
+        format!("vrrp_instance a {{ unicast_peer {{ {} }} }}", numbered(20_000, "::{}\n")),
+        "vrrp_instance a { interface e\nvirtual_router_id 1\nvirtual_ipaddress { ::1\n } }\n".to_string()
+            + &numbered(
+                20_000,
+                "vrrp_instance i{} { interface e{}\nvirtual_router_id 1\nvirtual_ipaddress { ::1 dev e\n } }\n",
+            ),
+        numbered(20_000, "$D{}=1\n") + &numbered(20_000, "foo ${E{}}\n"),
     ];
     for shape in shapes {
         let loaded = load("f", shape.into_bytes(), Host::default());
         let mut out = String::new();
         loaded.report(&mut out).expect("a string takes all");
+    }
+}
+
+fn findings(text: Vec<u8>) -> (Vec<(&'static str, String)>, usize, u8) {
+    let loaded = load("f", text, Host::default());
+    let mut out = String::new();
+    loaded.report(&mut out).expect("a string takes all");
+    let found = loaded.diagnostics.iter().map(|d| (d.code.name(), d.text.to_string())).collect();
+    (found, loaded.dropped, loaded.status)
+}
+
+/// A program, an archive, another encoding: one finding, with its place.
+#[test]
+fn what_is_no_text_is_one_finding() {
+    let mut random = Random(7);
+    let noise: Vec<u8> = (0..5000).map(|_| random.next() as u8).collect();
+    let text = "global_defs {\n router_id x\n}\n".repeat(50);
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let program = std::fs::read("/proc/self/exe").expect("this test");
+    let packed = [&b"\x1f\x8b\x08\0\0\0\0\0"[..], &noise].concat();
+    for bytes in [noise, wide, program, packed] {
+        let (found, dropped, status) = findings(bytes);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].0, dropped, status), ("not-text", 0, 5));
+    }
+    // Text at first: as far as it goes.
+    let (found, ..) = findings(["# nothing\n".repeat(10_000).as_bytes(), &b"\0\n".repeat(5000)].concat());
+    assert_eq!(found.iter().filter(|f| f.0 == "not-text").count(), 1);
+    assert!(found.len() < 20, "{found:?}");
+    // Other alphabets in comments and strings are nobody's business.
+    let latin = b"! caf\xe9 \x93x\x94\nglobal_defs {\n router_id \"\xe9\xe8\"\n}\n";
+    assert_eq!(findings(latin.to_vec()), (Vec::new(), 0, 0));
+    assert_eq!(findings("! Привет\nglobal_defs {\n router_id \"é→\"\n}\n".into()), (Vec::new(), 0, 0));
+}
+
+/// What is far beyond any configuration is one error that names the limit.
+#[test]
+fn what_has_no_end_is_one_error() {
+    let lines = "10.0.0.1\n".repeat(100_000);
+    let blocks = [
+        format!("virtual_server_group g {{\n{}}}\nglobal_defs {{\n}}\n", numbered(100_000, "fwmark 1{}\n")),
+        "static_routes {\n~SEQ(i, 0, 99) ~SEQ(j, 0, 999) ::${i}:${j} dev e\n}\n".to_string(),
+        format!("vrrp_instance a {{\ninterface e\nvirtual_ipaddress {{\n{lines}}}\n}}\n"),
+        numbered(100_000, "vrrp_script s{} {\nscript /x\n}\n"),
+        format!("global_defs {{\nrouter_id {}\n}}\n", "x ".repeat(20_000)),
+    ];
+    for text in blocks {
+        let head = text.get(..30).unwrap_or_default().to_string();
+        let (found, ..) = findings(text.into_bytes());
+        let limits = found.iter().filter(|f| f.1.contains(" has more than ")).count();
+        assert_eq!(limits, 1, "{head}: {found:?}");
     }
 }
 

@@ -1247,8 +1247,8 @@ pub struct Service {
     pub engine: Option<Box<str>>,
     pub quorum: u32,
     pub hysteresis: u32,
-    pub quorum_up: Option<Script>,
-    pub quorum_down: Option<Script>,
+    pub quorum_up: Option<Box<Script>>,
+    pub quorum_down: Option<Box<Script>>,
     pub alpha: bool,
     pub omega: bool,
     /// Checks rest while none of its addresses is here.

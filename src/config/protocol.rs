@@ -9,6 +9,7 @@ use super::model::{OldChecksum, Peer, Unicast, Wire};
 use super::tree::{Arg, Node};
 use crate::base::addr::Family;
 use crate::wire::vrrp::MOST_CENTISECONDS;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub struct ProtocolDraft {
     native_ipv6: Option<Span>,
     group: Option<(IpAddr, Span)>,
     peers: Option<Vec<(Peer, Span)>>,
+    known_peers: HashMap<IpAddr, Span>,
     peers_word: Span,
     /// A line of them was wrong, which was said.
     bad_peers: bool,
@@ -123,14 +125,20 @@ impl ProtocolDraft {
                 continue;
             };
             let span = line.word().span();
-            if let Some((_, first)) = peers.iter().find(|(p, _)| p.ip == peer.ip) {
+            if let Some(first) = self.known_peers.get(&peer.ip) {
                 let said = cx.warn(Code::Duplicate, span, &line.word().str(), format!("{} is given twice", peer.ip));
                 said.see(*first, "the first one").help("the second one is not used");
                 continue;
             }
+            self.known_peers.insert(peer.ip, span);
             peers.push((peer, span));
         }
         self.peers = Some(peers);
+    }
+
+    /// The peers are written, under another word.
+    pub fn not_alone(&mut self) {
+        self.lonely = None;
     }
 
     /// What decides the family, without a word about what contradicts it. `vips`: that of the advertised addresses.

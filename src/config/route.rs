@@ -102,6 +102,9 @@ impl<'t> Draft<'t> {
             let Some(keyword) = words.option(cx, arg) else {
                 if self.dst.is_none() && looks_like_a_place(&arg.str()) {
                     self.dst = Some(arg);
+                    if let Ok(net) = arg.str().parse::<IpNet>() {
+                        self.family.add(cx, net.family(), arg, NOT_USED)?;
+                    }
                     continue;
                 }
                 if self.dst.is_none() && closest(&arg.str(), ["default"].into_iter()).is_some() {

@@ -50,6 +50,7 @@ pub struct InstanceDraft {
     nopreempt: Option<Span>,
     preempt_delay: Option<(Duration, Span)>,
     mcast_src_ip: Option<IpAddr>,
+    mcast_span: Span,
     dont_track_primary: bool,
     no_vips: bool,
     /// Addresses were given, whether they were right or not.
@@ -94,6 +95,14 @@ pub struct InstanceDraft {
 }
 
 impl InstanceDraft {
+    /// The block is read: there may be thousands of them.
+    pub fn close(&mut self) {
+        self.vips.shrink_to_fit();
+        self.excluded.shrink_to_fit();
+        self.known_vips.shrink_to_fit();
+        self.given.shrink_to_fit();
+    }
+
     pub fn new(cx: &Context, name: Arg) -> InstanceDraft {
         InstanceDraft { name: name.str().as_ref().into(), span: name.span(), path: cx.path(), ..Default::default() }
     }
@@ -166,6 +175,7 @@ impl InstanceDraft {
             "mcast_src_ip" => {
                 if let Some(arg) = first {
                     self.mcast_src_ip = cx.ip(node, arg).or(self.mcast_src_ip);
+                    self.mcast_span = arg.span();
                 }
             }
             "track_interface" | "track_script" | "track_file" | "track_process" | "track_bfd" => {
@@ -223,6 +233,11 @@ impl InstanceDraft {
             "use_ipvlan" => self.ipvlan = Some(Box::new(vlink::ipvlan(cx, node))),
             "vrf" => set(&mut self.vrf, first.and_then(|arg| cx.interface(arg))),
             "promote_secondaries" => self.promote_secondaries = true,
+            "linkbeat_use_polling" => {
+                let text = "'linkbeat_use_polling' of an instance is the old form".into();
+                cx.say(Level::Hint, Code::Renamed, node.word().span(), keyword.word, text, 5)
+                    .help("write linkbeat_interfaces { INTERFACE }; the kernel tells of link changes here");
+            }
             "debug" => self.debug = cx.int(node, keyword).and_then(|n| u8::try_from(n).ok()).unwrap_or(self.debug),
             "kernel_rx_buf_size" => match first {
                 Some(arg) => {
@@ -616,19 +631,22 @@ struct Shared {
 impl Across {
     /// Once the groups are known: a word for each two instances. Those of one group hold an address together.
     fn conclude(self, cx: &mut Context, config: &Config) {
-        let mut said: Vec<(usize, usize)> = Vec::new();
+        let mut counts: HashMap<(usize, usize), usize> = HashMap::new();
+        for one in &self.shared {
+            *counts.entry((one.first.0, one.second.0)).or_default() += 1;
+        }
         let identity = |n: usize| config.instances.get(n).map(|i| i.identity());
         let group = |n: usize| config.instances.get(n).and_then(|i| i.group);
         for one in &self.shared {
             let pair = (one.first.0, one.second.0);
+            // Said with the first of their addresses.
+            let Some(count) = counts.remove(&pair) else { continue };
             let together = group(pair.0).is_some() && group(pair.0) == group(pair.1);
             // Of two with one VRID that was said, and one of them stays in FAULT.
-            if said.contains(&pair) || together || identity(pair.0) == identity(pair.1) {
+            if together || identity(pair.0) == identity(pair.1) {
                 continue;
             }
-            said.push(pair);
             let other = config.instances.get(pair.0).map_or("", |i| &i.name);
-            let count = self.shared.iter().filter(|s| (s.first.0, s.second.0) == pair).count();
             let more = if count > 1 { format!(", and {} more of its addresses", count - 1) } else { String::new() };
             let text = format!("{} on {} is an address of '{other}' too{more}", one.ip, one.dev);
             cx.return_to(&one.path);
@@ -681,12 +699,14 @@ impl InstanceDraft {
         interface: IfName,
         vrid: u8,
     ) -> Instance {
-        let mut want_master = self.master.unwrap_or(false);
-        let priority = self.priority.unwrap_or(if want_master { 255 } else { 100 });
+        let state_master = self.master == Some(true);
+        let priority = self.priority.unwrap_or(if state_master { 255 } else { 100 });
+        // The owner of the addresses is MASTER unless the file says otherwise.
+        let mut want_master = self.master.unwrap_or(priority == 255);
         let mut held = self.held.take();
-        let no_effect = want_master || priority == 255;
+        let no_effect = state_master || priority == 255;
         let owner = move |what: &str| {
-            if want_master {
+            if state_master {
                 (format!("'{what}' has no effect with 'state MASTER'"), "write 'state BACKUP' on all routers")
             } else {
                 (format!("'{what}' has no effect with priority 255"), "the owner of the addresses always preempts")
@@ -716,11 +736,14 @@ impl InstanceDraft {
             preempt_delay = Duration::ZERO;
         }
         let vips = self.vips.first().map(|v| v.net.family());
+        if self.seen.was_meant(Block::Instance, "unicast_peer") {
+            self.protocol.not_alone();
+        }
         let strict = self.strict.unwrap_or(global.strict);
         self.protocol.strict = strict;
         let wire = std::mem::take(&mut self.protocol).finish(cx, global, mcast, vips);
         if let Some(ip) = self.mcast_src_ip.filter(|ip| Family::of(ip) != wire.family) {
-            let span = self.at("mcast_src_ip").unwrap_or(self.span);
+            let span = self.mcast_span;
             let text = format!("{ip} is not of the instance's address family");
             cx.error(Code::Conflict, span, &ip.to_string(), text).help("it is not used");
             self.mcast_src_ip = None;
@@ -1144,7 +1167,7 @@ fn sync_daemon(
         let instance = names.get(&sync.instance).copied().filter(|n| *n < config.instances.len());
         if instance.is_none() && !sync.instance.is_empty() {
             let text = format!("there is no vrrp_instance '{}'", sync.instance);
-            cx.error(Code::Reference, sync.span, &sync.instance, text)
+            cx.say(Level::Error, Code::Reference, sync.span, &sync.instance, text, 0)
                 .help("the connection sync daemon is not started");
         } else {
             let vrid = instance.and_then(|n| config.instances.get(n)).map_or(0, |i| i.vrid);

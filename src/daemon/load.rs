@@ -31,7 +31,8 @@ const NO_CONFIG: u8 = 6;
 pub fn whole(options: &Options, look: bool) -> Result<Loaded, Unreadable> {
     let path = path(options);
     let text = loader::read_file(&path).map_err(|text| Unreadable { text, status: NO_CONFIG })?;
-    let mut loaded = loader::load(&path.display().to_string(), text, host_of(options, look));
+    let loader = Loader::new(&path.display().to_string(), text, host_of(options, look));
+    let mut loaded = loader.without_marks().finish();
     if let Some(config) = &mut loaded.config {
         take_halves(config, options);
     }
@@ -74,7 +75,7 @@ impl Loading {
         let text = loader::read_file(&path)?;
         // As at the start: a script that cannot be run is not tracked.
         let loader = Loader::new(&path.display().to_string(), text, host_of(options, true));
-        Ok(Loading { loader: Some(loader), done: false })
+        Ok(Loading { loader: Some(loader.without_marks()), done: false })
     }
 
     /// True when it was read to its end.

@@ -362,6 +362,10 @@ impl Daemon {
             if self.node.deadline().is_none_or(|at| at > now()) {
                 return;
             }
+            // An owner sends its first advert at once: by a socket that was asked for in the step before.
+            if self.ops.front().is_some_and(|op| Kind::of(op) == Kind::Socket) {
+                self.flush_kernel();
+            }
             self.step(Event::Due);
             if self.ops.len() >= limits::KERNEL_BATCH {
                 return;

@@ -15,7 +15,7 @@ pub mod table;
 pub mod track;
 pub mod vrrp;
 
-use crate::base::addr::{Endpoint, IfName, IpNet};
+use crate::base::addr::{Endpoint, IfName, IpNet, Mac};
 use crate::base::time::Instant;
 use crate::base::timers::Timers;
 use crate::config::model::{Check, Config};
@@ -176,6 +176,8 @@ impl Node {
     /// Takes in one thing that happened; what is to be done about it is appended to `out`.
     pub fn step(&mut self, now: Instant, event: Event, out: &mut Vec<Effect>) {
         let (mut calls, mut told) = (Vec::new(), Vec::new());
+        // A start or news may ask for a socket, and what is due then may need it.
+        let puts_off = matches!(event, Event::Due | Event::Packet { .. });
         match event {
             Event::Start { seed, owned } => {
                 self.seed = seed;
@@ -219,7 +221,7 @@ impl Node {
             }
         }
         // Adverts first: while more of them are due, the kernel waits a little.
-        let more = !self.dirty.is_empty() && self.is_due(now) && self.unsettled_for < limits::SETTLE_AFTER;
+        let more = puts_off && !self.dirty.is_empty() && self.is_due(now) && self.unsettled_for < limits::SETTLE_AFTER;
         self.unsettled_for = if more { self.unsettled_for + 1 } else { 0 };
         if !more {
             self.settle(out);
@@ -542,9 +544,10 @@ impl Node {
         if !recorded && !vrrp::vlink::is_left_over(&self.config, link) {
             return false;
         }
-        let key = Key::Link(LinkKey { parent, mac: link.mac });
-        // No link is made with this group, so it is another one than that which is wanted.
-        let value = LinkValue { name: link.name.clone(), kind: LinkKind::Macvlan, group: u32::MAX };
+        // Ipvlan links all have their parent's address: a key that no wanted one has.
+        let [a, b, c, d] = link.ifindex.to_be_bytes();
+        let key = Key::Link(LinkKey { parent, mac: Mac([0xff, 0xff, a, b, c, d]) });
+        let value = LinkValue { name: link.name.clone(), kind: LinkKind::Macvlan, group: 0 };
         told.push(Effect::Note(Note::Leftover { what: format!("virtual link {}", link.name).into() }));
         self.table.adopt(key, Value::Link(value), None);
         self.doomed.insert(link.ifindex);
