@@ -73,7 +73,9 @@ fuzz_target!(|input: &[u8]| {
             let _ = parsed.map(|advert| advert.addresses().count());
         }
     }
-    if let Some((mac, ip)) = bytes.split_first_chunk::<6>().and_then(|(mac, rest)| Some((mac, rest.first_chunk::<16>()?))) {
+    if let Some((mac, ip)) =
+        bytes.split_first_chunk::<6>().and_then(|(mac, rest)| Some((mac, rest.first_chunk::<16>()?)))
+    {
         arp::gratuitous(Mac(*mac), <[u8; 4]>::try_from(&ip[..4]).expect("four bytes").into());
         na::unsolicited(Mac(*mac), (*ip).into(), false);
     }
