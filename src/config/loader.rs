@@ -322,7 +322,7 @@ impl Loader {
                     .map_or(Current::Skipped, |group| Current::ServerGroup(Box::new(group)))
             }
             Block::List => {
-                drop(vrrp::list(&mut self.cx, node));
+                let _ = vrrp::list(&mut self.cx, node);
                 StaticLines::of(keyword.word).map_or(Current::Skipped, Current::Lines)
             }
             Block::None | Block::Unknown => Current::Skipped,

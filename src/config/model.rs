@@ -451,20 +451,16 @@ pub struct Garp {
     pub lower_repeat: Option<u32>,
 }
 
-impl Usual for Garp {
-    const USUAL: &'static Garp = &Garp {
-        delay: Duration::from_secs(5),
-        repeat: 5,
-        refresh: None,
-        refresh_repeat: 1,
-        lower_delay: None,
-        lower_repeat: None,
-    };
-}
-
 impl Default for Garp {
     fn default() -> Self {
-        Garp::USUAL.clone()
+        Garp {
+            delay: Duration::from_secs(5),
+            repeat: 5,
+            refresh: None,
+            refresh_repeat: 1,
+            lower_delay: None,
+            lower_repeat: None,
+        }
     }
 }
 
@@ -511,13 +507,15 @@ pub struct Instance {
     pub nopreempt: bool,
     pub preempt_delay: Duration,
     pub mcast_src_ip: Option<IpAddr>,
-    pub wire: Wire,
+    /// Mostly that of others too.
+    pub wire: Rc<Wire>,
     pub dont_track_primary: bool,
     pub vips: Vec<Vip>,
     /// virtual_ipaddress_excluded: held, but not named in adverts.
-    pub excluded: Vec<Vip>,
-    pub routes: Vec<Route>,
-    pub garp: Rare<Garp>,
+    pub excluded: Rare<Vec<Vip>>,
+    pub routes: Rare<Vec<Route>>,
+    /// Mostly that of others too.
+    pub garp: Rc<Garp>,
     pub notify: Rare<Notify>,
     pub smtp_alert: bool,
     pub track: Rare<Tracks>,
@@ -533,7 +531,7 @@ pub struct Instance {
     pub hmac: Option<Box<Hmac>>,
     /// auth_hmac is asked for and has no key that signs: the instance is held.
     pub hmac_lacks_key: bool,
-    pub rules: Vec<Rule>,
+    pub rules: Rare<Vec<Rule>>,
     /// Traffic to the addresses is answered; no_accept and the strict rules forbid it to all but their owner.
     pub accept: bool,
     pub strict: bool,
@@ -574,12 +572,12 @@ impl Instance {
             nopreempt: false,
             preempt_delay: Duration::ZERO,
             mcast_src_ip: None,
-            wire: Wire::default(),
+            wire: Rc::default(),
             dont_track_primary: false,
             vips: Vec::new(),
-            excluded: Vec::new(),
-            routes: Vec::new(),
-            garp: Rare::default(),
+            excluded: Rare::default(),
+            routes: Rare::default(),
+            garp: Rc::default(),
             notify: Rare::default(),
             smtp_alert: false,
             track: Rare::default(),
@@ -591,7 +589,7 @@ impl Instance {
             down_timer_adverts: 3,
             hmac: None,
             hmac_lacks_key: false,
-            rules: Vec::new(),
+            rules: Rare::default(),
             accept: true,
             strict: false,
             track_src_ip: false,

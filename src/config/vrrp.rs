@@ -21,6 +21,7 @@ use crate::base::addr::{Family, IfName};
 use std::collections::hash_map::Entry;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -425,6 +426,8 @@ pub struct GroupDraft {
     members: Vec<(Box<str>, Span)>,
     /// Their block was not as it should be, which was said.
     bad_members: bool,
+    /// They stand without a block.
+    bare: bool,
     notify: Notify,
     smtp_alert: Option<bool>,
     notify_priority_changes: Option<bool>,
@@ -479,6 +482,9 @@ impl GroupDraft {
     /// A name alone on its line, where `group { }` should be around it. True: that is said, once for all of them.
     fn bare_member(&mut self, cx: &mut Context, node: Node) -> bool {
         let word = node.word();
+        if self.bare && node.count() == 0 && !node.body() {
+            return true;
+        }
         if node.count() > 0
             || node.body()
             || self.seen.has(Block::Group, &["group"])
@@ -486,6 +492,7 @@ impl GroupDraft {
         {
             return false;
         }
+        self.bare = true;
         if !std::mem::replace(&mut self.bad_members, true) {
             let text = format!("'{}' is no keyword; members stand in a block of their own", word.str());
             cx.bad(Code::Unknown, word, text).help("write group { INSTANCE INSTANCE }; they are not used");
@@ -595,6 +602,10 @@ impl Settling {
         self.names.insert(draft.name.clone(), number);
         self.tracks.push(std::mem::take(&mut draft.track));
         let mut instance = draft.finish(cx, global, &config.global, self.mcast, interface, vrid);
+        if let Some(last) = config.instances.last() {
+            share(&mut instance.garp, &last.garp);
+            share(&mut instance.wire, &last.wire);
+        }
         match self.taken.entry(instance.identity()) {
             Entry::Vacant(place) => drop(place.insert((instance.name.clone(), vrid_span))),
             Entry::Occupied(other) => {
@@ -832,11 +843,11 @@ impl InstanceDraft {
             nopreempt,
             preempt_delay,
             mcast_src_ip: self.mcast_src_ip,
-            wire,
+            wire: wire.into(),
             dont_track_primary: self.dont_track_primary,
             vips: exact(&mut self.vips),
-            excluded: exact(&mut self.excluded),
-            routes: std::mem::take(&mut self.routes),
+            excluded: exact(&mut self.excluded).into(),
+            routes: exact(&mut self.routes).into(),
             garp: self.garp.over(defaults.garp).into(),
             notify: notify.into(),
             smtp_alert: self.smtp_alert.or(global.smtp_alert_vrrp).or(global.smtp_alert).unwrap_or(false),
@@ -849,7 +860,7 @@ impl InstanceDraft {
             down_timer_adverts: self.down_timer_adverts.or(global.down_timer_adverts).unwrap_or(3),
             hmac,
             hmac_lacks_key,
-            rules: std::mem::take(&mut self.rules).into_iter().map(|(rule, _)| rule).collect(),
+            rules: std::mem::take(&mut self.rules).into_iter().map(|(rule, _)| rule).collect::<Vec<_>>().into(),
             accept: owner || self.accept.unwrap_or(!strict),
             strict,
             track_src_ip: self.track_src_ip,
@@ -997,8 +1008,9 @@ impl InstanceDraft {
             let span = self.at("garp_lower_prio_repeat").or(self.at("garp_lower_prio_delay"));
             say("garp_lower_prio_repeat", span, "a lower advert is not answered with gratuitous ARP", "0 is used");
         }
-        instance.garp.lower_delay = Some(Duration::ZERO);
-        instance.garp.lower_repeat = Some(0);
+        let garp = Rc::make_mut(&mut instance.garp);
+        garp.lower_delay = Some(Duration::ZERO);
+        garp.lower_repeat = Some(0);
         if self.lower_prio_no_advert == Some(false) {
             say(
                 "lower_prio_no_advert",
@@ -1144,6 +1156,13 @@ impl GroupDraft {
             track: Default::default(),
             tracking_weight: self.tracking_weight,
         });
+    }
+}
+
+/// One of two that say the same is enough.
+fn share<T: PartialEq>(new: &mut Rc<T>, other: &Rc<T>) {
+    if new == other {
+        *new = other.clone();
     }
 }
 

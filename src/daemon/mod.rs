@@ -124,6 +124,8 @@ pub struct Daemon {
     stopping: Option<Instant>,
     /// When to give back the memory that only starting or loading needed.
     trim_at: Option<Instant>,
+    /// Where the program's files are mapped, once that was looked up.
+    text: Vec<std::ops::Range<usize>>,
 }
 
 /// What the daemon starts with, once options and configuration are known to be usable.
@@ -206,6 +208,7 @@ impl Daemon {
             still_ready: VecDeque::new(),
             stopping: None,
             trim_at: Some(now() + TRIM_AFTER),
+            text: Vec::new(),
             options,
         };
         daemon.watch(daemon.timer.as_raw_fd(), TIMER)?;
@@ -289,6 +292,7 @@ impl Daemon {
         for note in self.notes.drain(..count) {
             say(&note);
         }
+        self.run_due();
         for _ in 0..limits::ANNOUNCEMENTS_PER_TURN {
             let Some(call) = self.calls.pop_front() else { break };
             self.announce(call);
@@ -312,7 +316,10 @@ impl Daemon {
         if self.trim_at.is_some_and(|trim| trim <= at) {
             self.trim_at = None;
             self.rtnl.trim();
-            sys::trim(true);
+            if self.text.is_empty() {
+                self.text = sys::program_text();
+            }
+            sys::trim(&self.text, true);
         }
         if let Some(loading) = &mut self.loading {
             more |= !loading.step(load::SLICE);

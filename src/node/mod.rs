@@ -176,8 +176,8 @@ impl Node {
     /// Takes in one thing that happened; what is to be done about it is appended to `out`.
     pub fn step(&mut self, now: Instant, event: Event, out: &mut Vec<Effect>) {
         let (mut calls, mut told) = (Vec::new(), Vec::new());
-        // A start or news may ask for a socket, and what is due then may need it.
-        let puts_off = matches!(event, Event::Due | Event::Packet { .. });
+        // A start, news or a packet may ask for what the next advert needs.
+        let by_time = matches!(event, Event::Due);
         match event {
             Event::Start { seed, owned } => {
                 self.seed = seed;
@@ -221,7 +221,7 @@ impl Node {
             }
         }
         // Adverts first: while more of them are due, the kernel waits a little.
-        let more = puts_off && !self.dirty.is_empty() && self.is_due(now) && self.unsettled_for < limits::SETTLE_AFTER;
+        let more = by_time && !self.dirty.is_empty() && self.is_due(now) && self.unsettled_for < limits::SETTLE_AFTER;
         self.unsettled_for = if more { self.unsettled_for + 1 } else { 0 };
         if !more {
             self.settle(out);
