@@ -152,7 +152,7 @@ fn instance(i: &Instance, config: &Config, line: &mut dyn FnMut(&str)) {
             line(&format!("   Password = {MASK}"));
         }
     }
-    if let Some(hmac) = i.hmac.as_ref().filter(|h| !h.keys.is_empty()) {
+    if let Some(hmac) = &i.hmac {
         line(&format!("   Authentication extension = {}", hmac.describe()));
     }
     wire(&i.wire, line);

@@ -101,8 +101,8 @@ impl HmacDraft {
         }
     }
 
-    /// Without a key that signs there is none at all, and the instance is not to take part.
-    pub fn finish(self, cx: &mut Context, advert_int: Duration) -> Hmac {
+    /// None: there is no key that signs.
+    pub fn finish(self, cx: &mut Context, advert_int: Duration) -> Option<Hmac> {
         let first = self.keys.first().map(|(key, _)| key.id);
         let active = match (self.active, first) {
             (Some((id, span)), _) => {
@@ -110,7 +110,7 @@ impl HmacDraft {
                     if !self.bad {
                         cx.error(Code::Reference, span, "active_key", format!("there is no key {id}")).help(NOT_SIGNED);
                     }
-                    return Hmac::unusable();
+                    return None;
                 }
                 id
             }
@@ -118,7 +118,7 @@ impl HmacDraft {
                 if !self.bad {
                     cx.error(Code::Missing, self.span, "key", "'auth_hmac' has no key".into()).help(NOT_SIGNED);
                 }
-                return Hmac::unusable();
+                return None;
             }
             (None, Some(id)) if self.keys.len() == 1 => id,
             (None, _) => {
@@ -129,16 +129,16 @@ impl HmacDraft {
                         .see(second, "the second key")
                         .help(NOT_SIGNED);
                 }
-                return Hmac::unusable();
+                return None;
             }
         };
-        Hmac {
+        Some(Hmac {
             keys: self.keys.into_iter().map(|(key, _)| key).collect(),
             active,
             time_window: self.window.unwrap_or((advert_int * 3).max(Duration::from_secs(5))),
             anti_replay: self.anti_replay,
             mode: self.mode,
-        }
+        })
     }
 }
 

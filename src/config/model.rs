@@ -537,6 +537,8 @@ pub struct Instance {
     pub skip_check_adv_addr: bool,
     pub down_timer_adverts: u8,
     pub hmac: Option<Box<Hmac>>,
+    /// auth_hmac is asked for and has no key that signs: the instance is held.
+    pub hmac_lacks_key: bool,
     pub rules: Rare<Vec<Rule>>,
     /// Traffic to the addresses is answered; no_accept and the strict rules forbid it to all but their owner.
     pub accept: bool,
@@ -596,6 +598,7 @@ impl Instance {
             skip_check_adv_addr: false,
             down_timer_adverts: 3,
             hmac: None,
+            hmac_lacks_key: false,
             rules: Rare::default(),
             accept: true,
             strict: false,
@@ -939,12 +942,6 @@ pub struct Hmac {
 }
 
 impl Hmac {
-    /// Asked for, but there is no key to sign with.
-    pub fn unusable() -> Hmac {
-        let (anti_replay, mode) = (AntiReplay::Time, HmacMode::Enforce);
-        Hmac { keys: Vec::new(), active: 0, time_window: Duration::ZERO, anti_replay, mode }
-    }
-
     /// For people; without the keys themselves.
     pub fn describe(&self) -> String {
         let mode = match self.mode {

@@ -829,7 +829,8 @@ impl InstanceDraft {
         }
         self.virtual_link(cx, &mut held);
         let hmac = self.hmac(cx, advert_int, &mut auth);
-        if hmac.as_ref().is_some_and(|hmac| hmac.keys.is_empty()) {
+        let hmac_lacks_key = hmac.is_none() && self.at("auth_hmac").is_some();
+        if hmac_lacks_key {
             hold(&mut held, "its adverts are to be signed (auth_hmac), and there is no key for that".into());
         }
         let owner = priority == 255;
@@ -860,6 +861,7 @@ impl InstanceDraft {
             skip_check_adv_addr: self.skip_check_adv_addr.unwrap_or(global.skip_check_adv_addr),
             down_timer_adverts: self.down_timer_adverts.or(global.down_timer_adverts).unwrap_or(3),
             hmac,
+            hmac_lacks_key,
             rules: std::mem::take(&mut self.rules).into_iter().map(|(rule, _)| rule).collect::<Vec<_>>().into(),
             accept: owner || self.accept.unwrap_or(!strict),
             strict,
@@ -900,7 +902,7 @@ impl InstanceDraft {
             .help("'authentication' is not used");
             *auth = Auth::None;
         }
-        Some(Box::new(draft.finish(cx, advert_int)))
+        draft.finish(cx, advert_int).map(Box::new)
     }
 
     fn virtual_link(&mut self, cx: &mut Context, held: &mut Option<Box<str>>) {

@@ -17,7 +17,8 @@ use std::rc::Rc;
 const FORMS: [&str; 6] = [
     "",
     "version 3",
-    "authentication {\n auth_type AH\n auth_pass 12345678\n}",
+    // Not the key of the seed, which is right.
+    "authentication {\n auth_type AH\n auth_pass 12345679\n}",
     "authentication {\n auth_type PASS\n auth_pass example\n}",
     "version 3\n unicast_peer {\n 10.0.0.2\n}\n auth_hmac {\n key 1 0123456789012345678901234567890123\n}",
     "version 3\n auth_hmac {\n key 1 hex:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f\n}",
@@ -72,7 +73,9 @@ fuzz_target!(|input: &[u8]| {
             let _ = parsed.map(|advert| advert.addresses().count());
         }
     }
-    if let Some((mac, ip)) = bytes.split_first_chunk::<6>().and_then(|(mac, rest)| Some((mac, rest.first_chunk::<16>()?))) {
+    if let Some((mac, ip)) =
+        bytes.split_first_chunk::<6>().and_then(|(mac, rest)| Some((mac, rest.first_chunk::<16>()?)))
+    {
         arp::gratuitous(Mac(*mac), <[u8; 4]>::try_from(&ip[..4]).expect("four bytes").into());
         na::unsolicited(Mac(*mac), (*ip).into(), false);
     }

@@ -211,16 +211,15 @@ fn auth(out: &mut Writer, i: &Instance) {
             out.secret("auth_pass", &text);
         });
     }
+    if i.hmac_lacks_key {
+        out.block("auth_hmac", |out| out.value("active_key", 1));
+    }
     if let Some(h) = &i.hmac {
         out.block("auth_hmac", |out| hmac(out, h));
     }
 }
 
 fn hmac(out: &mut Writer, h: &Hmac) {
-    if h.keys.is_empty() {
-        // There was none that could be used: it stays so.
-        return out.value("active_key", 1);
-    }
     for key in &h.keys {
         let word = format!("key {}", key.id);
         match &key.secret {
