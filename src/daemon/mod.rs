@@ -23,6 +23,7 @@ use crate::config::model::{CheckKind, Config, Global};
 use crate::limits;
 use crate::linux::ipvs::{self, Ipvs};
 use crate::linux::netlink::{NewsEnd, Rtnl};
+use crate::linux::nft::Nft;
 use crate::linux::{socket, sys, Done};
 use crate::node::effect::Effect;
 use crate::node::event::{Event, Outcome};
@@ -79,6 +80,7 @@ pub struct Daemon {
     timer: OwnedFd,
     signals: OwnedFd,
     rtnl: Rtnl,
+    nft: Nft,
     ipvs: Option<Ipvs>,
     tried_modprobe: bool,
     /// The raw sockets, by key; their tokens count up from FIRST_SOCKET.
@@ -153,6 +155,7 @@ impl Daemon {
             timer: sys::timer()?,
             signals,
             rtnl: Rtnl::open()?,
+            nft: Nft::default(),
             ipvs: None,
             tried_modprobe: false,
             sockets: BTreeMap::new(),
@@ -554,6 +557,7 @@ impl Daemon {
                     }
                 }
                 Kind::Rtnl => self.rtnl.apply(&ops, &mut take),
+                Kind::Nft => self.nft.apply(&ops, &mut take),
                 Kind::Ipvs => {
                     for op in &ops {
                         let what = self.ipvs.as_mut().map_or(Done::Refused(libc::ENOPROTOOPT), |ipvs| ipvs.apply(op));
@@ -564,6 +568,11 @@ impl Daemon {
             self.record.after(&done, &name_of);
             for (op, outcome) in answers {
                 self.step(Event::Answer(op, outcome));
+            }
+            for op in &done {
+                if let Op::Add(Key::Firewall(family), _) = op {
+                    self.step(Event::Kernel(News::FirewallReady(*family)));
+                }
             }
             if self.node.deadline().is_some_and(|at| at <= now()) {
                 return;
@@ -717,6 +726,7 @@ fn layout(global: &Global) -> status::Layout {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Socket,
+    Nft,
     Rtnl,
     Ipvs,
 }
@@ -725,6 +735,7 @@ impl Kind {
     fn of(op: &Op) -> Kind {
         match op.key() {
             Key::Socket(_) => Kind::Socket,
+            Key::Firewall(_) | Key::Blocked(_) => Kind::Nft,
             Key::Address(_) | Key::Route(_) => Kind::Rtnl,
             Key::Service(_) | Key::Dest(..) | Key::SyncDaemon(_) => Kind::Ipvs,
         }

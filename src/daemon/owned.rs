@@ -138,7 +138,7 @@ impl Record {
         let mut text = String::new();
         for op in ops {
             let key = op.key();
-            let Some(owned) = owned_key(&key, name_of).filter(|k| !self.live.contains_key(k)) else { continue };
+            let Some(owned) = owned_key(op, name_of).filter(|k| !self.live.contains_key(k)) else { continue };
             let found = found(&key);
             // Taking away what was never recorded concerns us only if somebody else had put it there.
             if matches!(op, Op::Remove(..)) && found.is_none() {
@@ -158,7 +158,7 @@ impl Record {
         }
         let mut text = String::new();
         for op in ops.iter().filter(|op| matches!(op, Op::Remove(..))) {
-            let Some(owned) = owned_key(&op.key(), name_of) else { continue };
+            let Some(owned) = owned_key(op, name_of) else { continue };
             if self.live.get(&owned) == Some(&None) {
                 self.drop_line(&mut text, &owned);
             }
@@ -254,9 +254,11 @@ pub fn claims(config: &Config) -> Vec<String> {
         };
         format!("= {namespace} virtual router {vrid} on {interface}{over}{from}")
     });
+    let guards = config.instances.iter().any(|i| !i.accept);
+    let table = guards.then(|| format!("= {namespace} nftables table {}", config.global.nftables.table));
     let served = config.services.iter().filter(|s| s.is_served());
     let services = served.map(|s| format!("= {namespace} virtual server {}", s.key));
-    routers.chain(services).collect()
+    routers.chain(table).chain(services).collect()
 }
 
 /// What another living daemon serves already of that.
@@ -300,10 +302,18 @@ fn safe_directory(dir: &Path) -> io::Result<&Path> {
     Ok(dir)
 }
 
-fn owned_key(key: &Key, name_of: &dyn Fn(u32) -> Option<IfName>) -> Option<OwnedKey> {
-    Some(match key {
+fn owned_key(op: &Op, name_of: &dyn Fn(u32) -> Option<IfName>) -> Option<OwnedKey> {
+    Some(match &op.key() {
         // Ends with us.
         Key::Socket(_) => return None,
+        // Goes with its table.
+        Key::Blocked(_) => return None,
+        Key::Firewall(family) => match op {
+            Op::Add(_, Value::Firewall(f)) | Op::Set(_, Value::Firewall(f)) | Op::Remove(_, Value::Firewall(f)) => {
+                OwnedKey::Firewall { family: *family, table: f.table.clone() }
+            }
+            _ => return None,
+        },
         Key::Address(a) => OwnedKey::Address { interface: name_of(a.ifindex)?, net: a.net },
         Key::Route(r) => OwnedKey::Route(*r),
         Key::SyncDaemon(role) => OwnedKey::SyncDaemon(*role),
@@ -325,6 +335,8 @@ fn put_line(text: &mut String, sign: char, key: &OwnedKey, found: Option<&Value>
 
 fn put_key(text: &mut String, key: &OwnedKey) {
     let _ = match key {
+        OwnedKey::Firewall { family: Family::V4, table } => write!(text, "nft ip {table}"),
+        OwnedKey::Firewall { family: Family::V6, table } => write!(text, "nft ip6 {table}"),
         OwnedKey::Address { interface, net } => write!(text, "address {interface} {net}"),
         OwnedKey::Route(r) => write!(text, "route {} {} {}", r.table, r.dst, r.metric),
         OwnedKey::SyncDaemon(role) => write!(text, "sync {}", role_name(*role)),
@@ -364,7 +376,8 @@ fn put_value(text: &mut String, value: &Value) {
         let _ = write!(text, " {name} {value}");
     };
     match value {
-        Value::Socket => {}
+        // Never found, since nothing of before stays.
+        Value::Socket | Value::Firewall(_) | Value::Blocked(_) => {}
         Value::Address(v) => {
             pair("scope", &v.scope);
             v.broadcast.iter().for_each(|b| pair("broadcast", b));
@@ -415,6 +428,14 @@ fn parse_line(line: &str) -> Option<(bool, Owned)> {
 
 fn parse_key(words: &mut SplitAsciiWhitespace<'_>) -> Option<OwnedKey> {
     Some(match words.next()? {
+        "nft" => {
+            let family = match words.next()? {
+                "ip" => Family::V4,
+                "ip6" => Family::V6,
+                _ => return None,
+            };
+            OwnedKey::Firewall { family, table: words.next()?.into() }
+        }
         "address" => OwnedKey::Address { interface: next(words)?, net: next(words)? },
         "route" => {
             let (table, dst, metric): (u32, IpNet, u32) = (next(words)?, next(words)?, next(words)?);
@@ -468,6 +489,7 @@ fn parse_value(key: &OwnedKey, mut words: SplitAsciiWhitespace<'_>) -> Option<Va
     }
     let p = &pairs;
     Some(match key {
+        OwnedKey::Firewall { .. } => return None,
         OwnedKey::Address { .. } => {
             let label = match p.get("label") {
                 Some(word) => Some(IfName::label(word)?),
@@ -560,6 +582,8 @@ mod tests {
             "+ address eth0 fd00::1/64 found scope 253",
             "+ address eth0 10.0.0.1/24 found scope 0 broadcast 10.0.0.255 label eth0:1",
             "+ route 254 10.9.0.0/16 50 found scope 0 kind 1 via 10.0.0.2 src 10.0.0.1",
+            "+ nft ip keepalived",
+            "- nft ip6 mine",
             "+ sync master",
             "+ sync backup found interface eth1 id 51",
             "+ service tcp 10.0.0.1 80",
@@ -590,6 +614,8 @@ mod tests {
             "+ service mark4 7 found scheduler xx granularity 32 one_packet 1 flags 0",
             "+ dest tcp 10.0.0.1 80",
             "+ sync both",
+            "+ nft arp keepalived",
+            "+ nft ip",
             "- sync master found interface eth1 id 51",
         ];
         bad.iter().for_each(|line| assert!(parse_line(line).is_none(), "{line}"));

@@ -3,6 +3,7 @@
 
 pub mod ipvs;
 pub mod netlink;
+pub mod nft;
 pub mod process;
 pub mod socket;
 #[allow(unsafe_code, reason = "the one place for it, see there")]

@@ -20,7 +20,7 @@ use crate::base::time::Instant;
 use crate::base::timers::Timers;
 use crate::config::model::{Check, Config};
 use crate::limits;
-use crate::wire::op::{Key, Link, News, Op, OwnedKey, Value};
+use crate::wire::op::{Firewall, Key, Link, News, Op, OwnedKey, Value};
 use effect::Effect;
 use event::{Event, Outcome};
 use links::Links;
@@ -377,6 +377,14 @@ impl Node {
             News::SyncDaemon { role, interface, id } => {
                 self.ipvs_there(Key::SyncDaemon(role), Value::SyncDaemon { interface, id });
             }
+            News::FirewallReady(family) => {
+                let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
+                vrrp.firewall(family, None, &mut ctx);
+            }
+            News::FirewallGone(family) => {
+                let change = self.table.firewall_gone(now, family);
+                self.say_taken(now, Key::Firewall(family), change, out, calls, told);
+            }
             News::IpvsReady => {
                 self.table.ipvs_ready = true;
                 self.left.clear();
@@ -477,6 +485,7 @@ impl Node {
         match self.phase {
             Phase::Waiting => {
                 self.phase = Phase::Running;
+                self.drop_left_firewalls(out, told);
                 // What was left and is not there is done with: later somebody else may put up the same.
                 self.left.retain(|key, _| !matches!(key, OwnedKey::Address { .. } | OwnedKey::Route(_)));
                 let seed = self.seed;
@@ -494,6 +503,22 @@ impl Node {
                 vrrp.links_changed(&names, &mut ctx);
             }
             Phase::Stopping => {}
+        }
+    }
+
+    /// Nobody knows what a run before this one had blocked: its tables go whole.
+    fn drop_left_firewalls(&mut self, out: &mut Vec<Effect>, told: &mut Vec<Effect>) {
+        let left = std::mem::take(&mut self.left);
+        for (key, found) in left {
+            match key {
+                OwnedKey::Firewall { family, table } => {
+                    let key = Key::Firewall(family);
+                    told.push(Effect::Note(Note::Leftover { what: note::describe(&key, None) }));
+                    let value = Value::Firewall(Rc::new(Firewall { table, priority: 0, counters: false }));
+                    out.push(Effect::Kernel(Op::Remove(key, value)));
+                }
+                key => drop(self.left.insert(key, found)),
+            }
         }
     }
 
@@ -551,6 +576,18 @@ impl Node {
         told: &mut Vec<Effect>,
     ) {
         let change = self.table.vanished(now, key);
+        self.say_taken(now, key, change, out, calls, told);
+    }
+
+    fn say_taken(
+        &mut self,
+        now: Instant,
+        key: Key,
+        change: Change,
+        out: &mut Vec<Effect>,
+        calls: &mut Vec<Effect>,
+        told: &mut Vec<Effect>,
+    ) {
         if change == Change::None || self.phase != Phase::Running {
             return;
         }
@@ -605,6 +642,13 @@ impl Node {
         if say {
             let name = table::interface_name(&key, |i| self.links.name(i));
             told.push(Effect::Note(Note::Refused { what: note::describe(&key, name), errno }));
+        }
+        if let (Some(family), Op::Add(..)) = (table::firewall_family(&key), &op) {
+            if matches!(key, Key::Blocked(_)) {
+                self.table.mistrust_firewall(now, family);
+            }
+            let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
+            vrrp.firewall(family, Some(errno), &mut ctx);
         }
         if let (Key::Socket(socket), Op::Add(..)) = (key, &op) {
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);

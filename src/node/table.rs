@@ -4,7 +4,7 @@
 //! stop, leftovers of a crash, repair of what somebody else removed. Keys have owners that are counted, so that one
 //! instance or service can be settled without a look at the others.
 
-use crate::base::addr::IfName;
+use crate::base::addr::{Family, IfName};
 use crate::base::time::Instant;
 use crate::limits;
 use crate::wire::op::{Key, Op, Value};
@@ -201,8 +201,13 @@ impl Table {
         }
         let new = !std::mem::replace(&mut slot.refused, true);
         self.park(key, now + limits::REFUSED_RETRY);
-        // Without their service destinations are refused as well: that goes without saying.
-        new && !matches!(key, Key::Dest(service, _) if self.is_parked(&Key::Service(service)))
+        // Without their service, or table, they are refused as well: that goes without saying.
+        let parent = match key {
+            Key::Dest(service, _) => self.is_parked(&Key::Service(service)),
+            Key::Blocked(b) => self.is_parked(&Key::Firewall(Family::of(&b.address))),
+            _ => false,
+        };
+        new && !parent
     }
 
     fn park(&mut self, key: Key, until: Instant) {
@@ -251,7 +256,9 @@ impl Table {
             return;
         }
         let mut unsettled: Vec<Key> = std::mem::take(&mut self.unsettled).into_iter().collect();
-        unsettled.sort_by_key(|key| self.rank(key));
+        unsettled.extend(self.firewalls_change(&unsettled));
+        unsettled.sort_by_key(|key| (self.rank(key), *key));
+        unsettled.dedup();
         let mut adds = Vec::new();
         for key in unsettled.iter().rev() {
             if is_ipvs(key) && !self.ipvs_ready {
@@ -262,6 +269,7 @@ impl Table {
                 continue;
             }
             let service_goes = self.service_goes(key);
+            let firewall = self.firewall_of(key);
             let Some(slot) = self.slots.get_mut(key) else { continue };
             if slot.parked.is_some() {
                 continue;
@@ -274,9 +282,16 @@ impl Table {
                     slot.echo_gone += u8::from(echoes(key));
                 }
                 (Some(want), None) => {
+                    let want = firewall.as_ref().unwrap_or(want);
                     adds.push(Op::Add(*key, want.clone()));
                     slot.have = Some(want.clone());
                     slot.echo_add += u8::from(echoes(key));
+                }
+                // Another table, or other rules: all of it is made anew.
+                (Some(want), Some(have)) if matches!(key, Key::Firewall(_)) && want != have => {
+                    out.push(Op::Remove(*key, have.clone()));
+                    adds.push(Op::Add(*key, want.clone()));
+                    slot.have = Some(want.clone());
                 }
                 (Some(want), Some(have)) if slot.stale || !same(want, have) => {
                     adds.push(Op::Set(*key, want.clone()));
@@ -299,9 +314,52 @@ impl Table {
         let place = || self.slots.get(key).map_or(0, |slot| slot.place);
         match key {
             Key::Socket(_) => (0, 0),
-            Key::Address(_) => (1, place()),
-            Key::Route(_) => (2, place()),
-            Key::SyncDaemon(_) | Key::Service(_) | Key::Dest(..) => (3, 0),
+            Key::Firewall(_) | Key::Blocked(_) => (1, 0),
+            Key::Address(_) => (2, place()),
+            Key::Route(_) => (3, place()),
+            Key::SyncDaemon(_) | Key::Service(_) | Key::Dest(..) => (4, 0),
+        }
+    }
+
+    /// A table that goes or comes takes its elements with it, and begins without any: those that are to be there again.
+    fn firewalls_change(&mut self, unsettled: &[Key]) -> Vec<Key> {
+        let changes = |key: &&Key| self.slots.get(key).is_some_and(|slot| slot.want != slot.have);
+        let family = |key: &Key| if let Key::Firewall(family) = key { Some(*family) } else { None };
+        let families: Vec<Family> = unsettled.iter().filter(changes).filter_map(family).collect();
+        families.into_iter().flat_map(|family| self.forget_blocked(family)).collect()
+    }
+
+    /// In which table an address is blocked now: its owner may not have been asked since a reload.
+    fn firewall_of(&self, key: &Key) -> Option<Value> {
+        let Key::Blocked(b) = key else { return None };
+        match &self.slots.get(&Key::Firewall(Family::of(&b.address)))?.want {
+            Some(Value::Firewall(f)) => Some(Value::Blocked(f.clone())),
+            _ => None,
+        }
+    }
+
+    fn forget_blocked(&mut self, family: Family) -> Vec<Key> {
+        let mut lost = Vec::new();
+        for (key, slot) in &mut self.slots {
+            if matches!(key, Key::Blocked(b) if Family::of(&b.address) == family) && slot.have.take().is_some() {
+                lost.push(*key);
+            }
+        }
+        lost
+    }
+
+    /// Somebody removed the table.
+    pub fn firewall_gone(&mut self, now: Instant, family: Family) -> Change {
+        let lost = self.forget_blocked(family);
+        self.unsettled.extend(lost);
+        self.vanished(now, Key::Firewall(family))
+    }
+
+    /// A block was refused: its table is made anew when its time comes.
+    pub fn mistrust_firewall(&mut self, now: Instant, family: Family) {
+        if let Some(slot) = self.slots.get_mut(&Key::Firewall(family)) {
+            slot.have = None;
+            self.park(Key::Firewall(family), now + limits::REFUSED_RETRY);
         }
     }
 
@@ -340,6 +398,8 @@ impl Table {
 fn same(want: &Value, have: &Value) -> bool {
     match (want, have) {
         (Value::Address(_), Value::Address(_)) | (Value::Socket, Value::Socket) => true,
+        // A table that changes is made anew, and its elements with it.
+        (Value::Blocked(_), Value::Blocked(_)) => true,
         _ => want == have,
     }
 }
@@ -351,6 +411,15 @@ fn echoes(key: &Key) -> bool {
 
 fn is_ipvs(key: &Key) -> bool {
     matches!(key, Key::Service(_) | Key::Dest(..) | Key::SyncDaemon(_))
+}
+
+/// Whose table a key is about.
+pub fn firewall_family(key: &Key) -> Option<Family> {
+    match key {
+        Key::Firewall(family) => Some(*family),
+        Key::Blocked(b) => Some(Family::of(&b.address)),
+        _ => None,
+    }
 }
 
 fn interface(key: &Key) -> Option<u32> {

@@ -9,6 +9,7 @@ pub mod ipv4;
 pub mod ipvs;
 pub mod na;
 pub mod netlink;
+pub mod nft;
 pub mod op;
 pub mod rtnl;
 pub mod vrrp;

@@ -1,6 +1,7 @@
 //! The instances of a node: routes packets and news to them, keeps sync groups together, says what MASTERs hold.
 
 pub mod announce;
+mod block;
 pub mod instance;
 pub mod packet;
 
@@ -32,6 +33,8 @@ pub struct Vrrp {
     pub garbage: [u32; Bad::COUNT],
     /// Sockets that the kernel refused: who needs one is deaf and must not take part.
     deaf: BTreeSet<SocketKey>,
+    /// Families whose addresses cannot be blocked, and why: the errno.
+    unguarded: BTreeMap<Family, i32>,
     running: bool,
 }
 
@@ -543,7 +546,7 @@ impl Vrrp {
         n.source = source(conf, ctx);
         n.last_source = n.source.or(n.last_source);
         let sum = ctx.track.sum(i, ctx.conf, ctx.links);
-        n.fault = fault(n, conf, ctx.links, &self.deaf).or(sum.fault);
+        n.fault = fault(n, conf, ctx.links, &self.deaf).or(block::fault(conf, &self.unguarded)).or(sum.fault);
         n.waits = sum.waits;
         self.set_priority(i, track::effective(conf.priority, sum.weight), ctx);
     }
@@ -685,6 +688,7 @@ impl Vrrp {
             let value = Value::SyncDaemon { interface: daemon.interface.clone(), id: daemon.id };
             want.push((Key::SyncDaemon(role), value));
         }
+        block::desired(conf, n.state == State::Master, config, links, &mut want);
         if n.state != State::Master {
             return want;
         }
