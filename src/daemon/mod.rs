@@ -260,8 +260,15 @@ impl Daemon {
             say(&note);
         }
         for _ in 0..limits::ANNOUNCEMENTS_PER_TURN {
+            // What is announced is there.
+            if !self.ops.is_empty() {
+                break;
+            }
             let Some(call) = self.calls.pop_front() else { break };
             self.announce(call);
+        }
+        if self.node.is_announcing() && self.calls.is_empty() && self.ops.is_empty() {
+            self.step(Event::Announced);
         }
         self.run_due();
         let at = now();

@@ -14,6 +14,8 @@ pub enum Event<'a> {
     Stop,
     /// A deadline has come.
     Due,
+    /// All announcements that were asked for are sent.
+    Announced,
     /// An IP packet from a VRRP socket of that interface, header included.
     Packet { ifindex: u32, bytes: &'a [u8] },
     /// The kernel tells what there is or has changed.

@@ -167,6 +167,10 @@ impl Node {
                 self.timers.file(Timer::Ipvs, None);
             }
             Event::Due => self.due(now, out, &mut calls, &mut told),
+            Event::Announced => {
+                let (vrrp, _, mut ctx) = self.split(now, out, &mut calls, &mut told);
+                vrrp.announcements_sent(&mut ctx);
+            }
             Event::Packet { ifindex, bytes } => {
                 let (vrrp, _, mut ctx) = self.split(now, out, &mut calls, &mut told);
                 vrrp.packet(ifindex, bytes, &mut ctx);
@@ -193,6 +197,11 @@ impl Node {
             }
         }
         self.settle(out);
+        // Announced is what is there: not before its owner was asked.
+        if self.dirty.is_empty() {
+            let (vrrp, _, mut ctx) = self.split(now, out, &mut calls, &mut told);
+            vrrp.speak(&mut ctx);
+        }
         out.append(&mut calls);
         out.append(&mut told);
     }
@@ -202,7 +211,13 @@ impl Node {
         if !self.dirty.is_empty() {
             return Some(Instant(0));
         }
-        [self.adverts.first(), self.timers.first(), self.table.retry_at()].into_iter().flatten().min()
+        let all = [self.adverts.first(), self.timers.first(), self.table.retry_at(), self.vrrp.speaker.deadline()];
+        all.into_iter().flatten().min()
+    }
+
+    /// Announcements were handed out: more may follow when the shell says that these are sent.
+    pub fn is_announcing(&self) -> bool {
+        self.vrrp.speaker.is_under_way()
     }
 
     /// Everything is given back that the kernel would take back.

@@ -4,6 +4,7 @@ pub mod announce;
 mod block;
 pub mod instance;
 pub mod packet;
+mod speak;
 
 use super::effect::{Effect, Spawn};
 use super::links::Links;
@@ -35,6 +36,7 @@ pub struct Vrrp {
     deaf: BTreeSet<SocketKey>,
     /// Families whose addresses cannot be blocked, and why: the errno.
     unguarded: BTreeMap<Family, i32>,
+    pub speaker: speak::Speaker,
     running: bool,
 }
 
@@ -117,13 +119,14 @@ impl Vrrp {
                 let (then, now) = (n.master_down(was, p), n.master_down(conf, p));
                 n.deadline = n.deadline.map(|at| (at + now) - then);
             }
-            if n.state == State::Master && conf.vips != was.vips {
+            if n.state == State::Master && (&conf.vips, &conf.excluded) != (&was.vips, &was.excluded) {
                 self.announce(i, conf.garp.repeat, ctx);
             }
             self.refile(i, ctx);
             ctx.dirty.insert(Owner::Instance(i));
             self.locate(i, ctx);
         }
+        self.find_talkers(ctx);
         self.begin(&new, ctx);
         self.begin_freed(ctx);
         for i in 0..self.instances.len() {
@@ -247,10 +250,9 @@ impl Vrrp {
                     self.obey_faults(i, ctx);
                 }
                 (None, Key::Address(a)) => {
-                    if let Some(mac) = ctx.links.name(a.ifindex).and_then(|n| ctx.links.get(n)).map(|l| l.mac) {
-                        for _ in 0..conf.garp.repeat {
-                            ctx.calls.push(Effect::Announce { ifindex: a.ifindex, mac, ip: a.net.addr });
-                        }
+                    let mut vips = conf.vips.iter().chain(&conf.excluded);
+                    if let Some(at) = vips.position(|v| v.net == a.net) {
+                        self.announce_part(i, conf.garp.repeat, at..at + 1, ctx);
                     }
                 }
                 (None, _) => {}
@@ -648,19 +650,6 @@ impl Vrrp {
             let rounds = n.announce.again(ctx.now, &conf.garp);
             ctx.timers.file(Timer::Announce(i), n.announce.deadline());
             self.announce(i, rounds, ctx);
-        }
-    }
-
-    /// Rounds of all addresses: A B A B, so that each is told early.
-    fn announce(&self, i: usize, rounds: u32, ctx: &mut Ctx) {
-        let Some(conf) = ctx.conf.instances.get(i) else { return };
-        for _ in 0..rounds {
-            for vip in conf.vips.iter().chain(&conf.excluded) {
-                let link = ctx.links.get(vip.dev.as_ref().unwrap_or(&conf.interface));
-                if let Some(link) = link.filter(|l| !l.no_arp) {
-                    ctx.calls.push(Effect::Announce { ifindex: link.ifindex, mac: link.mac, ip: vip.net.addr });
-                }
-            }
         }
     }
 
