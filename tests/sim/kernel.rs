@@ -170,7 +170,7 @@ impl Kernel {
             Key::SyncDaemon(role) => OwnedKey::SyncDaemon(*role),
             Key::Service(s) => OwnedKey::Service(*s),
             Key::Dest(s, d) => OwnedKey::Dest(*s, *d),
-            Key::Socket(_) => return None,
+            Key::Firewall(_) | Key::Blocked(_) | Key::Socket(_) => return None,
         })
     }
 

@@ -34,8 +34,8 @@ enum Pause {
 pub struct Speaker {
     /// Instances that may have something to announce.
     talkers: BTreeSet<usize>,
-    /// Who spoke last.
-    last: usize,
+    /// Whose turn it is, or the next one's after that.
+    turn: usize,
     under_way: usize,
     pauses: BTreeMap<(Lane, Kind), Pause>,
     /// When to look again.
@@ -72,7 +72,7 @@ impl Speaker {
     }
 
     fn next_talker(&self) -> Option<usize> {
-        self.talkers.range(self.last + 1..).next().or(self.talkers.first()).copied()
+        self.talkers.range(self.turn..).next().or(self.talkers.first()).copied()
     }
 }
 
@@ -118,7 +118,7 @@ impl Vrrp {
             if waiting >= self.speaker.talkers.len() {
                 break;
             }
-            self.speaker.last = i;
+            self.speaker.turn = i + 1;
             match self.turn(i, ctx) {
                 Turn::Spoke => (waiting, soonest) = (0, None),
                 Turn::Waits(until) => {
