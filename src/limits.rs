@@ -40,12 +40,20 @@ pub const ADVERT_SLACK_DIVISOR: u32 = 33;
 pub const PUT_BACKS_PER_MINUTE: u32 = 20;
 /// A kernel operation that was refused is tried again after this.
 pub const REFUSED_RETRY: Duration = Duration::from_secs(5);
+/// Deadlines met, or adverts sent, in one step: what leaves together leaves early, and what a step asks for stays small.
+pub const DUE_AT_ONCE: usize = 64;
+/// Steps in a row that put off the settling because something more is due.
+pub const SETTLE_AFTER: u32 = 64;
 /// Owners (instances, services) settled in one step; the rest waits for the next turn, so that adverts come between.
 pub const SETTLE_OWNERS: usize = 64;
 /// Kernel operations gathered before they are flushed although more is due.
-pub const KERNEL_BATCH: usize = 256;
+pub const KERNEL_BATCH: usize = 128;
 /// Packets read from one socket before the others get their turn.
 pub const PACKETS_PER_TURN: usize = 64;
+/// Log lines written in one turn of the loop.
+pub const NOTES_PER_TURN: usize = 64;
+/// Room that the loop's queues keep while they are empty; a take-over of a thousand routers fills them for a moment.
+pub const QUEUE_KEPT: usize = 128;
 /// Announcements (ARP, NA) sent in one turn of the loop; adverts go first.
 pub const ANNOUNCEMENTS_PER_TURN: usize = 64;
 /// Children started in one turn: a spawn costs 0.3 to 0.8 ms and waits for exec.
@@ -92,7 +100,15 @@ pub const RECORD_STALE_LINES: usize = 1024;
 pub const TURN: Duration = Duration::from_millis(20);
 /// A tracked file whose directory cannot be watched is looked at again after this.
 pub const FILE_RETRY: Duration = Duration::from_secs(5);
-/// Tracked processes are counted this often ...
+/// Tracked processes are counted this often where the kernel tells nothing of them ...
 pub const PROCESS_PERIOD: Duration = Duration::from_secs(1);
-/// ... looking at so many in one turn: each is a read or two of /proc, 10 to 100 us.
+/// ... this often where it does, in case something was lost ...
+pub const PROCESS_PERIOD_TOLD: Duration = Duration::from_secs(30);
+/// ... so long after such news (one that ends is in /proc a little longer, and many may end together) ...
+pub const PROCESS_NEWS_DELAY: Duration = Duration::from_millis(10);
+/// ... of which so many are read in one turn ...
+pub const PROCESS_NEWS_PER_TURN: usize = 64;
+/// ... remembering so many that are tracked; if there are more, whatever begins or ends makes us count ...
+pub const PROCESSES_KNOWN: usize = 4096;
+/// ... and looking at so many in one turn: each is a read or two of /proc, 10 to 100 us.
 pub const PROCESSES_PER_TURN: usize = 32;

@@ -43,7 +43,15 @@ impl Desk {
             Desk { node: Node::new(Rc::new(config)), now: Instant(SECOND), probes: Vec::new(), runs: Vec::new() };
         desk.step(Event::Start { seed: 1, owned: Vec::new() });
         let name: IfName = "eth0".parse().unwrap();
-        let link = Link { ifindex: 2, name, up: true, mac: Mac([2, 0, 0, 0, 0, 1]), mtu: 1500, no_arp: false };
+        let link = Link {
+            ifindex: 2,
+            name,
+            up: true,
+            mac: Mac([2, 0, 0, 0, 0, 1]),
+            mtu: 1500,
+            no_arp: false,
+            more: Default::default(),
+        };
         let address = |net: &str| {
             let key = AddressKey { ifindex: 2, net: net.parse::<IpNet>().unwrap() };
             News::Address { key, value: AddressValue::default(), primary: true }
@@ -758,7 +766,15 @@ fn links_files_and_processes() {
     let link = |up| {
         let name: IfName = "eth1".parse().unwrap();
         let mac = Mac([2, 0, 0, 0, 0, 2]);
-        Event::Kernel(News::Link(Link { ifindex: 3, name, up, mac, mtu: 1500, no_arp: false }))
+        Event::Kernel(News::Link(Link {
+            ifindex: 3,
+            name,
+            up,
+            mac,
+            mtu: 1500,
+            no_arp: false,
+            more: Default::default(),
+        }))
     };
     d.step(link(true));
     assert_eq!(p(&d), 100);

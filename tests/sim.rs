@@ -183,10 +183,10 @@ fn trouble(w: &mut World, plan: &Plan) {
             w.foreign_hand(r, |k| k.delete(segment));
             let pause = w.rng.between(0, 3 * SECOND);
             w.run_until(Instant(w.now.0 + pause));
-            let net = if segment == "eth0" { setup::outside(r) } else { setup::inside(r) };
+            let nets = setup::nets(r, usize::from(segment == "eth1"));
             w.foreign_hand(r, |k| {
                 if k.index(segment).is_none() {
-                    k.create(segment, net, r as u8);
+                    k.create(segment, &nets, r as u8);
                 }
             });
         }
@@ -221,10 +221,10 @@ fn trouble(w: &mut World, plan: &Plan) {
 fn heal(w: &mut World) {
     w.faults_on = false;
     for r in 0..w.routers.len() {
-        for (name, net) in [("eth0", setup::outside(r)), ("eth1", setup::inside(r))] {
+        for (name, nets) in [("eth0", setup::nets(r, 0)), ("eth1", setup::nets(r, 1))] {
             w.foreign_hand(r, |k| {
                 if k.index(name).is_none() {
-                    k.create(name, net, r as u8);
+                    k.create(name, &nets, r as u8);
                 }
                 k.set_up(name, true);
             });

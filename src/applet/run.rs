@@ -5,6 +5,7 @@ use crate::daemon::logger::{self, Idents, Logger};
 use crate::daemon::options::{self, Action, Facility, Options};
 use crate::daemon::owned;
 use crate::daemon::{load, pidfile, signals, Daemon, Start};
+use crate::linux::connector::Connector;
 use crate::linux::sys;
 use log::LevelFilter;
 use std::ffi::OsString;
@@ -65,7 +66,7 @@ fn test(name: &str, options: &Options, file: Option<&Path>) -> u8 {
         return FATAL;
     }
     // What only the start of a program touches is not needed beside a large file.
-    sys::trim_text();
+    sys::trim(false);
     match load::whole(options, true) {
         Err(unreadable) => {
             tell(&mut *out, &unreadable.text);
@@ -106,6 +107,7 @@ fn daemon(name: &str, options: Options) -> u8 {
     if let Some(mask) = options.umask {
         sys::umask(mask);
     }
+    let connector = Connector::open().ok();
     if let Err(text) = enter_namespace(&options) {
         return fail(&text);
     }
@@ -113,12 +115,12 @@ fn daemon(name: &str, options: Options) -> u8 {
         Ok(logger) => logger,
         Err(e) => return fail(&e.to_string()),
     };
-    let status = start(options, logger, &fail);
+    let status = start(options, logger, connector, &fail);
     logger.flush(crate::base::time::Instant(sys::monotonic_micros()));
     status
 }
 
-fn start(mut options: Options, logger: &'static Logger, fail: &dyn Fn(&str) -> u8) -> u8 {
+fn start(mut options: Options, logger: &'static Logger, connector: Option<Connector>, fail: &dyn Fn(&str) -> u8) -> u8 {
     let mut read = load::whole(&options, true);
     let named = read.as_ref().ok().and_then(|l| l.config.as_ref()?.global.namespace.name.clone());
     if let (Some(space), None) = (named, &options.namespace) {
@@ -192,7 +194,7 @@ fn start(mut options: Options, logger: &'static Logger, fail: &dyn Fn(&str) -> u
         Err(text) => return fail(&text),
     };
     let console = options.console;
-    match Daemon::new(Start { options, config, known_errors, pids, logger, signals }) {
+    match Daemon::new(Start { options, config, known_errors, pids, logger, signals, connector }) {
         Ok(mut daemon) => {
             if let Some(pipe) = ready.take() {
                 // Only now, so that what stands in the way of the start was still seen.

@@ -93,7 +93,7 @@ impl fmt::Display for Endpoint {
 
 /// A network interface name (IFNAMSIZ is 16 with its end mark).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
-pub struct IfName(heapless::String<15>);
+pub struct IfName(heapless::String<15, u8>);
 
 impl IfName {
     pub fn as_str(&self) -> &str {

@@ -2,6 +2,7 @@
 
 pub mod addr;
 pub mod bytes;
+pub mod rare;
 pub mod time;
 pub mod timers;
 pub mod verdict;

@@ -18,6 +18,7 @@ pub struct Line {
 }
 
 pub fn read(cx: &mut Context, line: Node, place: Place) -> Option<Line> {
+    cx.settled();
     let mut words = Words::new(line, Block::Address, "an address", place);
     let first = words.next()?;
     if let Some(second) = line.arg(0).filter(|a| is_address(a) || a.str() == ",") {

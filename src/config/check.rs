@@ -1,7 +1,7 @@
 //! The checker blocks of a real_server.
 
 use super::context::{Context, Seen};
-use super::diagnostic::{closest, Code};
+use super::diagnostic::{closest, meant, Code};
 use super::global::{value, GlobalDraft};
 use super::keywords::{Block, Keyword};
 use super::lexer::Span;
@@ -74,7 +74,7 @@ impl Connect {
             "connect_port" => self.port = port(cx.int(node, keyword), self.port),
             "bindto" => self.bind = self.source(cx, node, arg),
             "bind_port" => self.bind_port = port(cx.int(node, keyword), self.bind_port),
-            "bind_if" => self.bind_if = cx.interface(arg).or(self.bind_if.take()),
+            "bind_if" => self.bind_if = cx.silently(|cx| cx.interface(arg)).or(self.bind_if.take()),
             "fwmark" => self.fwmark = cx.int_u32(node, keyword).or(self.fwmark),
             _ => return false,
         }
@@ -341,14 +341,14 @@ impl Draft {
         match keyword.word {
             "virtualhost" => http.virtualhost = value(cx, node).or(http.virtualhost.take()),
             "http_protocol" => {
-                let Some(arg) = node.arg(0) else { return };
+                let Some(arg) = node.arg(0) else { return drop(value(cx, node)) };
                 match arg.str().as_ref() {
                     "1.0" => http.protocol = HttpProtocol::V1_0,
                     "1.0C" | "1.0c" => http.protocol = HttpProtocol::V1_0Close,
                     "1.1" => http.protocol = HttpProtocol::V1_1,
                     other => cx
                         .bad(Code::Value, arg, format!("'http_protocol' is 1.0, 1.0C or 1.1, not '{other}'"))
-                        .help("1.0 is used"),
+                        .help(meant(other, &["1.0", "1.0C", "1.1"], "1.0 is used")),
                 }
             }
             "enable_sni" => self.enable_sni = cx.flag(node).unwrap_or(self.enable_sni),
@@ -425,7 +425,7 @@ impl Draft {
     }
 
     fn file(&mut self, cx: &mut Context, node: Node, keyword: &'static Keyword) {
-        let Some(arg) = node.arg(0) else { return };
+        let Some(arg) = node.arg(0) else { return drop(value(cx, node)) };
         if keyword.word == "track_file" {
             self.name = Some(arg.str().as_ref().into());
             cx.references.push(Reference::new(cx, Block::TrackFile, arg));
@@ -449,13 +449,22 @@ impl Draft {
     }
 
     fn bfd(&mut self, cx: &mut Context, node: Node, keyword: &'static Keyword) {
-        let Some(arg) = node.arg(0).filter(|_| keyword.word == "name") else { return };
+        if keyword.word != "name" {
+            cx.flag(node);
+            return;
+        }
+        let Some(arg) = node.arg(0) else { return drop(value(cx, node)) };
+        if let Some(more) = node.arg(1) {
+            cx.bad(Code::Extra, more, format!("'name' takes one name, not '{}' too", more.str()))
+                .help("the server is not checked by it");
+            return;
+        }
         self.name = Some(arg.str().as_ref().into());
         cx.references.push(Reference::new(cx, Block::BfdInstance, arg));
     }
 
     /// None: without a line that it must have, which was said.
-    fn kind(mut self, cx: &mut Context, node: Node) -> Option<CheckKind> {
+    fn kind(mut self, cx: &mut Context, node: Node, seen: &Seen) -> Option<CheckKind> {
         let name = node.word().str();
         let lacks = |cx: &mut Context, text: String, write: &str| {
             cx.bad(Code::Missing, node.word(), text).help(format!("{write}the server is not checked by it"));
@@ -469,6 +478,10 @@ impl Draft {
                     self.http.sni = self.sni_name.or_else(|| self.http.virtualhost.clone());
                 }
                 if self.http.urls.is_empty() {
+                    // A wrong one was said.
+                    if seen.has(Block::Http, &["url"]) {
+                        return None;
+                    }
                     return lacks(cx, format!("'{name}' has no url"), "write url { path /PATH }; ");
                 }
                 for (url, given) in self.http.urls.iter_mut().zip(self.urls_compliant) {
@@ -487,7 +500,7 @@ impl Draft {
                     CheckKind::Misc(Box::new(Misc { script, timeout: Duration::ZERO, dynamic: self.dynamic }))
                 }
                 // A wrong one was said.
-                None if node.children().any(|c| c.word().str() == "misc_path") => return None,
+                None if seen.has(Block::Misc, &["misc_path"]) => return None,
                 None => return lacks(cx, "'MISC_CHECK' has no misc_path".into(), ""),
             },
             Block::Dns => CheckKind::Dns(Box::new(Dns { kind: self.dns.0, name: self.dns.1 })),
@@ -504,10 +517,12 @@ impl Draft {
                     let (weight, reverse) = self.weight;
                     CheckKind::File(Box::new(FileCheck { track_file, weight, reverse }))
                 }
+                None if seen.has(Block::File, &["track_file"]) => return None,
                 None => return lacks(cx, "'FILE_CHECK' has no track_file".into(), "write track_file NAME; "),
             },
             Block::Bfd => match self.name {
                 Some(name) => CheckKind::Bfd(name),
+                None if seen.has(Block::Bfd, &["name"]) => return None,
                 None => return lacks(cx, "'BFD_CHECK' has no name".into(), "write name BFD_INSTANCE; "),
             },
             _ => return None,
@@ -571,9 +586,10 @@ pub fn read(cx: &mut Context, node: Node, server_port: u16, checks: &mut Vec<Che
         cx.warn(Code::Conflict, node.word().span(), "SSL_GET", text).help("the server's own port is used");
         connect.port = None;
     }
+    cx.excuse(node, &mut seen);
     let hosts = draft.as_mut().map(|d| std::mem::take(&mut d.hosts)).unwrap_or_default();
     let kind = match (draft, block) {
-        (Some(draft), _) => draft.kind(cx, node),
+        (Some(draft), _) => draft.kind(cx, node, &seen),
         (None, Block::Ping) => Some(CheckKind::Ping),
         (None, _) => Some(CheckKind::Tcp),
     };
@@ -639,7 +655,8 @@ impl RegexDraft {
             "regex_no_match" => self.no_match = true,
             "regex_options" => self.option_words(cx, node),
             "regex_stack" => {
-                if let (Some(start), Some(most)) = (bytes(cx, node, 0), bytes(cx, node, 1)) {
+                let start = bytes(cx, node, 0);
+                if let (Some(start), Some(most)) = (start, start.and_then(|_| bytes(cx, node, 1))) {
                     self.stack = Some((start, most));
                 }
             }
@@ -743,10 +760,13 @@ fn url(cx: &mut Context, node: Node, tls: bool) -> Option<(Url, Option<bool>)> {
             _ => cx.unread(child, keyword),
         }
     }
+    cx.excuse(node, &mut seen);
     url.regex = regex.finish(cx);
     cx.leave(mark);
     match path {
         Some(path) => url.path = path,
+        // What is wrong with it was said.
+        None if !node.body() || seen.has(Block::Url, &["path"]) => return None,
         None => {
             cx.bad(Code::Missing, node.word(), "this url has no path".into())
                 .help("write path /PATH; the url is not used");
@@ -757,6 +777,15 @@ fn url(cx: &mut Context, node: Node, tls: bool) -> Option<(Url, Option<bool>)> {
 }
 
 fn status_codes(cx: &mut Context, node: Node, to: &mut Vec<(u16, u16)>) {
+    let word = node.word();
+    if node.count() == 0 {
+        cx.warn(Code::Argument, word.span(), "status_code", "'status_code' has no argument".into())
+            .help("write status_code 200, or a range as 200-299; the line is not used");
+    }
+    if !to.is_empty() {
+        cx.warn(Code::Repeated, word.span(), "status_code", "'status_code' was given before in this block".into())
+            .help("all of them pass; one line can hold them: status_code 200 301 400-404");
+    }
     for arg in node.args() {
         match statuses(&arg.str()) {
             Some(range) => to.push(range),

@@ -6,6 +6,7 @@ use super::diagnostic::{closest, meant, Code, Diagnostic, Diagnostics, Level};
 use super::keywords::{self, Block, Index, Keyword, State, Takes, KEYWORDS};
 use super::lexer::Span;
 use super::loader::Host;
+use super::misnomers;
 use super::model::Check;
 use super::script::Doubt;
 use super::track::Defined;
@@ -42,8 +43,24 @@ pub struct Context {
     /// The last few lists of checks, as they were read and with all their values.
     pub drafts: Recent<CheckDraft>,
     pub checks: Recent<Check>,
+    /// keepalived says nothing of the line.
+    silent: bool,
+    /// Blocks that ended too early, by their first word: what they lack may stand behind them.
+    pub cut_short: Vec<Span>,
+    /// Kinds of blocks of which one has no name or no known keyword, which was said: what names one may mean that.
+    pub nameless: Vec<Block>,
+    /// That a keyword is not acted on: said once the rest of its line is read, unless that is wrong.
+    pending: Option<Pending>,
     /// The last word that is no keyword, where it stood, and the keyword that is nearest to it.
     stranger: Option<(Box<str>, Block, Option<&'static str>)>,
+}
+
+/// A finding that is made only if its line has no other.
+struct Pending {
+    keyword: &'static Keyword,
+    found: Diagnostic,
+    /// So many findings there were before.
+    before: usize,
 }
 
 /// A finding that was just made, to add what to do about it.
@@ -106,6 +123,14 @@ impl Seen {
         was
     }
 
+    /// Another word was given that probably stands for it.
+    pub fn was_meant(&self, block: Block, word: &str) -> bool {
+        KEYWORDS.iter().filter(|k| k.block == block && k.word == word).any(|k| {
+            let (at, mask) = bit(k);
+            self.meant.get(at).is_some_and(|b| b & mask != 0)
+        })
+    }
+
     /// A word that is no keyword stands for this one, probably.
     fn means(&mut self, block: Block, word: &str) {
         for keyword in KEYWORDS.iter().filter(|k| k.block == block && k.word == word) {
@@ -141,16 +166,25 @@ impl Context {
             preference: RULE_PREFERENCE,
             drafts: Recent::default(),
             checks: Recent::default(),
+            cut_short: Vec::new(),
+            nameless: Vec::new(),
+            silent: false,
+            pending: None,
             stranger: None,
         }
     }
 
     pub fn say(&mut self, level: Level, code: Code, span: Span, token: &str, text: String, status: u8) -> Said<'_> {
-        let before = self.found.list.len();
+        let made = self.diagnostic(level, code, span, token, text, status);
+        let number = self.found.push(made);
+        Said { made: number.and_then(|n| self.found.list.get_mut(n)), hint: None }
+    }
+
+    fn diagnostic(&self, level: Level, code: Code, span: Span, token: &str, text: String, status: u8) -> Diagnostic {
         // A word may be as long as the file.
         let text = shortened(text, 600);
         let token = &shortened(token.to_string(), 200);
-        self.found.push(Diagnostic {
+        Diagnostic {
             level,
             code,
             span,
@@ -160,17 +194,59 @@ impl Context {
             path: self.path.as_str().into(),
             token: token.as_str().into(),
             status,
-        });
-        Said { made: self.found.list.get_mut(before), hint: None }
+        }
+    }
+
+    /// Says once in a file that nothing acts on a keyword, unless more is wrong in its line: one mistake, one finding.
+    fn not_acted_on(
+        &mut self,
+        keyword: &'static Keyword,
+        code: Code,
+        span: Span,
+        text: String,
+        help: &str,
+        status: u8,
+    ) {
+        self.settled();
+        if self.said.iter().any(|k| std::ptr::eq(*k, keyword)) {
+            return;
+        }
+        let mut found = self.diagnostic(Level::Warning, code, span, keyword.word, text, status);
+        found.help = (!help.is_empty()).then(|| help.into());
+        if keyword.child != Block::None {
+            // What is wrong in its block has nothing to do with it.
+            self.said.push(keyword);
+            self.found.push(found);
+            return;
+        }
+        self.pending = Some(Pending { keyword, found, before: self.found.count_all() });
+    }
+
+    /// The line is read.
+    pub fn settled(&mut self) {
+        let Some(Pending { keyword, found, before }) = self.pending.take() else { return };
+        if self.found.count_all() == before {
+            self.said.push(keyword);
+            self.found.push(found);
+        }
     }
 
     pub fn error(&mut self, code: Code, span: Span, token: &str, text: String) -> Said<'_> {
-        self.say(Level::Error, code, span, token, text, 5)
+        let status = if self.silent { 0 } else { 5 };
+        self.say(Level::Error, code, span, token, text, status)
     }
 
     /// keepalived starts with it and says nothing.
     pub fn warn(&mut self, code: Code, span: Span, token: &str, text: String) -> Said<'_> {
         self.say(Level::Warning, code, span, token, text, 0)
+    }
+
+    /// What is wrong is said, yet keepalived says nothing of it: no status.
+    pub fn silently<T>(&mut self, read: impl FnOnce(&mut Context) -> T) -> T {
+        let was = std::mem::replace(&mut self.silent, true);
+        let value = read(self);
+        self.silent = was;
+        value
     }
 
     /// About one argument: its text is the token.
@@ -183,6 +259,7 @@ impl Context {
 
     /// Goes into a block; give the answer to `leave`.
     pub fn enter(&mut self, node: Node) -> usize {
+        self.settled();
         let mark = self.path.len();
         if mark > 0 {
             self.path.push('/');
@@ -202,6 +279,7 @@ impl Context {
     }
 
     pub fn leave(&mut self, mark: usize) {
+        self.settled();
         self.path.truncate(mark);
     }
 
@@ -212,6 +290,7 @@ impl Context {
 
     /// Makes later findings belong to a block that was left long ago.
     pub fn return_to(&mut self, path: &str) {
+        self.settled();
         self.path.clear();
         self.path.push_str(path);
     }
@@ -226,6 +305,7 @@ impl Context {
 
     /// The rules for every statement of a block with keywords. None: there is nothing more to do with it.
     pub fn known(&mut self, node: Node, block: Block, seen: &mut Seen) -> Option<&'static Keyword> {
+        self.settled();
         let word = node.word();
         if let Some(keyword) = node
             .keyword()
@@ -233,8 +313,7 @@ impl Context {
         {
             // Nearly all statements: nothing more is to be said.
             self.extra(node, keyword, block);
-            self.repeated(keyword, word, seen);
-            return Some(keyword);
+            return self.repeated(keyword, word, seen);
         }
         let name = word.str();
         if let Some(keyword) = node.keyword().filter(|_| node.is_broken()) {
@@ -244,6 +323,8 @@ impl Context {
         }
         let Some(mut keyword) = node.keyword() else {
             if let Some(meant) = self.unknown(word.span(), &name, block, node.body()) {
+                let meant_block = KEYWORDS.iter().find(|k| k.block == block && k.word == meant).map(|k| k.child);
+                self.nameless.extend(meant_block.filter(|_| block == Block::Top));
                 seen.means(block, meant);
             }
             return None;
@@ -258,39 +339,39 @@ impl Context {
         if keyword.needs && node.count() == 0 {
             self.found.stopped = true;
             seen.put(keyword);
+            self.nameless.push(keyword.child);
             self.say(Level::Error, Code::Argument, word.span(), &name, format!("'{name}' has no argument"), 2)
                 .help(format!("nothing starts with this; write {}", expected(keyword)));
             return None;
         }
+        let known = self.stated(node, keyword, seen);
         self.extra(node, keyword, block);
+        known
+    }
+
+    /// What there is to say about a keyword that is not simply done.
+    fn stated(&mut self, node: Node, keyword: &'static Keyword, seen: &mut Seen) -> Option<&'static Keyword> {
+        let word = node.word();
+        let name = word.str();
         match keyword.state {
             // What is not there is off in any case.
             State::Idle(_) | State::Guard(_) if keyword.takes == Takes::Flag && is_off(node) => {
-                self.repeated(keyword, word, seen);
-                Some(keyword)
+                self.repeated(keyword, word, seen)
             }
-            State::Done | State::Renamed(_) => {
-                self.repeated(keyword, word, seen);
-                Some(keyword)
-            }
+            State::Done | State::Renamed(_) => self.repeated(keyword, word, seen),
             State::Idle(without) => {
-                if !without.is_empty() && !is_default(node, keyword) && self.first_time(keyword) {
-                    self.warn(Code::NotYet, word.span(), &name, format!("'{name}' is not in this version: {without}"));
+                self.repeated(keyword, word, seen)?;
+                if !without.is_empty() && !is_default(node, keyword) {
+                    let text = format!("'{name}' is not in this version: {without}");
+                    self.not_acted_on(keyword, Code::NotYet, word.span(), text, "", 0);
                 }
-                self.repeated(keyword, word, seen);
                 Some(keyword)
             }
             State::Guard(without) => {
-                if self.first_time(keyword) {
-                    self.warn(
-                        Code::Safeguard,
-                        word.span(),
-                        &name,
-                        format!("'{name}' is not in this version: {without}"),
-                    )
-                    .help("what asks for it is kept out of MASTER");
-                }
                 self.repeated(keyword, word, seen);
+                let text = format!("'{name}' is not in this version: {without}");
+                let help = "what asks for it is kept out of MASTER";
+                self.not_acted_on(keyword, Code::Safeguard, word.span(), text, help, 0);
                 Some(keyword)
             }
             State::NoCheck => {
@@ -301,13 +382,11 @@ impl Context {
                 Some(keyword)
             }
             State::Refused(refusal) => {
-                if self.first_time(keyword) {
-                    let code = if refusal.safeguard { Code::Safeguard } else { Code::Refused };
-                    let text = format!("'{name}' is not used: {}", refusal.why);
-                    // A keepalived that has nftables only complains too.
-                    let status = if name == "vrrp_iptables" { 5 } else { 0 };
-                    self.say(Level::Warning, code, word.span(), &name, text, status).help(refusal.without);
-                }
+                let code = if refusal.safeguard { Code::Safeguard } else { Code::Refused };
+                let text = format!("'{name}' is not used: {}", refusal.why);
+                // A keepalived that has nftables only complains too.
+                let status = if name == "vrrp_iptables" { 5 } else { 0 };
+                self.not_acted_on(keyword, code, word.span(), text, refusal.without, status);
                 self.unread(node, keyword);
                 refusal.safeguard.then_some(keyword)
             }
@@ -332,10 +411,22 @@ impl Context {
         match &self.stranger {
             Some((last, of, close)) if last.as_ref() == word && *of == block => *close,
             _ => {
-                let close = closest(word, keywords::words(block)).filter(|_| !self.found.full());
+                let close = if self.found.full() {
+                    None
+                } else {
+                    let same = keywords::words(block).find(|k| k.eq_ignore_ascii_case(word));
+                    same.or_else(|| misnomers::keyword(block, word)).or_else(|| closest(word, keywords::words(block)))
+                };
                 self.stranger = Some((word.into(), block, close));
                 close
             }
+        }
+    }
+
+    /// All that a block lacks may stand behind the `}` that ended it too early.
+    pub fn excuse(&self, node: Node, seen: &mut Seen) {
+        if self.cut_short.contains(&node.word().span()) {
+            seen.meant = [u64::MAX; 3];
         }
     }
 
@@ -354,6 +445,11 @@ impl Context {
     /// The row of an option word of a line.
     pub fn option(&self, block: Block, arg: Arg) -> Option<&'static Keyword> {
         self.options.find(block, arg.str().as_bytes())
+    }
+
+    /// It is an option, or nearly one.
+    pub fn like_option(&mut self, block: Block, arg: Arg) -> bool {
+        self.option(block, arg).is_some() || self.nearest(&arg.str(), block).is_some()
     }
 
     /// What there is to say about an option that is known. `what`: "an address". True: it keeps out of MASTER.
@@ -375,9 +471,7 @@ impl Context {
             }
             _ => return false,
         };
-        if self.first_time(keyword) {
-            self.warn(code, arg.span(), name, text).help(help);
-        }
+        self.not_acted_on(keyword, code, arg.span(), text, help, 0);
         code == Code::Safeguard
     }
 
@@ -388,12 +482,19 @@ impl Context {
         self.bad(Code::Value, arg, format!("{what} has no option '{word}'")).help(format!("{help}{used}"));
     }
 
-    fn repeated(&mut self, keyword: &'static Keyword, word: Arg, seen: &mut Seen) {
-        if seen.put(keyword) && keyword.child == Block::None && !may_repeat(keyword) {
+    fn repeated(&mut self, keyword: &'static Keyword, word: Arg, seen: &mut Seen) -> Option<&'static Keyword> {
+        let again = seen.put(keyword);
+        if again && first_counts(keyword) {
+            let text = format!("'{}' was given before in this block", keyword.word);
+            self.bad(Code::Repeated, word, text).help("the first one counts");
+            return None;
+        }
+        if again && keyword.child == Block::None && !may_repeat(keyword) {
             let name = word.str();
             self.warn(Code::Repeated, word.span(), &name, format!("'{name}' was given before in this block"))
                 .help("the last one counts");
         }
+        Some(keyword)
     }
 
     /// Gives the keyword that is probably meant.
@@ -412,7 +513,10 @@ impl Context {
             return Some(close);
         }
         if let Some((word, value)) = glued {
-            said.help(format!("write '{}'; {skipped}", format!("{word} {value}").trim_end()));
+            match value {
+                "" => said.help(format!("remove the '{}'; {skipped}", name.get(word.len()..).unwrap_or_default())),
+                _ => said.help(format!("write '{word} {value}'; {skipped}")),
+            }
             return keywords::words(block).find(|k| *k == word);
         }
         if name.starts_with("//") || name.starts_with("/*") || name.starts_with("--") {
@@ -457,6 +561,12 @@ impl Context {
 
     /// For a statement that no arm of its block takes: reads it, and all in it, only to say what is wrong.
     pub fn unread(&mut self, node: Node, keyword: &'static Keyword) {
+        let optional = matches!(keyword.takes, Takes::No | Takes::Flag | Takes::Any)
+            || matches!(keyword.takes, Takes::Form(form) if form.starts_with('['));
+        if node.count() == 0 && !optional && keyword.child == Block::None {
+            let text = format!("'{}' has no argument", keyword.word);
+            self.bad(Code::Argument, node.word(), text).help(format!("write {}", expected(keyword)));
+        }
         self.check(node, keyword);
         self.walk(node);
     }
@@ -677,6 +787,17 @@ pub fn is_off(node: Node) -> bool {
 fn is_default(node: Node, keyword: &Keyword) -> bool {
     let nothing = keyword.word == "garp_extra_if" && node.arg(0).is_some_and(|a| a.str() == "0");
     nothing || !keyword.default.is_empty() && keyword.default.split(' ').eq(node.args().map(|a| a.str().into_owned()))
+}
+
+/// Of these keepalived takes the first, and complains.
+fn first_counts(keyword: &Keyword) -> bool {
+    match keyword.block {
+        Block::TrackFile => matches!(keyword.word, "file" | "weight"),
+        Block::TrackProcess => matches!(keyword.word, "process" | "weight"),
+        Block::Url => keyword.word == "digest",
+        Block::Dns | Block::Bfd => keyword.word == "name",
+        _ => false,
+    }
 }
 
 /// Those where the first one counts and the repeat is an error (said where they are read), and plain switches.

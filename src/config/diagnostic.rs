@@ -1,6 +1,7 @@
 //! What is wrong with a file, where, and what to do; printed with the source line and a caret.
 
 use super::lexer::Span;
+use super::misnomers;
 use super::source::{Source, Step};
 use crate::limits;
 use std::borrow::Cow;
@@ -88,6 +89,11 @@ impl Diagnostics {
         self.list.len() >= limits::DIAGNOSTICS
     }
 
+    /// Kept or not.
+    pub fn count_all(&self) -> usize {
+        self.list.len() + self.dropped
+    }
+
     /// What was said to be so is no fault.
     pub fn forgive(&mut self, code: Code) {
         for d in self.list.iter_mut().filter(|d| d.code == code) {
@@ -104,13 +110,36 @@ impl Diagnostics {
         self.dropped += 1;
     }
 
-    pub fn push(&mut self, d: Diagnostic) {
+    /// Gives its number. None: it is not kept, or the word itself is known to be wrong: what follows from that is no
+    /// mistake of its own.
+    pub fn push(&mut self, d: Diagnostic) -> Option<usize> {
         self.status = self.status.max(d.status);
         if self.full() {
             self.dropped += 1;
-        } else {
-            self.list.push(d);
+            return None;
         }
+        let wrong = |d: &Diagnostic| match d.code {
+            Code::NotYet | Code::Safeguard | Code::Refused | Code::NoCheck | Code::File => true,
+            Code::Unknown | Code::Argument | Code::Value | Code::Range | Code::Brace => d.level == Level::Error,
+            _ => false,
+        };
+        let same = |o: &Diagnostic| {
+            let other = d.code == Code::File || (d.code, &d.token) != (o.code, &o.token);
+            o.span == d.span && (wrong(o) || wrong(&d)) && other
+        };
+        let known = if d.span == Span::NOWHERE { None } else { self.list.iter().position(same) };
+        let Some(number) = known else {
+            self.list.push(d);
+            return Some(self.list.len() - 1);
+        };
+        let other = self.list.get_mut(number)?;
+        // What weighs more is said; it comes to the same.
+        let more = (d.status, d.level) > (other.status, other.level);
+        if more || (d.code, other.code) == (Code::Argument, Code::Brace) {
+            *other = d;
+            return Some(number);
+        }
+        None
     }
 }
 
@@ -427,9 +456,14 @@ pub fn closest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&
     (best.0 <= limit).then_some(best.1)
 }
 
+/// The known value that is meant: the closest one, or what other programs call so.
+pub fn close_value<'k>(word: &str, known: impl Iterator<Item = &'k str> + Clone) -> Option<&'k str> {
+    misnomers::value(word, known.clone()).or_else(|| closest(word, known))
+}
+
 /// Help about a word that should be one of these: which is meant, and what is done.
 pub fn meant(word: &str, known: &[&str], used: &str) -> String {
-    match closest(word, known.iter().copied()) {
+    match close_value(word, known.iter().copied()) {
         Some(close) => format!("did you mean '{close}'? {used}"),
         None => used.into(),
     }

@@ -80,6 +80,9 @@ impl GlobalDraft {
             if node.keyword().is_some_and(|k| k.word == "vrrp_iptables") {
                 chains(cx, node);
             }
+            if node.keyword().is_some_and(|k| k.word.ends_with("process_name")) {
+                process_name(cx, node);
+            }
             return;
         };
         if !(self.common(cx, node, keyword)
@@ -383,9 +386,11 @@ impl GlobalDraft {
             }
         }
         let name = server.str();
-        let number = name.bytes().all(|b| b.is_ascii_digit() || b == b'.') || name.contains(':');
+        let mark = |b: u8| !(b.is_ascii_alphanumeric() || b"-_.:%".contains(&b));
+        let number =
+            name.bytes().all(|b| b.is_ascii_digit() || b == b'.') || name.contains(':') || name.bytes().any(mark);
         if number && name.parse::<IpAddr>().is_err() {
-            cx.bad(Code::Value, server, format!("'{name}' is not an address")).help("no mail is sent");
+            cx.bad(Code::Value, server, format!("'{name}' is neither an address nor a name")).help("no mail is sent");
             return;
         }
         self.global.smtp_server = Some((server.str().as_ref().into(), port));
@@ -648,6 +653,16 @@ fn receive(cx: &mut Context, node: Node) -> Option<ReceiveBuffer> {
     }
 }
 
+/// The kernel keeps so many bytes of a process's name.
+const PROCESS_NAME: usize = 15;
+
+/// It is not used, yet must be one.
+fn process_name(cx: &mut Context, node: Node) {
+    let Some(arg) = node.arg(0).filter(|arg| arg.bytes().len() > PROCESS_NAME) else { return };
+    let text = format!("the name of a process has at most {PROCESS_NAME} bytes, and '{}' has more", arg.str());
+    cx.bad(Code::Range, arg, text).help("it is not used in any case: there is one process");
+}
+
 /// vrrp_iptables: its names are not used, yet must make sense.
 fn chains(cx: &mut Context, node: Node) {
     if let (Some(input), Some(output)) = (node.arg(0), node.arg(1)) {
@@ -827,7 +842,7 @@ fn number<T: TryFrom<i64>>(
 }
 
 /// A number that may be given too low: then the lowest is used.
-fn at_least(cx: &mut Context, node: Node, keyword: &'static Keyword, low: u32) -> Option<u32> {
+pub(super) fn at_least(cx: &mut Context, node: Node, keyword: &'static Keyword, low: u32) -> Option<u32> {
     let n = cx.int_u32(node, keyword)?;
     if let Some(arg) = node.arg(0).filter(|_| n < low) {
         cx.bad(Code::Range, arg, format!("'{}' takes at least {low}", keyword.word)).help(format!("{low} is used"));

@@ -269,7 +269,10 @@ impl Loader {
                 ServerGroupDraft::new(&mut self.cx, node, &self.server_groups)
                     .map_or(Current::Skipped, |group| Current::ServerGroup(Box::new(group)))
             }
-            Block::List => StaticLines::of(keyword.word).map_or(Current::Skipped, Current::Lines),
+            Block::List => {
+                drop(vrrp::list(&mut self.cx, node));
+                StaticLines::of(keyword.word).map_or(Current::Skipped, Current::Lines)
+            }
             Block::None | Block::Unknown => Current::Skipped,
             Block::Script => named(&mut self.cx, node, &mut self.script_names)
                 .map_or(Current::Skipped, |name| Current::Script(Box::new(ScriptDraft::new(&self.cx, name)))),
@@ -295,6 +298,7 @@ impl Loader {
             return;
         }
         self.marks.entry(node);
+        cx.settled();
         match &mut self.current {
             Current::Global => {
                 self.global.entry(cx, node);
@@ -410,6 +414,7 @@ impl Loader {
     /// Reads what is left, and gives all that was found.
     pub fn finish(mut self) -> Loaded {
         while self.step(usize::MAX) == Progress::More {}
+        self.cx.settled();
         let found = self.cx.found;
         let mut diagnostics = found.list;
         diagnostics.sort_by_cached_key(|d| self.source.order(d.span));
@@ -433,6 +438,7 @@ type Names = HashMap<Box<str>, Span>;
 fn named<'t>(cx: &mut Context, node: Node<'t>, names: &mut Names) -> Option<super::tree::Arg<'t>> {
     let Some(arg) = node.arg(0) else {
         let word = node.word();
+        cx.nameless.push(node.block());
         cx.bad(Code::Argument, word, format!("this '{}' has no name", word.str())).help("the whole block is not used");
         return None;
     };

@@ -2,7 +2,7 @@
 
 use super::check::{self, Above, CheckDraft, Lists, Timing};
 use super::context::{Context, Seen};
-use super::diagnostic::{closest, meant, Code, Level};
+use super::diagnostic::{close_value, meant, Code, Level};
 use super::global::{value, GlobalDraft};
 use super::keywords::{Block, Keyword};
 use super::lexer::Span;
@@ -125,8 +125,11 @@ pub struct ServiceDraft {
     quorum_span: Span,
     hysteresis_span: Span,
     ops_span: Span,
+    suspend_span: Span,
     sorry_span: Span,
     sorry_forward: Option<(Forward, Option<Tunnel>)>,
+    /// A server was not as it should be, which was said.
+    bad_server: bool,
     left: Vec<Left>,
     lists: Lists,
     known: Known,
@@ -216,8 +219,10 @@ impl ServiceDraft {
             quorum_span: Span::NOWHERE,
             hysteresis_span: Span::NOWHERE,
             ops_span: Span::NOWHERE,
+            suspend_span: Span::NOWHERE,
             sorry_span: Span::NOWHERE,
             sorry_forward: None,
+            bad_server: false,
             left: Vec::new(),
             lists: Lists::default(),
             known: Known::default(),
@@ -249,9 +254,12 @@ impl ServiceDraft {
             }
             "ip_family" => self.ip_family(cx, node),
             "virtualhost" => s.virtualhost = value(cx, node).or(s.virtualhost.take()),
-            "alpha" => self.alpha = cx.flag(node).or(self.alpha),
+            "alpha" => self.alpha = cx.silently(|cx| cx.flag(node)).or(self.alpha),
             "omega" => s.omega = true,
-            "ha_suspend" => s.ha_suspend = true,
+            "ha_suspend" => {
+                s.ha_suspend = true;
+                self.suspend_span = node.word().span();
+            }
             "quorum" => {
                 self.quorum_span = first_span(node);
                 s.quorum = cx.int_u32(node, keyword).unwrap_or(s.quorum);
@@ -262,7 +270,7 @@ impl ServiceDraft {
             }
             "quorum_up" => once(cx, node, &mut s.quorum_up),
             "quorum_down" => once(cx, node, &mut s.quorum_down),
-            "inhibit_on_failure" => self.inhibit = cx.flag(node).unwrap_or(self.inhibit),
+            "inhibit_on_failure" => self.inhibit = cx.silently(|cx| cx.flag(node)).unwrap_or(self.inhibit),
             "weight" => self.weight = cx.int_u32(node, keyword).or(self.weight),
             "smtp_alert" => self.smtp_alert = cx.flag(node).or(self.smtp_alert),
             _ => cx.unread(node, keyword),
@@ -304,7 +312,10 @@ impl ServiceDraft {
                         .help("the only one is 'sip'; the line is not used"),
                 }
             }
-            "hashed" => s.hashed = true,
+            "hashed" => match self.scheduler {
+                Some(Scheduler::Sh | Scheduler::Mh) => s.hashed = true,
+                _ => self.scheduler_flag(cx, node, Scheduler::Sh, 0),
+            },
             "flag-1" => s.scheduler_flags |= 1,
             "flag-2" => s.scheduler_flags |= 2,
             "flag-3" => s.scheduler_flags |= 4,
@@ -323,7 +334,7 @@ impl ServiceDraft {
         match Scheduler::from_name(&word) {
             Some(found) => self.scheduler = Some(found),
             None => {
-                let close = closest(&word, Scheduler::ALL.iter().map(|s| s.name()));
+                let close = close_value(&word, Scheduler::ALL.iter().map(|s| s.name()));
                 let all: Vec<_> = Scheduler::ALL.iter().map(|s| s.name()).collect();
                 let help = match close {
                     Some(close) => format!("did you mean '{close}'? "),
@@ -368,9 +379,11 @@ impl ServiceDraft {
         match arg.str().as_ref() {
             "inet" => self.family = Some(Family::V4),
             "inet6" => self.family = Some(Family::V6),
-            other => cx
-                .bad(Code::Value, arg, format!("'ip_family' is inet or inet6, not '{other}'"))
-                .help("it is taken from the first real server"),
+            other => cx.bad(Code::Value, arg, format!("'ip_family' is inet or inet6, not '{other}'")).help(meant(
+                other,
+                &["inet", "inet6"],
+                "it is taken from the first real server",
+            )),
         }
     }
 
@@ -402,7 +415,16 @@ impl ServiceDraft {
     }
 
     fn server(&mut self, cx: &mut Context, node: Node) {
-        let Some((ip, port)) = endpoint(cx, node, 0, self.port()) else { return };
+        let Some((ip, port)) = endpoint(cx, node, 0, self.port()) else {
+            self.bad_server = true;
+            return;
+        };
+        let first = self.service.servers.is_empty();
+        if let (Header::Mark(_), Some(arg)) = (&self.header, node.arg(1).filter(|_| port > 0 && first)) {
+            let text = format!("a server behind a mark has no port of its own, and this one has {port}");
+            cx.say(Level::Warning, Code::Conflict, arg.span(), &arg.str(), text, 5)
+                .help("packets keep the port that they came for; write 0 here, and connect_port into checks");
+        }
         let at = Endpoint { ip, port };
         let mut left = Left::new(first_span(node));
         if let Some(number) = self.known.insert(&at, &self.service.servers) {
@@ -429,7 +451,7 @@ impl ServiceDraft {
             check.inherit(&above);
         }
         left.checks = self.lists.intern(&mut self.checks, &mut cx.drafts);
-        push(&mut self.service.servers, draft.finish(cx, left.span()));
+        push(&mut self.service.servers, draft.finish(cx));
         push(&mut self.left, left);
     }
 
@@ -449,6 +471,7 @@ struct ServerDraft {
     more: ServerMore,
     timing: Timing,
     virtualhost: Option<Box<str>>,
+    low_span: Span,
 }
 
 thread_local! {
@@ -468,7 +491,13 @@ impl ServerDraft {
             checks: NO_CHECKS.with(Rc::clone),
             more: None,
         };
-        ServerDraft { server, more: ServerMore::default(), timing: Timing::default(), virtualhost: None }
+        ServerDraft {
+            server,
+            more: ServerMore::default(),
+            timing: Timing::default(),
+            virtualhost: None,
+            low_span: Span::NOWHERE,
+        }
     }
 
     fn entry(
@@ -517,14 +546,17 @@ impl ServerDraft {
             "notify_up" => once(cx, node, &mut more.notify_up),
             "notify_down" => once(cx, node, &mut more.notify_down),
             "uthreshold" => more.upper_threshold = cx.int_u32(node, keyword).unwrap_or(more.upper_threshold),
-            "lthreshold" => more.lower_threshold = cx.int_u32(node, keyword).unwrap_or(more.lower_threshold),
+            "lthreshold" => {
+                self.low_span = first_span(node);
+                more.lower_threshold = cx.int_u32(node, keyword).unwrap_or(more.lower_threshold);
+            }
             "virtualhost" => self.virtualhost = value(cx, node).or(self.virtualhost.take()),
             _ if self.timing.take(cx, node, keyword) => {}
             _ => cx.unread(node, keyword),
         }
     }
 
-    fn finish(self, cx: &mut Context, span: Span) -> Server {
+    fn finish(self, cx: &mut Context) -> Server {
         let (mut server, more) = (self.server, self.more);
         if more == ServerMore::default() {
             return server;
@@ -535,7 +567,7 @@ impl ServerDraft {
                 0 => format!("this real server has the lower threshold {low}, and no upper one"),
                 _ => format!("the lower threshold {low} of this real server is above the upper one {high}"),
             };
-            cx.warn(Code::Conflict, span, "lthreshold", text).help("write uthreshold above lthreshold");
+            cx.warn(Code::Conflict, self.low_span, "lthreshold", text).help("write uthreshold above lthreshold");
         }
         server.more = Some(Box::new(more));
         server
@@ -590,7 +622,7 @@ fn forward(cx: &mut Context, node: Node, instead: &'static str) -> Option<(Forwa
     if let Some(option) = node.arg(1) {
         let word = option.str();
         let text = format!("'{word}' belongs to TUN, not to {}", arg.str());
-        cx.warn(Code::Extra, option.span(), &word, text).help("it is not used");
+        cx.say(Level::Warning, Code::Extra, option.span(), &word, text, 5).help("it is not used");
     }
     Some((found, None))
 }
@@ -783,6 +815,11 @@ impl Settling {
             let text = "a mark stands for all protocols".into();
             cx.error(Code::Conflict, draft.protocol_span, "protocol", text).help("remove the line; it is not used");
         }
+        if matches!(draft.header, Header::Mark(_)) && s.ha_suspend {
+            let text = "a mark has no address whose absence could suspend the checks".into();
+            cx.error(Code::Conflict, draft.suspend_span, "ha_suspend", text).help("remove the line; it is not used");
+            s.ha_suspend = false;
+        }
         if s.granularity > 0 && s.persistence.is_none() {
             s.persistence = Some(360);
         }
@@ -889,6 +926,7 @@ impl Settling {
                     format!("the real server {} is of another address family than its virtual server", server.at);
                 cx.error(Code::Conflict, left.span(), &server.at.to_string(), text)
                     .help("only a tunnel (TUN) can do that; it is not used");
+                self.draft.bad_server = true;
                 return false;
             }
             self.held.get_or_insert((OTHER_FAMILY, left.span()));
@@ -1007,6 +1045,10 @@ const TUNNEL: &str = "tunnels of type gue and gre are not in this version";
 
 impl ServiceDraft {
     fn empty(&self, cx: &mut Context) {
+        let given = self.seen.has(Block::Service, &["real_server"]) && self.service.servers.is_empty();
+        if self.bad_server || given {
+            return;
+        }
         cx.error(Code::Empty, self.span, &self.path, "this virtual server has no real server".into())
             .help("it is not used");
     }

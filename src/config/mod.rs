@@ -17,6 +17,7 @@ pub mod lexer;
 pub mod loader;
 mod lvs;
 pub mod marks;
+mod misnomers;
 pub mod model;
 pub mod peer;
 mod protocol;

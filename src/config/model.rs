@@ -2,6 +2,7 @@
 //! nothing else; two configurations can be compared field by field.
 
 use crate::base::addr::{Endpoint, Family, IfName, IpNet, Mac};
+use crate::base::rare::{Rare, Usual};
 use crate::wire::op::{Forward, Scheduler, ServiceKey};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
@@ -450,16 +451,20 @@ pub struct Garp {
     pub lower_repeat: Option<u32>,
 }
 
+impl Usual for Garp {
+    const USUAL: &'static Garp = &Garp {
+        delay: Duration::from_secs(5),
+        repeat: 5,
+        refresh: None,
+        refresh_repeat: 1,
+        lower_delay: None,
+        lower_repeat: None,
+    };
+}
+
 impl Default for Garp {
     fn default() -> Self {
-        Garp {
-            delay: Duration::from_secs(5),
-            repeat: 5,
-            refresh: None,
-            refresh_repeat: 1,
-            lower_delay: None,
-            lower_repeat: None,
-        }
+        Garp::USUAL.clone()
     }
 }
 
@@ -482,7 +487,15 @@ pub struct Notify {
     pub any: Option<Script>,
 }
 
-/// vrrp_instance.
+impl Usual for Notify {
+    const USUAL: &'static Notify = &Notify { master: None, backup: None, fault: None, stop: None, any: None };
+}
+
+impl Usual for Option<Script> {
+    const USUAL: &'static Option<Script> = &None;
+}
+
+/// vrrp_instance. There may be a thousand of them, so what few of them have is `Rare`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Instance {
     pub name: Box<str>,
@@ -504,10 +517,10 @@ pub struct Instance {
     /// virtual_ipaddress_excluded: held, but not named in adverts.
     pub excluded: Vec<Vip>,
     pub routes: Vec<Route>,
-    pub garp: Garp,
-    pub notify: Notify,
+    pub garp: Rare<Garp>,
+    pub notify: Rare<Notify>,
     pub smtp_alert: bool,
-    pub track: Tracks,
+    pub track: Rare<Tracks>,
     /// Index into Config::groups.
     pub group: Option<usize>,
     /// A fault of the configuration that forbids MASTER (a VRID used twice, a safeguard that is not there): said, and kept in FAULT.
@@ -527,9 +540,9 @@ pub struct Instance {
     pub owner_ignore_adverts: bool,
     /// timer_expired_backup: step back when a timer comes too late; 0 when no number was given.
     pub timer_expired_backup: Option<u8>,
-    pub notify_deleted: Deleted,
+    pub notify_deleted: Rare<Deleted>,
     /// notify_master_rx_lower_pri.
-    pub notify_lower: Option<Script>,
+    pub notify_lower: Rare<Option<Script>>,
     pub notify_priority_changes: bool,
     pub garp_extra_if: Option<ExtraGarp>,
     pub vmac: Option<Box<Vmac>>,
@@ -564,10 +577,10 @@ impl Instance {
             vips: Vec::new(),
             excluded: Vec::new(),
             routes: Vec::new(),
-            garp: Garp::default(),
-            notify: Notify::default(),
+            garp: Rare::default(),
+            notify: Rare::default(),
             smtp_alert: false,
-            track: Tracks::default(),
+            track: Rare::default(),
             group: None,
             held: None,
             lower_prio_no_advert: false,
@@ -581,8 +594,8 @@ impl Instance {
             track_src_ip: false,
             owner_ignore_adverts: false,
             timer_expired_backup: None,
-            notify_deleted: Deleted::Fault,
-            notify_lower: None,
+            notify_deleted: Rare::default(),
+            notify_lower: Rare::default(),
             notify_priority_changes: false,
             garp_extra_if: None,
             vmac: None,
@@ -995,16 +1008,20 @@ pub enum Deleted {
     Script(Script),
 }
 
+impl Usual for Deleted {
+    const USUAL: &'static Deleted = &Deleted::Fault;
+}
+
 /// vrrp_sync_group. Members are indices into Config::instances.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Group {
     pub name: Box<str>,
     pub members: Vec<usize>,
-    pub notify: Notify,
+    pub notify: Rare<Notify>,
     pub smtp_alert: bool,
     pub notify_priority_changes: bool,
     /// What all members track besides their own.
-    pub track: Tracks,
+    pub track: Rare<Tracks>,
     /// sync_group_tracking_weight. Without it the members do not track scripts and files with a weight.
     pub tracking_weight: bool,
 }
@@ -1021,6 +1038,16 @@ pub struct Tracks {
     pub processes: Vec<Track>,
     /// Indices into Config::bfd; what has one is held, since no session runs.
     pub bfd: Vec<Track>,
+}
+
+impl Usual for Tracks {
+    const USUAL: &'static Tracks = &Tracks {
+        interfaces: Vec::new(),
+        scripts: Vec::new(),
+        files: Vec::new(),
+        processes: Vec::new(),
+        bfd: Vec::new(),
+    };
 }
 
 /// A BFD session with a neighbour.

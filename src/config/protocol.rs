@@ -33,6 +33,8 @@ pub struct ProtocolDraft {
     group: Option<(IpAddr, Span)>,
     peers: Option<Vec<(Peer, Span)>>,
     peers_word: Span,
+    /// A line of them was wrong, which was said.
+    bad_peers: bool,
     src: Option<(IpAddr, Span)>,
     ttl: Option<u8>,
     fault_no_peer: bool,
@@ -66,20 +68,23 @@ impl ProtocolDraft {
             "unicast_peer" => self.peers(cx, node),
             "unicast_src_ip" => {
                 let Some(arg) = first else { return };
-                self.src = cx.ip(node, arg).map(|ip| (ip, at)).or(self.src);
-                self.lonely.get_or_insert((at, keyword.word));
+                let src = cx.ip(node, arg).map(|ip| (ip, at));
+                self.alone(src.is_some(), at, keyword.word);
+                self.src = src.or(self.src);
             }
             "unicast_ttl" => {
-                self.ttl = cx.int(node, keyword).and_then(|n| u8::try_from(n).ok()).or(self.ttl);
-                self.lonely.get_or_insert((at, keyword.word));
+                let ttl = cx.int(node, keyword).and_then(|n| u8::try_from(n).ok());
+                self.alone(ttl.is_some(), at, keyword.word);
+                self.ttl = ttl.or(self.ttl);
             }
             "unicast_fault_no_peer" => {
                 self.fault_no_peer = true;
-                self.lonely.get_or_insert((at, keyword.word));
+                self.alone(true, at, keyword.word);
             }
             "check_unicast_src" => {
-                self.check_src = cx.flag(node).or(self.check_src);
-                self.lonely.get_or_insert((at, keyword.word));
+                let check = cx.flag(node);
+                self.alone(check.is_some(), at, keyword.word);
+                self.check_src = check.or(self.check_src);
             }
             "old_unicast_checksum" => {
                 self.old_checksum = match first {
@@ -91,19 +96,30 @@ impl ProtocolDraft {
                         return;
                     }
                 };
-                self.lonely.get_or_insert((at, keyword.word));
+                self.alone(true, at, keyword.word);
             }
             "v3_checksum_as_v2" => self.as_v2 = cx.flag(node).or(self.as_v2),
             _ => {}
         }
     }
 
+    /// A line that needs peers. One that is wrong has its finding already.
+    fn alone(&mut self, right: bool, at: Span, word: &'static str) {
+        if right {
+            self.lonely.get_or_insert((at, word));
+        }
+    }
+
     /// `IP [min_ttl N] [max_ttl N]` each line. A second block adds to the first.
     fn peers(&mut self, cx: &mut Context, node: Node) {
         self.peers_word = node.word().span();
+        self.bad_peers |= !node.body() || node.arg(0).is_some();
         let mut peers = self.peers.take().unwrap_or_default();
         for line in super::vrrp::list(cx, node) {
-            let Some(peer) = peer(cx, line) else { continue };
+            let Some(peer) = peer(cx, line) else {
+                self.bad_peers = true;
+                continue;
+            };
             let span = line.word().span();
             if let Some((_, first)) = peers.iter().find(|(p, _)| p.ip == peer.ip) {
                 let said = cx.warn(Code::Duplicate, span, &line.word().str(), format!("{} is given twice", peer.ip));
@@ -176,25 +192,30 @@ impl ProtocolDraft {
             None => {
                 if let Some((span, word)) = self.lonely {
                     let text = format!("'{word}' without 'unicast_peer'");
-                    cx.say(Level::Warning, Code::Missing, span, word, text, 5)
+                    // Of this one keepalived says nothing.
+                    let status = if word == "unicast_fault_no_peer" { 0 } else { 5 };
+                    cx.say(Level::Warning, Code::Missing, span, word, text, status)
                         .help("adverts go to the multicast group; write unicast_peer { PEER }");
                 }
                 None
             }
             Some(given) => {
                 let mut peers = Vec::new();
+                let mut bad = self.bad_peers;
                 for (peer, span) in given {
                     if fits(cx, Some((peer.ip, span))).is_none() {
+                        bad = true;
                         continue;
                     }
                     if Some(peer.ip) == source {
                         let text = format!("the peer {} is this router itself", peer.ip);
                         cx.warn(Code::Conflict, span, &peer.ip.to_string(), text).help("nothing is sent to it");
+                        bad = true;
                         continue;
                     }
                     peers.push(peer);
                 }
-                if peers.is_empty() {
+                if peers.is_empty() && !bad {
                     let span = self.peers_word;
                     let help = match self.fault_no_peer {
                         true => "the instance stays in FAULT, as 'unicast_fault_no_peer' has it",

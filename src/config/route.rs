@@ -85,6 +85,7 @@ struct Draft<'t> {
 
 /// `held`: why the instance stays out of MASTER.
 pub fn read(cx: &mut Context, line: Node, place: Place, held: &mut Option<Box<str>>) -> Option<Line> {
+    cx.settled();
     let mut words = Words::new(line, Block::Route, "a route", place);
     let mut draft = Draft::default();
     let whole = draft.words(cx, &mut words);

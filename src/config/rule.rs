@@ -48,6 +48,7 @@ struct Draft {
 }
 
 pub fn read(cx: &mut Context, line: Node, place: Place) -> Option<Line> {
+    cx.settled();
     let mut words = Words::new(line, Block::Rule, "a rule", place);
     let mut draft = Draft { rule: empty(), preference: None, action: None, family: Families::default(), group: None };
     while let Some(arg) = words.next() {

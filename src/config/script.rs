@@ -32,6 +32,7 @@ pub fn command(cx: &mut Context, node: Node) -> Option<Script> {
 /// The same, with how much an unknown user matters.
 pub fn command_of(cx: &mut Context, node: Node, unknown: (Level, u8)) -> Option<Script> {
     let fields = line(cx, node)?;
+    let runs = cx.script;
     let words = program_of(cx, node, &fields)?;
     let mut script = Script { words, user: None, group: None };
     let (first, user, group) = (fields.first()?, fields.get(1), fields.get(2));
@@ -46,6 +47,7 @@ pub fn command_of(cx: &mut Context, node: Node, unknown: (Level, u8)) -> Option<
         };
         let text = format!("there is no user '{name}'");
         cx.say(unknown.0, Code::Script, at.span(), name, text, unknown.1).help(help);
+        cx.script = runs;
         return None;
     }
     if let Some(group) = group {

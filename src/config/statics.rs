@@ -59,6 +59,8 @@ pub struct TrackGroupDraft {
     path: Box<str>,
     seen: Seen,
     members: Vec<Name>,
+    /// Their block was not as it should be, which was said.
+    bad_members: bool,
 }
 
 pub struct GarpGroupDraft {
@@ -77,13 +79,15 @@ impl TrackGroupDraft {
             path: cx.path(),
             seen: Seen::default(),
             members: Vec::new(),
+            bad_members: false,
         }
     }
 
     pub fn entry(&mut self, cx: &mut Context, node: Node) {
         if cx.known(node, Block::TrackGroup, &mut self.seen).is_some() {
             // `group` is its only keyword.
-            self.members.extend(node.children().flat_map(|line| line.all()).map(words::name));
+            self.bad_members |= !node.body() || node.count() > 0;
+            self.members.extend(super::vrrp::list(cx, node).flat_map(|line| line.all()).map(words::name));
         }
     }
 }
@@ -300,7 +304,7 @@ impl TrackGroupDraft {
                 }
             }
         }
-        if self.members.is_empty() {
+        if self.members.is_empty() && !self.bad_members {
             let text = format!("the track_group '{}' has no member", self.name);
             cx.say(Level::Warning, Code::Empty, self.span, &self.name, text, 5).help("write group { INSTANCE }");
         }

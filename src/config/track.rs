@@ -2,7 +2,7 @@
 
 use super::bfd::BfdDraft;
 use super::context::{Context, Seen};
-use super::diagnostic::{Code, Level};
+use super::diagnostic::{closest, Code, Level};
 use super::global::GlobalDraft;
 use super::keywords::Block;
 use super::lexer::Span;
@@ -43,6 +43,16 @@ impl Kind {
         match self {
             Kind::Interface | Kind::Script | Kind::Bfd => 253,
             Kind::File | Kind::Process => 254,
+        }
+    }
+
+    fn keyword(self) -> Option<Block> {
+        match self {
+            Kind::Interface => None,
+            Kind::Script => Some(Block::Script),
+            Kind::File => Some(Block::TrackFile),
+            Kind::Process => Some(Block::TrackProcess),
+            Kind::Bfd => Some(Block::BfdInstance),
         }
     }
 
@@ -302,7 +312,7 @@ impl FileDraft {
     pub fn entry(&mut self, cx: &mut Context, node: Node) {
         let Some(keyword) = cx.known(node, Block::TrackFile, &mut self.head.seen) else { return };
         match keyword.word {
-            "file" => self.path = node.arg(0).map(|a| a.str().as_ref().into()).or(self.path.take()),
+            "file" => self.path = super::global::value(cx, node),
             "weight" => self.head.weigh(cx, node, Kind::File.most()),
             "init_file" => self.init(cx, node),
             _ => cx.unread(node, keyword),
@@ -329,7 +339,9 @@ impl FileDraft {
     fn finish(&self, cx: &mut Context) -> Option<TrackFile> {
         let head = &self.head;
         let Some(path) = self.path.clone().filter(|p| !p.is_empty()) else {
-            head.missing(cx, "track_file", "file");
+            if !head.seen.has(Block::TrackFile, &["file"]) {
+                head.missing(cx, "track_file", "file");
+            }
             return None;
         };
         let (name, weight, reverse) = (head.name.clone(), head.weight, head.reverse);
@@ -337,10 +349,13 @@ impl FileDraft {
     }
 }
 
+/// Bytes of a process's name.
+const COMM: usize = 15;
+
 /// A vrrp_track_process as it was read.
 pub struct ProcessDraft {
     head: Head,
-    program: Option<Box<str>>,
+    program: Option<(Box<str>, Span)>,
     params: Vec<Box<str>>,
     param_match: Option<ParamMatch>,
     quorum: u32,
@@ -369,7 +384,7 @@ impl ProcessDraft {
         let Some(keyword) = cx.known(node, Block::TrackProcess, &mut self.head.seen) else { return };
         match keyword.word {
             "process" => {
-                self.program = node.arg(0).map(|a| a.str().as_ref().into());
+                self.program = node.arg(0).map(|a| (a.str().as_ref().into(), a.span()));
                 self.params = node.args().skip(1).map(|a| a.str().as_ref().into()).collect();
             }
             "param_match" => self.param_match(cx, node),
@@ -406,6 +421,17 @@ impl ProcessDraft {
         }
     }
 
+    /// The kernel keeps 15 bytes of a program's name.
+    fn long_name(&self, cx: &mut Context) {
+        let Some((program, span)) = &self.program else { return };
+        let name = program.rsplit('/').next().unwrap_or_default();
+        if name.len() > COMM && !self.full_command && self.param_match.is_none() && self.params.is_empty() {
+            let text = format!("the kernel keeps {COMM} bytes of a process's name, and '{name}' has {}", name.len());
+            cx.say(Level::Hint, Code::Range, *span, program, text, 0)
+                .help("all that begin alike are counted; write full_command to compare the whole command");
+        }
+    }
+
     fn finish(&self, cx: &mut Context) -> TrackProcess {
         let head = &self.head;
         let mut quorum_max = self.quorum_max.map(|(n, _)| n);
@@ -415,11 +441,12 @@ impl ProcessDraft {
             cx.error(Code::Conflict, span, &most.to_string(), text).help("it is not used");
             quorum_max = None;
         }
+        self.long_name(cx);
         // No parameters and no word about them: any will do.
         let exact = (!self.params.is_empty()).then_some(ParamMatch::Exact);
         TrackProcess {
             name: head.name.clone(),
-            program: self.program.clone().unwrap_or_else(|| head.name.clone()),
+            program: self.program.as_ref().map_or_else(|| head.name.clone(), |(program, _)| program.clone()),
             params: self.params.clone(),
             param_match: self.param_match.or(exact),
             weight: head.weight,
@@ -494,7 +521,8 @@ pub fn conclude(cx: &mut Context, global: &GlobalDraft, config: &Config) {
             cx.runs(span);
         }
     }
-    if let (Some(first), false) = (cx.script, global.script_security) {
+    let security = global.script_security || global.seen.has(Block::Global, &["enable_script_security"]);
+    if let (Some(first), false) = (cx.script, security) {
         cx.say(Level::Hint, Code::Script, first, "", "scripts run without enable_script_security".into(), 6)
             .help("write enable_script_security in global_defs, so that nobody but root can change what runs as root");
     }
@@ -556,12 +584,23 @@ fn options(cx: &mut Context, line: Node, kind: Kind, keyword: &str) -> (Option<(
                 let text = format!("'{}' stands behind a weight", arg.str());
                 cx.bad(Code::Value, arg, text).help("it is not used; write 'weight' and a number before it");
             }
-            other => cx
-                .bad(Code::Value, arg, format!("a line of '{keyword}' has no option '{other}'"))
-                .help("it is not used"),
+            other => {
+                no_option(cx, arg, other, keyword);
+                // What stands behind it belongs to it.
+                break;
+            }
         }
     }
     (weight, reverse)
+}
+
+fn no_option(cx: &mut Context, arg: Arg, word: &str, keyword: &str) {
+    let help = match closest(word, ["weight", "reverse", "noreverse"].into_iter()) {
+        _ if word.parse::<i64>().is_ok() => format!("write weight {word}; it is not used"),
+        Some(close) => format!("did you mean '{close}'? it is not used"),
+        None => "it is not used; there is weight N [reverse]".into(),
+    };
+    cx.bad(Code::Value, arg, format!("a line of '{keyword}' has no option '{word}'")).help(help);
 }
 
 fn line_weight(cx: &mut Context, word: Arg, value: Option<Arg>, kind: Kind) -> Option<(i32, Span)> {
@@ -695,6 +734,8 @@ impl Line {
         let target = match cx.defined.of(self.kind).map(|names| names.get(&self.name).copied()) {
             None => 0,
             Some(Some(target)) => target?,
+            // One of them has no name or an unknown keyword, which was said.
+            Some(None) if self.kind.keyword().is_some_and(|block| cx.nameless.contains(&block)) => return None,
             Some(None) => {
                 let names = cx.defined.of(self.kind).into_iter().flat_map(|names| names.keys());
                 let close = cx.closest(&self.name, names.map(|n| n.as_ref()));
@@ -751,7 +792,7 @@ impl Resolving {
             self.looked += 1;
         } else {
             for (group, (_, found)) in config.groups.iter_mut().zip(std::mem::take(&mut self.of_groups)) {
-                group.track = model(found);
+                group.track = model(found).into();
             }
             cx.return_to("");
             return true;
@@ -776,7 +817,7 @@ impl Resolving {
             }
         }
         if let Some(conf) = config.instances.get_mut(number) {
-            conf.track = model(found);
+            conf.track = model(found).into();
         }
     }
 

@@ -204,6 +204,10 @@ pub struct Reader {
     /// A block inside the top-level block ended too early, which was said: its keywords that follow are skipped, and
     /// one `}` too many is to come.
     early: Option<Block>,
+    /// So many `{` were said to be too much, and may have their `}`.
+    loose: usize,
+    /// What was skipped behind one may have held the `}` of another.
+    forgiven: bool,
     /// So many blocks stand in `(` and `)`, which was said.
     brackets: usize,
 }
@@ -223,6 +227,8 @@ struct Inner {
     header: Span,
     /// Of names or addresses: no word of its lines is like a keyword of the block around.
     list: bool,
+    /// A block in it ended too early, which was said: the rest of that is skipped, and one `}` too many is to come.
+    early: Option<Block>,
     /// It began with two `{`; None: nothing in it was read yet.
     doubled: Option<bool>,
 }
@@ -240,6 +246,8 @@ impl Reader {
             doubled: false,
             ended: false,
             early: None,
+            loose: 0,
+            forgiven: false,
             brackets: 0,
         }
     }
@@ -270,8 +278,8 @@ impl Reader {
                     self.doubled = true;
                 }
                 Token::Open(span) => {
-                    stray_open(cx, span);
-                    self.skip_body(text, span, cx);
+                    let block = self.open.map_or(Block::Top, |(block, _)| block);
+                    self.stray(text, cx, span, block);
                 }
                 Token::Close(span) => {
                     if self.open.is_some() && self.early.is_some() && self.goes_on(text) {
@@ -285,6 +293,11 @@ impl Reader {
                         }
                         self.ends_too_early(text, cx, span, block, header);
                         return Item::Close;
+                    }
+                    if self.loose > 0 {
+                        // Of an opening one that was said.
+                        self.loose -= 1;
+                        continue;
                     }
                     cx.error(Code::Brace, span, "}", "this '}' closes nothing".into()).help("remove it");
                 }
@@ -358,6 +371,32 @@ impl Reader {
             }
             _ => false,
         }
+    }
+
+    /// At a `}`: is there one more than the open blocks need, up to the next word or the end?
+    fn lacks_one(&mut self, source: &mut Source, open: &[Inner]) -> bool {
+        let mut ahead = Vec::new();
+        let mut closes = 1;
+        let next = loop {
+            let token = self.token(source);
+            ahead.push(token);
+            match token {
+                Token::Line => {}
+                Token::Close(_) if closes <= open.len() + 1 => closes += 1,
+                token => break token,
+            }
+        };
+        self.pending.extend(ahead.into_iter().rev());
+        let depth = open.len() + usize::from(self.open.is_some());
+        let Token::Word(word) = next else { return closes > depth };
+        let name = word.span.of(&source.bytes);
+        let known = |closed: usize| match (depth.checked_sub(closed), self.open) {
+            (Some(0), _) => self.index.find(Block::Top, name).is_some(),
+            (Some(1), Some((block, _))) => self.index.find(block, name).is_some(),
+            (Some(n), _) => open.get(n.saturating_sub(2)).is_some_and(|i| self.index.find(i.block, name).is_some()),
+            (None, _) => false,
+        };
+        !known(closes) && known(closes - 1)
     }
 
     /// The rest of a statement.
@@ -453,6 +492,8 @@ impl Reader {
                     _ => self.open.map_or(Span::NOWHERE, |(_, header)| header),
                 };
                 begins_inside(cx, &source.bytes, first.span, header);
+                // Perhaps its '}' stands further down.
+                self.loose += usize::from(self.cut);
                 // To be read again, one block further out.
                 self.pending.push(Token::Open(open));
                 self.pending.extend(tree.words.drain(from as usize..).rev().map(Token::Word));
@@ -557,6 +598,7 @@ impl Reader {
             block,
             header,
             list: block == Block::List && !matches!(header.of(text), b"virtual_rules" | b"virtual_routes"),
+            early: None,
             doubled: None,
         };
         let mut open = vec![inner(tree, &source.bytes, block, header)];
@@ -574,20 +616,29 @@ impl Reader {
                     second_open(cx, span);
                     last.doubled = Some(true);
                 }
-                Token::Open(span) => {
-                    stray_open(cx, span);
-                    self.skip_body(source, span, cx);
-                }
+                Token::Open(span) => self.stray(source, cx, span, here),
                 Token::Close(span) => {
                     if last.doubled == Some(true) {
                         self.swallow(source, span);
                     }
                     ended = 1;
                     let header = last.header;
-                    if let (1, Some((outer, _)), Token::Word(word)) = (open.len(), self.open, self.peek(source)) {
+                    if last.early.is_some() && self.lacks_one(source, &open) {
+                        // That of the block inside, which ended too early.
+                        if let Some(last) = open.last_mut() {
+                            last.early = None;
+                        }
+                        continue;
+                    }
+                    let around = open.iter().rev().nth(1).map(|i| i.block).or(self.open.map(|(block, _)| block));
+                    if let (Some(outer), Token::Word(word)) = (around, self.peek(source)) {
                         if here != Block::List && self.is_left(&word, source, outer, here) {
                             too_early(cx, &source.bytes, span, header, word.span);
-                            self.early = Some(here);
+                            cx.cut_short.push(header);
+                            match open.iter_mut().rev().nth(1) {
+                                Some(outer) => outer.early = Some(here),
+                                None => self.early = Some(here),
+                            }
                         }
                     }
                 }
@@ -596,6 +647,9 @@ impl Reader {
                     let around: Vec<Span> = open.iter().take(around).rev().map(|i| i.header).collect();
                     self.unclosed(cx, &source.bytes, header, &around);
                     ended = open.len();
+                }
+                Token::Word(first) if last.early.is_some_and(|early| self.is_left(&first, source, here, early)) => {
+                    self.skip_line(source, cx);
                 }
                 Token::Word(first) => match self.line(source, tree, cx, here, &open, first) {
                     Ending::NoBody => {}
@@ -630,7 +684,7 @@ impl Reader {
 
     /// One finding for all blocks that are open at the file's end, from the inside out.
     fn unclosed(&mut self, cx: &mut Context, text: &[u8], header: Span, around: &[Span]) {
-        if std::mem::replace(&mut self.ended, true) {
+        if std::mem::replace(&mut self.ended, true) || std::mem::take(&mut self.forgiven) {
             return;
         }
         let name = |span: Span| String::from_utf8_lossy(span.of(text)).into_owned();
@@ -645,6 +699,24 @@ impl Reader {
             said = said.see(span, format!("'{}' begins here", name(span)));
         }
         said.help("write the missing '}'; all is used as far as it was read");
+    }
+
+    /// A `{` behind no keyword: what follows it is read if it belongs here, else skipped up to its `}`.
+    fn stray(&mut self, source: &mut Source, cx: &mut Context, span: Span, block: Block) {
+        let goes_on = match self.peek(source) {
+            Token::Word(w) => self.index.find(block, w.span.of(&source.bytes)).is_some(),
+            Token::Close(_) => false,
+            _ => true,
+        };
+        let help = if goes_on { "remove it" } else { "remove it; what stands behind it up to '}' is skipped" };
+        cx.error(Code::Brace, span, "{", "this '{' belongs to no keyword".into()).help(help);
+        if goes_on {
+            self.loose += 1;
+        } else {
+            // It may have taken the '}' of another.
+            self.forgiven = true;
+            self.skip_body(source, span, cx);
+        }
     }
 
     /// Behind a `{`: to its `}`, whatever is between.
@@ -684,10 +756,6 @@ impl Reader {
     pub fn inside(&self) -> bool {
         self.open.is_some()
     }
-}
-
-fn stray_open(cx: &mut Context, span: Span) {
-    cx.error(Code::Brace, span, "{", "this '{' belongs to no keyword".into()).help("the block is skipped");
 }
 
 fn begins_inside(cx: &mut Context, text: &[u8], first: Span, header: Span) {

@@ -2,7 +2,7 @@
 
 use super::context::{Context, Seen};
 use super::diagnostic::{meant, Code, Level};
-use super::global::{GarpDraft, GlobalDraft};
+use super::global::{at_least, GarpDraft, GlobalDraft};
 use super::hmac::HmacDraft;
 use super::keywords::{Block, Keyword, State, Takes};
 use super::lexer::Span;
@@ -102,7 +102,9 @@ impl InstanceDraft {
         let Some(keyword) = cx.known(node, Block::Instance, &mut self.seen) else { return };
         self.given.push((keyword.word, node.word().span()));
         // A flag may be off; what it is in the end is looked at later.
-        if let (State::Guard(_) | State::Refused(_), true) = (keyword.state, keyword.takes != Takes::Flag) {
+        // The owner accepts in any case.
+        let idle = keyword.word == "no_accept" && self.priority == Some(255);
+        if let (State::Guard(_) | State::Refused(_), true) = (keyword.state, keyword.takes != Takes::Flag && !idle) {
             hold(&mut self.held, format!("'{}' is not in this version", keyword.word));
         }
         let first = node.arg(0);
@@ -131,6 +133,7 @@ impl InstanceDraft {
             }
             "advert_int" => self.advert_int = cx.dec(node, keyword).map(|d| (d, span(node))).or(self.advert_int),
             "virtual_ipaddress" => {
+                self.tried_vips |= !node.body() || node.count() > 0;
                 for line in list(cx, node) {
                     self.vip(cx, line, false);
                 }
@@ -153,6 +156,8 @@ impl InstanceDraft {
                     self.rules.extend(rule.map(|line| (line.rule, line.span)));
                 }
             }
+            // Without its block it was said already.
+            "auth_hmac" | "authentication" if !node.body() => {}
             "auth_hmac" => self.hmac = Some(HmacDraft::read(cx, node)),
             "authentication" => self.authentication(cx, node),
             "nopreempt" => self.nopreempt = Some(node.word().span()),
@@ -191,9 +196,9 @@ impl InstanceDraft {
             "strict_mode" => self.strict = cx.flag(node).or(self.strict),
             "skip_check_adv_addr" => self.skip_check_adv_addr = cx.flag(node).or(self.skip_check_adv_addr),
             "garp_master_delay" => set(&mut self.garp.delay, cx.int_u32(node, keyword)),
-            "garp_master_repeat" => set(&mut self.garp.repeat, cx.int_u32(node, keyword)),
+            "garp_master_repeat" => set(&mut self.garp.repeat, at_least(cx, node, keyword, 1)),
             "garp_master_refresh" => set(&mut self.garp.refresh, cx.int_u32(node, keyword)),
-            "garp_master_refresh_repeat" => set(&mut self.garp.refresh_repeat, cx.int_u32(node, keyword)),
+            "garp_master_refresh_repeat" => set(&mut self.garp.refresh_repeat, at_least(cx, node, keyword, 1)),
             "garp_lower_prio_delay" => set(&mut self.garp.lower_delay, cx.int_u32(node, keyword)),
             "garp_lower_prio_repeat" => set(&mut self.garp.lower_repeat, cx.int_u32(node, keyword)),
             "lower_prio_no_advert" => self.lower_prio_no_advert = cx.flag(node).or(self.lower_prio_no_advert),
@@ -280,6 +285,7 @@ impl InstanceDraft {
                 _ => {}
             }
         }
+        cx.excuse(node, &mut self.auth_seen);
         cx.leave(mark);
     }
 
@@ -402,6 +408,8 @@ pub struct GroupDraft {
     path: Box<str>,
     seen: Seen,
     members: Vec<(Box<str>, Span)>,
+    /// Their block was not as it should be, which was said.
+    bad_members: bool,
     notify: Notify,
     smtp_alert: Option<bool>,
     notify_priority_changes: Option<bool>,
@@ -416,6 +424,9 @@ impl GroupDraft {
     }
 
     pub fn entry(&mut self, cx: &mut Context, node: Node) {
+        if node.keyword().is_none() && self.bare_member(cx, node) {
+            return;
+        }
         let Some(keyword) = cx.known(node, Block::Group, &mut self.seen) else { return };
         match keyword.word {
             "group" if !self.members.is_empty() => {
@@ -424,6 +435,7 @@ impl GroupDraft {
                     .help("the first one counts");
             }
             "group" => {
+                self.bad_members |= !node.body() || node.count() > 0;
                 for line in list(cx, node) {
                     self.members.extend(line.all().map(|a| (a.str().as_ref().into(), a.span())));
                 }
@@ -447,6 +459,23 @@ impl GroupDraft {
                 }
             }
         }
+    }
+
+    /// A name alone on its line, where `group { }` should be around it. True: that is said, once for all of them.
+    fn bare_member(&mut self, cx: &mut Context, node: Node) -> bool {
+        let word = node.word();
+        if node.count() > 0
+            || node.body()
+            || self.seen.has(Block::Group, &["group"])
+            || cx.like_option(Block::Group, word)
+        {
+            return false;
+        }
+        if !std::mem::replace(&mut self.bad_members, true) {
+            let text = format!("'{}' is no keyword; members stand in a block of their own", word.str());
+            cx.bad(Code::Unknown, word, text).help("write group { INSTANCE INSTANCE }; they are not used");
+        }
+        true
     }
 }
 
@@ -684,7 +713,12 @@ impl InstanceDraft {
             }
         }
         if nopreempt {
-            // Nothing is preempted, sooner or later.
+            if let Some((_, span)) = self.preempt_delay.filter(|(delay, _)| !delay.is_zero()) {
+                let text = "'preempt_delay' has no effect with 'nopreempt'".into();
+                cx.error(Code::Conflict, span, "preempt_delay", text)
+                    .see(self.nopreempt.unwrap_or(span), "'nopreempt'")
+                    .help("it is not used: nothing is preempted, sooner or later");
+            }
             preempt_delay = Duration::ZERO;
         }
         let vips = self.vips.first().map(|v| v.net.family());
@@ -742,7 +776,7 @@ impl InstanceDraft {
             self.vips.retain(|v| v.dev.is_some());
             self.excluded.retain(|v| v.dev.is_some());
         }
-        let tried = self.tried_vips || self.seen.has(Block::Instance, &["virtual_ipaddress"]);
+        let tried = self.tried_vips || self.seen.was_meant(Block::Instance, "virtual_ipaddress");
         if !tried && !self.no_vips {
             cx.say(
                 Level::Warning,
@@ -781,11 +815,11 @@ impl InstanceDraft {
             mcast_src_ip: self.mcast_src_ip,
             wire,
             dont_track_primary: self.dont_track_primary,
-            vips: std::mem::take(&mut self.vips),
-            excluded: std::mem::take(&mut self.excluded),
+            vips: exact(&mut self.vips),
+            excluded: exact(&mut self.excluded),
             routes: std::mem::take(&mut self.routes),
-            garp: self.garp.over(defaults.garp),
-            notify,
+            garp: self.garp.over(defaults.garp).into(),
+            notify: notify.into(),
             smtp_alert: self.smtp_alert.or(global.smtp_alert_vrrp).or(global.smtp_alert).unwrap_or(false),
             track: Default::default(),
             group: None,
@@ -801,8 +835,8 @@ impl InstanceDraft {
             track_src_ip: self.track_src_ip,
             owner_ignore_adverts: self.owner_ignore_adverts.or(defaults.vrrp.owner_ignore_adverts).unwrap_or(false),
             timer_expired_backup: self.timer_expired_backup,
-            notify_deleted,
-            notify_lower,
+            notify_deleted: notify_deleted.into(),
+            notify_lower: notify_lower.into(),
             notify_priority_changes: self.notify_priority_changes.unwrap_or(defaults.vrrp.notify_priority_changes),
             garp_extra_if: self.garp_extra_if.unwrap_or(defaults.vrrp.garp_extra_if),
             vmac: self.vmac.take(),
@@ -979,11 +1013,14 @@ impl GroupDraft {
         let mut said = false;
         for (name, span) in &self.members {
             let Some(instance) = names.get(name).copied() else {
+                said = true;
+                if cx.nameless.contains(&Block::Instance) {
+                    continue;
+                }
                 let close = cx.closest(name, names.keys().map(|k| k.as_ref()));
                 let help = close.map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
                 cx.error(Code::Reference, *span, name, format!("there is no vrrp_instance '{name}'"))
                     .help(format!("{help}it is not used"));
-                said = true;
                 continue;
             };
             let Some(found) = config.instances.get_mut(instance) else {
@@ -1024,7 +1061,7 @@ impl GroupDraft {
             members.push(instance);
         }
         if members.is_empty() {
-            if !said || self.members.is_empty() {
+            if !said && !self.bad_members && !self.seen.was_meant(Block::Group, "group") {
                 cx.error(Code::Empty, self.span, &self.name, format!("the group '{}' has no member", self.name))
                     .help("the group is not used");
             }
@@ -1051,13 +1088,20 @@ impl GroupDraft {
         config.groups.push(Group {
             name: self.name,
             members,
-            notify,
+            notify: notify.into(),
             smtp_alert,
             notify_priority_changes,
             track: Default::default(),
             tracking_weight: self.tracking_weight,
         });
     }
+}
+
+/// A list that grows no more, without room for growth.
+fn exact<T>(list: &mut Vec<T>) -> Vec<T> {
+    let mut list = std::mem::take(list);
+    list.shrink_to_fit();
+    list
 }
 
 /// The kernel runs one: that of global_defs, else the first instance's.

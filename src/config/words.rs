@@ -71,17 +71,28 @@ impl<'t> Words<'t> {
         Some(keyword)
     }
 
-    pub fn unknown(&self, cx: &mut Context, arg: Arg, used: &str) {
+    pub fn unknown(&mut self, cx: &mut Context, arg: Arg, used: &str) {
         let Some(keyword) = cx.option(self.block, arg) else {
             cx.no_option(self.block, arg, self.what, used);
+            self.skip_values(cx);
             return;
         };
+        if keyword.takes != Takes::No {
+            self.skip_values(cx);
+        }
         let only = match self.place {
             Place::Virtual => "only what is static has it",
             Place::Static => "nothing static has it",
         };
         cx.bad(Code::Value, arg, format!("'{}' of {} stands in another place", keyword.word, self.what))
             .help(format!("{only}; {used}"));
+    }
+
+    /// What stands behind a wrong option belongs to it, up to the next option, or what is meant for one.
+    fn skip_values(&mut self, cx: &mut Context) {
+        while self.all.get(self.at).is_some_and(|arg| !cx.like_option(self.block, *arg)) {
+            self.at += 1;
+        }
     }
 
     /// The word behind an option. None: there is none, which is said.

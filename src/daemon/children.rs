@@ -1,14 +1,16 @@
 //! Programs that run for us: notify scripts, one after another for each target, script checks, and tracked scripts.
 
+use super::trust;
 use crate::base::time::Instant;
 use crate::base::verdict::{Reason, Verdict};
-use crate::config::model::{Misc, Script};
+use crate::config::loader::ScriptFile;
+use crate::config::model::{Misc, Script, ScriptRules};
 use crate::limits;
 use crate::linux::ipvs;
 use crate::linux::process::{self, Exit};
 use crate::linux::sys::{kill_group, Identity};
 use crate::node::effect::{Run, Spawn};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::time::Duration;
 
@@ -30,6 +32,10 @@ pub struct Children {
     running: Vec<Running>,
     /// Things to say: the loop hands them to the log.
     pub said: Vec<String>,
+    /// enable_script_security: what others than root can change does not run as root.
+    guarded: bool,
+    /// Programs that were refused for that, said once.
+    refused: BTreeSet<Box<str>>,
 }
 
 struct Running {
@@ -53,6 +59,12 @@ enum What {
 }
 
 impl Children {
+    /// The rules of a configuration that begins to act.
+    pub fn obey(&mut self, rules: &ScriptRules) {
+        self.guarded = rules.security;
+        self.refused.clear();
+    }
+
     pub fn queue(&mut self, spawn: Spawn) {
         let waiting = self.scripts.iter().filter(|s| s.target == spawn.target).count();
         if waiting >= limits::NOTIFY_QUEUE {
@@ -114,7 +126,7 @@ impl Children {
                 return false;
             }
             if let Some((id, misc)) = self.checks.pop_front() {
-                match run(&misc.script, &[]) {
+                match self.launch(&misc.script, &[]) {
                     Ok(pid) => {
                         let what = What::Check { id, dynamic: misc.dynamic };
                         let deadline = Some(now + misc.timeout);
@@ -124,7 +136,7 @@ impl Children {
                 }
             } else if let Some(spawn) = self.next_script().and_then(|at| self.scripts.remove(at)) {
                 let target = spawn.target.clone();
-                match run(&spawn.script, &spawn.args) {
+                match self.launch(&spawn.script, &spawn.args) {
                     Ok(pid) => {
                         let what = What::Script(target);
                         self.running.push(Running { pid, what, deadline: None, started: now, asked: false });
@@ -143,13 +155,34 @@ impl Children {
     }
 
     fn begin_run(&mut self, run: Run, now: Instant) {
-        match self::run(&run.script, &[]) {
+        match self.launch(&run.script, &[]) {
             Ok(pid) => {
                 let (what, deadline) = (What::Run(run.id), Some(now + run.timeout));
                 self.running.push(Running { pid, what, deadline, started: now, asked: false });
             }
             Err(e) => self.ran.push((run.id, not_started(&e), true)),
         }
+    }
+
+    /// The path may have changed since the configuration was read: it is looked at before each start.
+    fn launch(&mut self, script: &Script, args: &[Box<str>]) -> io::Result<i32> {
+        let who: Option<Identity> = match &script.user {
+            Some(user) => Some(process::identity(user, script.group.as_deref())?),
+            None => None,
+        };
+        let words: Vec<&str> = script.words.iter().chain(args).map(|w| w.as_ref()).collect();
+        if let (true, true, Some(program)) = (self.guarded, who.as_ref().is_none_or(|w| w.uid == 0), words.first()) {
+            if let ScriptFile::Insecure(why) = trust::script(program) {
+                if self.refused.insert(Box::from(*program)) {
+                    self.said.push(format!(
+                        "{program} is not run as root: {} (enable_script_security); mend it with: {}",
+                        why.what, why.mend
+                    ));
+                }
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, "enable_script_security forbids it"));
+            }
+        }
+        process::spawn(&words, who.as_ref(), &[]).map(|child| child.pid)
     }
 
     fn is_full(&self) -> bool {
@@ -225,18 +258,11 @@ impl Children {
     }
 }
 
-fn run(script: &Script, args: &[Box<str>]) -> io::Result<i32> {
-    let who: Option<Identity> = match &script.user {
-        Some(user) => Some(process::identity(user, script.group.as_deref())?),
-        None => None,
-    };
-    let words: Vec<&str> = script.words.iter().chain(args).map(|w| w.as_ref()).collect();
-    process::spawn(&words, who.as_ref(), &[]).map(|child| child.pid)
-}
-
 fn not_started(e: &io::Error) -> Verdict {
     match e.raw_os_error() {
         Some(errno @ (libc::EAGAIN | libc::ENOMEM | libc::EMFILE | libc::ENFILE)) => Verdict::NotTried(errno),
+        // Forbidden by ourselves: nothing was learned of what it looks at.
+        None if e.kind() == io::ErrorKind::PermissionDenied => Verdict::NotTried(libc::EPERM),
         other => Verdict::Down(Reason::Spawn(other.unwrap_or(libc::EINVAL))),
     }
 }

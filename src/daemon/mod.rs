@@ -15,21 +15,25 @@ pub mod owned;
 pub mod pidfile;
 pub mod processes;
 pub mod tls;
+mod trust;
 
 use crate::base::addr::{Family, IfName};
 use crate::base::time::Instant;
 use crate::base::verdict::Verdict;
 use crate::config::model::{CheckKind, Config, Global};
 use crate::limits;
+use crate::linux::connector::Connector;
 use crate::linux::ipvs::{self, Ipvs};
 use crate::linux::netlink::{NewsEnd, Rtnl};
 use crate::linux::nft::Nft;
+use crate::linux::sysctl::Sysctls;
 use crate::linux::{socket, sys, Done};
 use crate::node::effect::Effect;
 use crate::node::event::{Event, Outcome};
 use crate::node::note::{Half, Level, Note};
 use crate::node::{status, Node};
-use crate::wire::op::{Key, News, Op, SocketKey};
+use crate::wire::link::{Sysctl, SysctlValue};
+use crate::wire::op::{Key, News, Op, Owned, OwnedKey, SocketKey, Value};
 use crate::wire::{arp, ip, na};
 use children::Children;
 use conn::Conns;
@@ -41,7 +45,7 @@ use mio::{Interest, Poll, Token};
 use options::Options;
 use owned::Record;
 use processes::Processes;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -52,6 +56,7 @@ const TIMER: Token = Token(0);
 const SIGNALS: Token = Token(1);
 const NEWS: Token = Token(2);
 const FILES: Token = Token(5);
+const PROCESSES: Token = Token(6);
 const FIRST_CHECK: usize = 16;
 const FIRST_SOCKET: usize = FIRST_CHECK + limits::PROBES;
 
@@ -86,8 +91,13 @@ pub struct Daemon {
     /// The raw sockets, by key; their tokens count up from FIRST_SOCKET.
     sockets: BTreeMap<SocketKey, (OwnedFd, usize)>,
     by_token: BTreeMap<usize, SocketKey>,
+    /// Those of the sockets that are packet sockets.
+    ears: BTreeSet<SocketKey>,
     next_token: usize,
     frames: OwnedFd,
+    sysctls: Sysctls,
+    /// Settings that a run before this one changed, until they are touched.
+    left_settings: BTreeMap<(IfName, Sysctl), SysctlValue>,
     conns: Conns,
     children: Children,
     files: Files,
@@ -120,6 +130,8 @@ pub struct Start {
     pub logger: &'static Logger,
     /// From `signals`, so that no signal is lost, or ends us, between the pid files and the loop.
     pub signals: OwnedFd,
+    /// From before another network namespace was entered.
+    pub connector: Option<Connector>,
 }
 
 /// All that may be sent to a daemon, caught from here on: what has no meaning here must not end it either.
@@ -132,7 +144,7 @@ pub fn signals() -> io::Result<OwnedFd> {
 
 impl Daemon {
     pub fn new(start: Start) -> io::Result<Daemon> {
-        let Start { options, config, known_errors, pids, logger, signals } = start;
+        let Start { options, config, known_errors, pids, logger, signals, connector } = start;
         let (mut record, owned) = match Record::of_daemon(std::path::Path::new(owned::DIR), &options) {
             Ok((record, owned)) => {
                 if record.bad_lines > 0 {
@@ -149,6 +161,8 @@ impl Daemon {
             }
         };
         record.claim(owned::claims(&config));
+        let mut children = Children::default();
+        children.obey(&config.global.scripts);
         let mut daemon = Daemon {
             node: Node::new(Rc::new(config)),
             poll: Poll::new()?,
@@ -160,12 +174,15 @@ impl Daemon {
             tried_modprobe: false,
             sockets: BTreeMap::new(),
             by_token: BTreeMap::new(),
+            ears: BTreeSet::new(),
             next_token: FIRST_SOCKET,
             frames: socket::packet()?,
+            sysctls: Sysctls::default(),
+            left_settings: settings(&owned),
             conns: Conns::new(FIRST_CHECK, Box::new(conn::open)),
-            children: Children::default(),
+            children,
             files: Files::default(),
-            processes: Processes::default(),
+            processes: Processes::new(connector),
             record,
             logger,
             loading: None,
@@ -185,6 +202,9 @@ impl Daemon {
         daemon.watch(daemon.timer.as_raw_fd(), TIMER)?;
         daemon.watch(daemon.signals.as_raw_fd(), SIGNALS)?;
         daemon.watch(daemon.rtnl.news_fd().as_raw_fd(), NEWS)?;
+        if let Some(fd) = daemon.processes.fd() {
+            daemon.watch(fd.as_raw_fd(), PROCESSES)?;
+        }
         let seed = (sys::realtime_micros() as u32) ^ std::process::id();
         daemon.step(Event::Start { seed, owned });
         let config = daemon.node.config().clone();
@@ -256,7 +276,8 @@ impl Daemon {
     fn work(&mut self) -> bool {
         self.run_due();
         self.flush_kernel();
-        for note in self.notes.drain(..) {
+        let count = self.notes.len().min(limits::NOTES_PER_TURN);
+        for note in self.notes.drain(..count) {
             say(&note);
         }
         for _ in 0..limits::ANNOUNCEMENTS_PER_TURN {
@@ -288,7 +309,8 @@ impl Daemon {
         }
         if self.trim_at.is_some_and(|trim| trim <= at) {
             self.trim_at = None;
-            sys::trim_text();
+            self.rtnl.trim();
+            sys::trim(true);
         }
         if let Some(loading) = &mut self.loading {
             more |= !loading.step(load::SLICE);
@@ -296,9 +318,30 @@ impl Daemon {
                 self.reload();
             }
         }
+        self.slim();
         // Verdicts and a reload come late in the turn: what they want said, and run, waits for no further event.
         more |= !self.notes.is_empty() || self.children.wants_start();
         more || !self.ops.is_empty() || !self.calls.is_empty() || self.conns.has_backlog()
+    }
+
+    /// Queues that were long give their room back.
+    fn slim(&mut self) {
+        let kept = limits::QUEUE_KEPT;
+        if self.ops.is_empty() && self.ops.capacity() > kept {
+            self.ops = VecDeque::new();
+        }
+        if self.calls.is_empty() && self.calls.capacity() > kept {
+            self.calls = VecDeque::new();
+        }
+        if self.notes.is_empty() && self.notes.capacity() > kept {
+            self.notes = Vec::new();
+        }
+        if self.effects.capacity() > kept {
+            self.effects = Vec::new();
+        }
+        if self.adverts.capacity() > kept {
+            self.adverts = Vec::new();
+        }
     }
 
     fn wake_at(&self) -> Option<Instant> {
@@ -329,11 +372,12 @@ impl Daemon {
         self.node.step(now(), event, &mut effects);
         for effect in effects.drain(..) {
             // Adverts wait for nothing that comes behind them.
-            if !matches!(effect, Effect::Send { .. }) {
+            if !matches!(effect, Effect::Send { .. } | Effect::Frame { .. }) {
                 self.flush_adverts();
             }
             match effect {
                 Effect::Send { socket, bytes } => self.adverts.push((socket, bytes)),
+                Effect::Frame { ifindex, bytes } => self.send_frame(ifindex, &bytes),
                 Effect::Kernel(op) => self.ops.push_back(op),
                 call @ Effect::Announce { .. } => self.calls.push_back(call),
                 Effect::OpenIpvs => self.open_ipvs(),
@@ -360,6 +404,10 @@ impl Daemon {
             FILES => {
                 let (values, more) = self.files.ready(now());
                 self.tell_files(values);
+                self.still_ready.extend(more.then_some(token));
+            }
+            PROCESSES => {
+                let more = self.processes.ready(now());
                 self.still_ready.extend(more.then_some(token));
             }
             check if self.conns.owns(check) => {
@@ -462,7 +510,11 @@ impl Daemon {
         let mut buf = [0u8; 2048];
         for _ in 0..limits::PACKETS_PER_TURN {
             let Some((fd, _)) = self.sockets.get(&key) else { return };
-            match socket::recv(fd.as_fd(), Family::of(&key.address), &mut buf) {
+            let got = match self.ears.contains(&key) {
+                true => socket::recv_ear(fd.as_fd(), &mut buf),
+                false => socket::recv(fd.as_fd(), Family::of(&key.address), &mut buf),
+            };
+            match got {
                 Ok(len) => {
                     let bytes = buf.get(..len).unwrap_or_default();
                     self.step(Event::Packet { ifindex: key.ifindex, bytes });
@@ -545,7 +597,11 @@ impl Daemon {
             let ops: Vec<Op> = self.ops.drain(..n).collect();
             let names: BTreeMap<u32, IfName> = ops.iter().filter_map(|op| self.name_for(op)).collect();
             let name_of = |i: u32| names.get(&i).cloned();
-            self.record.before(&ops, &name_of, &|key| self.node.table().found(key).cloned());
+            self.look_at_settings(&ops, &name_of);
+            self.record.before(&ops, &name_of, &|key| match key {
+                Key::Sysctl(s) => self.sysctls.kept(s).map(Value::Sysctl),
+                _ => self.node.table().found(key).cloned(),
+            });
             let mut answers: Vec<(Op, Outcome)> = Vec::new();
             let mut done: Vec<Op> = Vec::new();
             let mut take = |op: &Op, what: Done| match what {
@@ -560,6 +616,12 @@ impl Daemon {
                 Kind::Socket => {
                     for op in &ops {
                         let what = self.socket_op(op);
+                        take(op, what);
+                    }
+                }
+                Kind::Sysctl => {
+                    for op in &ops {
+                        let what = self.setting_op(op, &name_of);
                         take(op, what);
                     }
                 }
@@ -590,13 +652,56 @@ impl Daemon {
     fn name_for(&self, op: &Op) -> Option<(u32, IfName)> {
         match op.key() {
             Key::Address(a) => Some((a.ifindex, self.node.interface_name(a.ifindex)?.clone())),
+            Key::Sysctl(s) => Some((s.ifindex, self.node.interface_name(s.ifindex)?.clone())),
             _ => None,
         }
     }
 
+    /// What is there before it is changed, for the record.
+    fn look_at_settings(&mut self, ops: &[Op], name_of: &dyn Fn(u32) -> Option<IfName>) {
+        for op in ops {
+            let Key::Sysctl(key) = op.key() else { continue };
+            let Some(name) = name_of(key.ifindex) else { continue };
+            if let Some(value) = self.left_settings.remove(&(name.clone(), key.which)) {
+                self.sysctls.remember(key, value);
+            }
+            match op {
+                Op::Add(_, Value::Sysctl(v)) => self.sysctls.look(key, &name, v.value, true),
+                Op::Set(_, Value::Sysctl(v)) => self.sysctls.look(key, &name, v.value, false),
+                _ => {}
+            }
+        }
+    }
+
+    fn setting_op(&mut self, op: &Op, name_of: &dyn Fn(u32) -> Option<IfName>) -> Done {
+        let Key::Sysctl(key) = op.key() else { return Done::Refused(libc::EINVAL) };
+        match (op, name_of(key.ifindex)) {
+            (Op::Remove(..), None) => Done::WasThere,
+            (Op::Remove(..), Some(name)) => self.sysctls.put_back(key, &name),
+            (Op::Add(_, Value::Sysctl(v)) | Op::Set(_, Value::Sysctl(v)), Some(name)) => {
+                self.sysctls.set(key, &name, v.value)
+            }
+            _ => Done::Refused(libc::ENODEV),
+        }
+    }
+
+    /// An advert from an address that is not the interface's own.
+    fn send_frame(&self, ifindex: u32, frame: &[u8]) {
+        if let Err(e) = socket::send_frame(self.frames.as_fd(), ifindex, frame) {
+            if e.raw_os_error() != Some(libc::ENETDOWN) {
+                log::debug!(target: "vrrp", "advert not sent on interface {ifindex}: {e}");
+            }
+        }
+    }
+
     fn socket_op(&mut self, op: &Op) -> Done {
-        let Key::Socket(key) = op.key() else { return Done::Refused(libc::EINVAL) };
+        let (key, ear) = match op.key() {
+            Key::Socket(key) => (key, false),
+            Key::Ear(key) => (key, true),
+            _ => return Done::Refused(libc::EINVAL),
+        };
         if let Op::Remove(..) = op {
+            self.ears.remove(&key);
             let Some((fd, token)) = self.sockets.remove(&key) else { return Done::WasThere };
             let _ = self.poll.registry().deregister(&mut SourceFd(&fd.as_raw_fd()));
             self.by_token.remove(&token);
@@ -610,7 +715,8 @@ impl Daemon {
         if name.is_none() && key.ifindex > 0 {
             return Done::Refused(libc::ENODEV);
         }
-        let fd = match socket::vrrp(&key, name) {
+        let made = if ear { socket::ear(&key) } else { socket::vrrp(&key, name) };
+        let fd = match made {
             Ok(fd) => fd,
             Err(e) => return errno(e),
         };
@@ -621,6 +727,9 @@ impl Daemon {
         }
         self.by_token.insert(token, key);
         self.sockets.insert(key, (fd, token));
+        if ear {
+            self.ears.insert(key);
+        }
         Done::Applied
     }
 
@@ -702,6 +811,7 @@ impl Daemon {
                 self.record.claim(owned::claims(&config));
                 self.follow_files(&config);
                 self.processes.follow(&config, now());
+                self.children.obey(&config.global.scripts);
                 self.step(Event::Reload(Rc::new(config)));
                 log::info!("Reload done");
             }
@@ -722,6 +832,14 @@ impl Daemon {
     }
 }
 
+fn settings(owned: &[Owned]) -> BTreeMap<(IfName, Sysctl), SysctlValue> {
+    let one = |o: &Owned| match (&o.key, &o.found) {
+        (OwnedKey::Sysctl { interface, which }, Some(Value::Sysctl(v))) => Some(((interface.clone(), *which), *v)),
+        _ => None,
+    };
+    owned.iter().filter_map(one).collect()
+}
+
 fn layout(global: &Global) -> status::Layout {
     if global.files.json_version == 2 {
         status::Layout::V2
@@ -734,6 +852,7 @@ fn layout(global: &Global) -> status::Layout {
 enum Kind {
     Socket,
     Nft,
+    Sysctl,
     Rtnl,
     Ipvs,
 }
@@ -741,9 +860,10 @@ enum Kind {
 impl Kind {
     fn of(op: &Op) -> Kind {
         match op.key() {
-            Key::Socket(_) => Kind::Socket,
+            Key::Socket(_) | Key::Ear(_) => Kind::Socket,
+            Key::Sysctl(_) => Kind::Sysctl,
             Key::Firewall(_) | Key::Blocked(_) => Kind::Nft,
-            Key::Address(_) | Key::Route(_) => Kind::Rtnl,
+            Key::Link(_) | Key::Up(_) | Key::Address(_) | Key::Route(_) => Kind::Rtnl,
             Key::Service(_) | Key::Dest(..) | Key::SyncDaemon(_) => Kind::Ipvs,
         }
     }

@@ -14,6 +14,7 @@ use crate::base::addr::{Endpoint, Family, IfName, IpNet};
 use crate::config::model::Config;
 use crate::limits;
 use crate::linux::sys;
+use crate::wire::link::{Sysctl, SysctlValue};
 use crate::wire::op::{
     AddressValue, DestValue, Forward, Key, Op, Owned, OwnedKey, Protocol, RouteKey, RouteValue, Scheduler, ServiceKey,
     ServiceValue, SyncRole, Value,
@@ -138,8 +139,13 @@ impl Record {
         let mut text = String::new();
         for op in ops {
             let key = op.key();
-            let Some(owned) = owned_key(op, name_of).filter(|k| !self.live.contains_key(k)) else { continue };
+            let Some(owned) = owned_key(op, name_of) else { continue };
             let found = found(&key);
+            // An interface that comes back has other settings than the one that went.
+            let known = self.live.get(&owned).is_some_and(|was| *was == found || !matches!(key, Key::Sysctl(_)));
+            if known {
+                continue;
+            }
             // Taking away what was never recorded concerns us only if somebody else had put it there.
             if matches!(op, Op::Remove(..)) && found.is_none() {
                 continue;
@@ -159,7 +165,8 @@ impl Record {
         let mut text = String::new();
         for op in ops.iter().filter(|op| matches!(op, Op::Remove(..))) {
             let Some(owned) = owned_key(op, name_of) else { continue };
-            if self.live.get(&owned) == Some(&None) {
+            // A setting is put back at once.
+            if self.live.get(&owned).is_some_and(|found| found.is_none() || matches!(op.key(), Key::Sysctl(_))) {
                 self.drop_line(&mut text, &owned);
             }
         }
@@ -303,22 +310,27 @@ fn safe_directory(dir: &Path) -> io::Result<&Path> {
 }
 
 fn owned_key(op: &Op, name_of: &dyn Fn(u32) -> Option<IfName>) -> Option<OwnedKey> {
-    Some(match &op.key() {
-        // Ends with us.
-        Key::Socket(_) => return None,
-        // Goes with its table.
-        Key::Blocked(_) => return None,
-        Key::Firewall(family) => match op {
-            Op::Add(_, Value::Firewall(f)) | Op::Set(_, Value::Firewall(f)) | Op::Remove(_, Value::Firewall(f)) => {
-                OwnedKey::Firewall { family: *family, table: f.table.clone() }
+    Some(match op.key() {
+        // Ends with us, or with its link or table.
+        Key::Socket(_) | Key::Ear(_) | Key::Up(_) | Key::Blocked(_) => return None,
+        Key::Link(_) => match op {
+            Op::Add(_, Value::Link(l)) | Op::Set(_, Value::Link(l)) | Op::Remove(_, Value::Link(l)) => {
+                OwnedKey::Link { name: l.name.clone() }
             }
             _ => return None,
         },
+        Key::Firewall(family) => match op {
+            Op::Add(_, Value::Firewall(f)) | Op::Set(_, Value::Firewall(f)) | Op::Remove(_, Value::Firewall(f)) => {
+                OwnedKey::Firewall { family, table: f.table.clone() }
+            }
+            _ => return None,
+        },
+        Key::Sysctl(s) => OwnedKey::Sysctl { interface: name_of(s.ifindex)?, which: s.which },
         Key::Address(a) => OwnedKey::Address { interface: name_of(a.ifindex)?, net: a.net },
-        Key::Route(r) => OwnedKey::Route(*r),
-        Key::SyncDaemon(role) => OwnedKey::SyncDaemon(*role),
-        Key::Service(s) => OwnedKey::Service(*s),
-        Key::Dest(s, at) => OwnedKey::Dest(*s, *at),
+        Key::Route(r) => OwnedKey::Route(r),
+        Key::SyncDaemon(role) => OwnedKey::SyncDaemon(role),
+        Key::Service(s) => OwnedKey::Service(s),
+        Key::Dest(s, at) => OwnedKey::Dest(s, at),
     })
 }
 
@@ -337,6 +349,8 @@ fn put_key(text: &mut String, key: &OwnedKey) {
     let _ = match key {
         OwnedKey::Firewall { family: Family::V4, table } => write!(text, "nft ip {table}"),
         OwnedKey::Firewall { family: Family::V6, table } => write!(text, "nft ip6 {table}"),
+        OwnedKey::Link { name } => write!(text, "link {name}"),
+        OwnedKey::Sysctl { interface, which } => write!(text, "sysctl {interface} {}", which.name()),
         OwnedKey::Address { interface, net } => write!(text, "address {interface} {net}"),
         OwnedKey::Route(r) => write!(text, "route {} {} {}", r.table, r.dst, r.metric),
         OwnedKey::SyncDaemon(role) => write!(text, "sync {}", role_name(*role)),
@@ -376,8 +390,11 @@ fn put_value(text: &mut String, value: &Value) {
         let _ = write!(text, " {name} {value}");
     };
     match value {
-        // Never found, since nothing of before stays.
-        Value::Socket | Value::Firewall(_) | Value::Blocked(_) => {}
+        Value::Socket | Value::Up | Value::Link(_) | Value::Firewall(_) | Value::Blocked(_) => {}
+        Value::Sysctl(v) => {
+            pair("value", &v.value);
+            v.was.iter().for_each(|was| pair("was", was));
+        }
         Value::Address(v) => {
             pair("scope", &v.scope);
             v.broadcast.iter().for_each(|b| pair("broadcast", b));
@@ -436,6 +453,11 @@ fn parse_key(words: &mut SplitAsciiWhitespace<'_>) -> Option<OwnedKey> {
             };
             OwnedKey::Firewall { family, table: words.next()?.into() }
         }
+        "link" => OwnedKey::Link { name: next(words)? },
+        "sysctl" => {
+            let interface = next(words)?;
+            OwnedKey::Sysctl { interface, which: Sysctl::from_name(words.next()?)? }
+        }
         "address" => OwnedKey::Address { interface: next(words)?, net: next(words)? },
         "route" => {
             let (table, dst, metric): (u32, IpNet, u32) = (next(words)?, next(words)?, next(words)?);
@@ -489,7 +511,9 @@ fn parse_value(key: &OwnedKey, mut words: SplitAsciiWhitespace<'_>) -> Option<Va
     }
     let p = &pairs;
     Some(match key {
-        OwnedKey::Firewall { .. } => return None,
+        // Nothing was there.
+        OwnedKey::Link { .. } | OwnedKey::Firewall { .. } => return None,
+        OwnedKey::Sysctl { .. } => Value::Sysctl(SysctlValue { value: needed(p, "value")?, was: optional(p, "was")? }),
         OwnedKey::Address { .. } => {
             let label = match p.get("label") {
                 Some(word) => Some(IfName::label(word)?),
@@ -584,6 +608,8 @@ mod tests {
             "+ route 254 10.9.0.0/16 50 found scope 0 kind 1 via 10.0.0.2 src 10.0.0.1",
             "+ nft ip keepalived",
             "- nft ip6 mine",
+            "+ link vrrp.51",
+            "+ sysctl eth0 arp_ignore found value 1 was 0",
             "+ sync master",
             "+ sync backup found interface eth1 id 51",
             "+ service tcp 10.0.0.1 80",
@@ -616,6 +642,10 @@ mod tests {
             "+ sync both",
             "+ nft arp keepalived",
             "+ nft ip",
+            "+ link vrrp/51",
+            "+ link vrrp.51 found",
+            "+ sysctl eth0 arp_nothing",
+            "+ sysctl eth0 arp_ignore found value x",
             "- sync master found interface eth1 id 51",
         ];
         bad.iter().for_each(|line| assert!(parse_line(line).is_none(), "{line}"));

@@ -1,10 +1,15 @@
-//! Tracked processes: counted by going through /proc from time to time, some of it in a turn. (The kernel's process
-//! connector would tell at once, but only in the first network namespace.)
+//! Tracked processes: counted by going through /proc, some of it in a turn. The kernel's process connector tells when
+//! it is time to; where it is silent (another network namespace, a container) that is every second.
 
 use crate::base::time::Instant;
 use crate::config::model::{Config, ParamMatch, TrackProcess};
 use crate::limits;
+use crate::linux::connector::Connector;
+use crate::linux::netlink::NewsEnd;
+use crate::wire::connector::Event;
+use std::collections::BTreeSet;
 use std::fs::{self, ReadDir};
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
 /// The kernel keeps so much of a process's name.
@@ -16,25 +21,95 @@ pub struct Processes {
     going: Option<ReadDir>,
     counts: Vec<u32>,
     next: Option<Instant>,
+    /// The tracked ones that the last time through has found, and those that this one has found so far.
+    known: BTreeSet<u32>,
+    found: BTreeSet<u32>,
+    connector: Option<Connector>,
+    /// It has answered: news will come.
+    told: bool,
+    /// Something happened while we were going through.
+    again: bool,
 }
 
 impl Default for Processes {
     fn default() -> Self {
-        Processes { root: "/proc".into(), wanted: Vec::new(), going: None, counts: Vec::new(), next: None }
+        Processes {
+            root: "/proc".into(),
+            wanted: Vec::new(),
+            going: None,
+            counts: Vec::new(),
+            next: None,
+            known: BTreeSet::new(),
+            found: BTreeSet::new(),
+            connector: None,
+            told: false,
+            again: false,
+        }
     }
 }
 
 impl Processes {
+    pub fn new(connector: Option<Connector>) -> Processes {
+        Processes { connector, ..Processes::default() }
+    }
+
     pub fn follow(&mut self, config: &Config, now: Instant) {
         let lines = config.instances.iter().map(|i| &i.track).chain(config.groups.iter().map(|g| &g.track));
         let tracked = lines.into_iter().any(|t| !t.processes.is_empty());
         self.wanted = if tracked { config.processes.clone() } else { Vec::new() };
         self.going = None;
         self.next = tracked.then_some(now);
+        if let Some(connector) = &mut self.connector {
+            if connector.listen(tracked).is_err() {
+                self.connector = None;
+            }
+        }
+    }
+
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.connector.as_ref().map(Connector::fd)
     }
 
     pub fn deadline(&self) -> Option<Instant> {
         self.next
+    }
+
+    /// The kernel has news. True: there may be more.
+    pub fn ready(&mut self, now: Instant) -> bool {
+        let Some(connector) = self.connector.take() else { return false };
+        let mut matters = false;
+        let end = connector.read(limits::PROCESS_NEWS_PER_TURN, &mut |event| matters |= self.matters(event));
+        self.connector = Some(connector);
+        if matters || end == NewsEnd::Overrun {
+            self.count_soon(now);
+        }
+        end != NewsEnd::Drained
+    }
+
+    fn count_soon(&mut self, now: Instant) {
+        let Some(next) = self.next else { return };
+        if self.going.is_some() {
+            self.again = true;
+        } else {
+            self.next = Some(next.min(now + limits::PROCESS_NEWS_DELAY));
+        }
+    }
+
+    /// Whether the counts may be others now.
+    fn matters(&mut self, event: Event) -> bool {
+        let known = |pid: &u32| self.known.contains(pid) || self.known.len() >= limits::PROCESSES_KNOWN;
+        match event {
+            Event::Answer(0) => {
+                self.told = true;
+                false
+            }
+            Event::Answer(_) => false,
+            Event::Fork { parent: pid } | Event::Exit(pid) => known(&pid),
+            Event::Changed(pid) => {
+                let mut counts = vec![0; self.wanted.len()];
+                known(&pid) || look(&self.root.join(pid.to_string()), &self.wanted, &mut counts)
+            }
+        }
     }
 
     /// Looks at some processes; the counts, once it has been through all of them.
@@ -42,6 +117,7 @@ impl Processes {
         self.next.filter(|at| *at <= now)?;
         if self.going.is_none() {
             self.counts = vec![0; self.wanted.len()];
+            self.found.clear();
             match fs::read_dir(&self.root) {
                 Ok(dir) => self.going = Some(dir),
                 Err(_) => {
@@ -53,12 +129,20 @@ impl Processes {
         let dir = self.going.as_mut()?;
         for _ in 0..budget {
             let Some(entry) = dir.next() else {
-                (self.going, self.next) = (None, Some(now + limits::PROCESS_PERIOD));
+                self.going = None;
+                self.known = std::mem::take(&mut self.found);
+                let pause = match (std::mem::take(&mut self.again), self.told) {
+                    (true, _) => limits::PROCESS_NEWS_DELAY,
+                    (false, true) => limits::PROCESS_PERIOD_TOLD,
+                    (false, false) => limits::PROCESS_PERIOD,
+                };
+                self.next = Some(now + pause);
                 return Some(std::mem::take(&mut self.counts));
             };
             let Ok(entry) = entry else { continue };
-            if entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit) {
-                look(&entry.path(), &self.wanted, &mut self.counts);
+            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            if look(&entry.path(), &self.wanted, &mut self.counts) && self.found.len() < limits::PROCESSES_KNOWN {
+                self.found.insert(pid);
             }
         }
         None
@@ -70,14 +154,19 @@ impl Processes {
     }
 }
 
-fn look(process: &Path, wanted: &[TrackProcess], counts: &mut [u32]) {
+/// Counts a process for each that is meant; whether it is meant at all.
+fn look(process: &Path, wanted: &[TrackProcess], counts: &mut [u32]) -> bool {
     // It may have ended by now.
-    let Ok(stat) = fs::read(process.join("stat")) else { return };
-    let Some(comm) = comm(&stat) else { return };
+    let Ok(stat) = fs::read(process.join("stat")) else { return false };
+    let Some(comm) = comm(&stat) else { return false };
     let command = wanted.iter().any(by_command).then(|| fs::read(process.join("cmdline")).unwrap_or_default());
+    let mut meant = false;
     for (wanted, count) in wanted.iter().zip(counts) {
-        *count += u32::from(matches(wanted, comm, command.as_deref().unwrap_or_default()));
+        let is = matches(wanted, comm, command.as_deref().unwrap_or_default());
+        *count += u32::from(is);
+        meant |= is;
     }
+    meant
 }
 
 /// The name in /proc/PID/stat: `PID (NAME) STATE ...`; None for what has ended and was not fetched yet.

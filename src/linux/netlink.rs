@@ -79,7 +79,16 @@ impl Rtnl {
             let _ = sys::set_option(requests.as_fd(), libc::SOL_NETLINK, option, &1i32.to_ne_bytes());
         }
         let news = socket(GROUPS, NEWS_BUFFER)?;
-        Ok(Rtnl { requests, news, seq: 0, out: Writer::new(), buf: vec![0; DATAGRAM], names: Names::default() })
+        Ok(Rtnl { requests, news, seq: 0, out: Writer::new(), buf: Vec::new(), names: Names::default() })
+    }
+
+    /// Its room for datagrams is not needed while nothing comes.
+    pub fn trim(&mut self) {
+        self.buf = Vec::new();
+    }
+
+    fn room(&mut self) {
+        self.buf.resize(DATAGRAM, 0);
     }
 
     /// Readable when news wait.
@@ -90,6 +99,7 @@ impl Rtnl {
     /// Tells all links, addresses and routes of ours, between DumpBegin and DumpDone (DumpBegin again if the tables
     /// changed meanwhile). News older than the dump are thrown away, newer ones follow by `read_news`.
     pub fn dump(&mut self, sink: &mut dyn FnMut(News)) -> io::Result<()> {
+        self.room();
         drain(self.news.as_fd(), &mut self.buf)?;
         // The rest of a dump that broke off: the kernel starts no second one beside it.
         drain(self.requests.as_fd(), &mut self.buf)?;
@@ -145,6 +155,7 @@ impl Rtnl {
     }
 
     fn apply_chunk(&mut self, ops: &[Op], done: &mut dyn FnMut(&Op, Done)) {
+        self.room();
         let count = u32::try_from(ops.len()).unwrap_or(u32::MAX);
         let base = self.next_seq(count.saturating_mul(REQUESTS_PER_OP));
         let last_of = |i: u32| base.wrapping_add(i * REQUESTS_PER_OP + REQUESTS_PER_OP - 1);
@@ -190,6 +201,7 @@ impl Rtnl {
 
     /// Reads at most `max` datagrams of news.
     pub fn read_news(&mut self, max: usize, sink: &mut dyn FnMut(News)) -> io::Result<NewsEnd> {
+        self.room();
         for _ in 0..max {
             let len = match receive(self.news.as_fd(), &mut self.buf) {
                 Ok(len) => len,
@@ -220,6 +232,8 @@ impl Rtnl {
 fn outcome(op: &Op, errno: i32) -> Done {
     match (op, errno) {
         (_, 0) => Done::Applied,
+        // Of that name there is one of somebody else.
+        (Op::Add(Key::Link(_), _), errno) => Done::Refused(errno),
         (Op::Add(..), libc::EEXIST) => Done::WasThere,
         (Op::Remove(Key::Address(_), _), libc::EADDRNOTAVAIL) => Done::WasThere,
         // ESRCH: no such route. ENODEV: the interface went away and took all with it.

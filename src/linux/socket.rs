@@ -5,7 +5,7 @@ use super::sys;
 use crate::base::addr::{Endpoint, Family, IfName};
 use crate::base::bytes::{Reader, Writer};
 use crate::wire::op::SocketKey;
-use crate::wire::{ip, vrrp};
+use crate::wire::{ip, link, vrrp};
 use std::io::{self, Error};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -253,6 +253,26 @@ fn sockaddr(at: Endpoint) -> Vec<u8> {
 /// For sending whole Ethernet frames on any interface. Protocol 0: it never receives anything.
 pub fn packet() -> io::Result<OwnedFd> {
     sys::socket(libc::AF_PACKET, libc::SOCK_RAW, 0)
+}
+
+/// Hears what comes by the link that `key` names to the key's group, as packets from their IP header on.
+pub fn ear(key: &SocketKey) -> io::Result<OwnedFd> {
+    // Protocol 0 until it is bound: nothing comes in without the filter.
+    let fd = sys::socket(libc::AF_PACKET, libc::SOCK_DGRAM, 0)?;
+    sys::attach_filter(fd.as_fd(), &link::filter(key.address, key.protocol))?;
+    // sockaddr_ll: family u16, protocol u16 (network order), interface u32, and no address.
+    let mut to = Writer::new();
+    to.u16_ne(u16::try_from(libc::AF_PACKET).unwrap_or(0));
+    to.u16(if key.address.is_ipv4() { 0x0800 } else { 0x86dd });
+    to.u32_ne(key.ifindex);
+    to.zeros(12);
+    sys::bind(fd.as_fd(), &to.bytes)?;
+    Ok(fd)
+}
+
+/// One packet of an `ear`.
+pub fn recv_ear(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+    sys::receive(fd, buf)
 }
 
 /// `frame` begins with its Ethernet header.

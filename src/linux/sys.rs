@@ -72,6 +72,22 @@ pub fn set_option(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &[u8]) -
     check(done).map(drop)
 }
 
+/// Eight bytes for each step of the program (struct sock_filter); the kernel checks it, and keeps a copy.
+pub fn attach_filter(fd: BorrowedFd<'_>, program: &[u8]) -> io::Result<()> {
+    // Aligned as the structure is.
+    let words: Vec<u64> =
+        program.chunks_exact(8).map(|c| u64::from_ne_bytes(c.try_into().unwrap_or_default())).collect();
+    let len = u16::try_from(words.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    let filter = libc::sock_fprog { len, filter: words.as_ptr().cast_mut().cast() };
+    let size = libc::socklen_t::try_from(size_of::<libc::sock_fprog>()).unwrap_or(0);
+    // SAFETY: the kernel reads the structure and `len` entries of eight bytes behind its pointer; both live.
+    let done = unsafe {
+        let value = std::ptr::from_ref(&filter).cast::<c_void>();
+        libc::setsockopt(fd.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, value, size)
+    };
+    check(done).map(drop)
+}
+
 /// The number of bytes that the kernel filled in.
 pub fn get_option(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: &mut [u8]) -> io::Result<usize> {
     let mut len = bytes_len(value);
@@ -551,24 +567,59 @@ pub fn keep_capabilities(keep: &[u8]) -> io::Result<()> {
     check(unsafe { libc::syscall(libc::SYS_capset, head.as_ptr(), data.as_ptr()) }).map(drop)
 }
 
-/// Gives back the pages of program text in this range; what runs on is read again from the file. For ranges that
-/// /proc/self/maps calls `r-xp` and backed by a file.
-fn release_text(range: std::ops::Range<usize>) {
-    let address = std::ptr::without_provenance_mut::<c_void>(range.start);
-    // SAFETY: text is never written to, so what is dropped here is the same when it is read from the file again; a
-    // range that is not mapped is an error, without effect.
-    unsafe { libc::madvise(address, range.len(), libc::MADV_DONTNEED) };
+/// Pages of the program's file are mapped sixteen at a time around each one that is touched, but never beyond the end of
+/// a mapping: mappings this small keep what a router that idles needs to about that.
+const TEXT_PIECE: usize = 16 << 10;
+
+/// Gives back the pages of the program's file in this range; what is used on is read again. For ranges that
+/// /proc/self/smaps calls read-only, backed by a file and without a page of our own (which is what relocation leaves).
+fn release_file(range: std::ops::Range<usize>, size: usize) {
+    for (count, start) in range.clone().step_by(size).enumerate() {
+        let piece = std::ptr::without_provenance_mut::<c_void>(start);
+        let len = size.min(range.end - start);
+        // Mappings that differ are not joined; a dump of the core would not hold the file's pages anyway.
+        let apart = if count % 2 == 0 { libc::MADV_DODUMP } else { libc::MADV_DONTDUMP };
+        // SAFETY: neither changes what is read there: the pages were never written to, so they are the same when they
+        // are read from the file again. A range that is not mapped is an error, without effect.
+        unsafe {
+            libc::madvise(piece, len, apart);
+            libc::madvise(piece, len, libc::MADV_DONTNEED);
+        }
+    }
 }
 
-/// Starting touches most of a small program once; a router with 64 MB need not keep that.
-pub fn trim_text() {
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+/// Starting touches most of a small program once; a router with 64 MB need not keep that. `finely`: nor what lies around
+/// what it needs.
+pub fn trim(finely: bool) {
+    // SAFETY: no pointers.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(TEXT_PIECE);
+    let size = if finely { TEXT_PIECE.max(page) } else { usize::MAX };
+    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    let mut current = None;
     for line in maps.lines() {
         let mut words = line.split_ascii_whitespace();
-        let (Some(range), Some("r-xp"), Some(file)) = (words.next(), words.next(), words.nth(3)) else { continue };
-        let ends = range.split_once('-').map(|(a, b)| (usize::from_str_radix(a, 16), usize::from_str_radix(b, 16)));
-        if let (Some((Ok(start), Ok(end))), true) = (ends, file.starts_with('/')) {
-            release_text(start..end);
+        let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        if first == "Anonymous:" {
+            if let Some(range) = current.take().filter(|_| second == "0") {
+                release_file(range, size);
+            }
+        } else if !first.ends_with(':') {
+            let ends = first.split_once('-').map(|(a, b)| (usize::from_str_radix(a, 16), usize::from_str_radix(b, 16)));
+            let file = matches!(second, "r-xp" | "r--p") && words.nth(3).is_some_and(|file| file.starts_with('/'));
+            current = match ends {
+                Some((Ok(start), Ok(end))) if file => Some(start..end),
+                _ => None,
+            };
         }
+    }
+    release_heap();
+}
+
+/// What was allocated and freed again goes back to the kernel; musl does so by itself.
+fn release_heap() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: no pointers; only pages without a live byte are given back.
+    unsafe {
+        libc::malloc_trim(0);
     }
 }

@@ -1,6 +1,8 @@
 //! Addresses, routes and rules in one line each, as keepalived's dumps have them. What another program reads there is
 //! matched by word and by order, so both are kept even where they look odd.
 
+use super::vrrp::instance::Instance;
+use super::vrrp::vlink;
 use crate::base::addr::{Family, IfName, IpNet};
 use crate::config::model::{self, Create, Nexthop, Route, RouteMore, Rule, RuleAction, Vip};
 use std::fmt::{Display, Write};
@@ -55,14 +57,14 @@ impl Line {
 }
 
 /// `set`: the kernel has it.
-pub fn address(conf: &model::Instance, vip: &Vip, set: bool) -> String {
+pub fn address(n: &Instance, conf: &model::Instance, vip: &Vip, set: bool) -> String {
     let mut line = Line::default();
     line.word(net(&vip.net));
     line.option("brd", vip.broadcast);
     let own = vip.dev.as_ref().unwrap_or(&conf.interface);
-    match virtual_link(conf).filter(|_| *own == conf.interface) {
-        Some(link) => line.option("dev", Some(format_args!("{link}@{own}"))),
-        None => line.option("dev", Some(own)),
+    match vlink::interface_of(n, conf, vip) {
+        link if link != own => line.option("dev", Some(format_args!("{link}@{own}"))),
+        own => line.option("dev", Some(own)),
     }
     line.flag("use_vmac", vip.use_vmac);
     line.option("scope", Some(scope(vip.scope)));
@@ -85,13 +87,9 @@ pub fn address(conf: &model::Instance, vip: &Vip, set: bool) -> String {
 }
 
 /// The name of the instance's macvlan or ipvlan link.
-pub fn virtual_link(conf: &model::Instance) -> Option<String> {
-    let given = match (&conf.vmac, &conf.ipvlan) {
-        (Some(vmac), _) => vmac.name.as_ref(),
-        (None, Some(ipvlan)) => ipvlan.name.as_ref(),
-        (None, None) => return None,
-    };
-    Some(given.map_or_else(|| format!("vrrp.{}", conf.vrid), IfName::to_string))
+pub fn virtual_link<'a>(n: &'a Instance, conf: &model::Instance) -> Option<&'a IfName> {
+    let main = conf.vmac.is_some() || conf.ipvlan.is_some();
+    n.vlinks.first().filter(|_| main).map(|link| &link.name)
 }
 
 pub fn route(route: &Route) -> String {

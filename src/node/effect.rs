@@ -15,6 +15,11 @@ pub enum Effect {
         socket: SocketKey,
         bytes: Vec<u8>,
     },
+    /// A whole Ethernet frame with an advert, from the virtual router's own address.
+    Frame {
+        ifindex: u32,
+        bytes: Vec<u8>,
+    },
     Kernel(Op),
     /// Gratuitous ARP or unsolicited neighbour advertisement: `ip` is at `mac` on that interface.
     Announce {

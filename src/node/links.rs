@@ -1,6 +1,7 @@
 //! What we know of the machine's interfaces and their addresses, fed by the kernel's news.
 
 use crate::base::addr::{Family, IfName, IpNet};
+use crate::wire::link::Stack;
 use crate::wire::op::Link;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -70,6 +71,11 @@ impl Links {
                 None => known.addresses.push((net, primary)),
             }
         }
+    }
+
+    /// The link of that name, if it stands on that parent.
+    pub fn stacked(&self, name: &IfName, parent: u32, stack: Stack) -> Option<&Link> {
+        self.get(name).filter(|link| link.more.on == Some((parent, stack)))
     }
 
     pub fn remove_address(&mut self, ifindex: u32, net: IpNet) {

@@ -20,6 +20,7 @@ use crate::base::time::Instant;
 use crate::base::timers::Timers;
 use crate::config::model::{Check, Config};
 use crate::limits;
+use crate::wire::link::{LinkKey, LinkKind, LinkValue, SysctlKey};
 use crate::wire::op::{Firewall, Key, Link, News, Op, OwnedKey, Value};
 use effect::Effect;
 use event::{Event, Outcome};
@@ -78,11 +79,17 @@ pub struct Node {
     /// Of the MASTERs, apart from the rest: they may leave a little early, together.
     adverts: Timers<usize>,
     dirty: BTreeSet<Owner>,
+    /// Steps since the last settling while owners waited for one.
+    unsettled_for: u32,
     /// What a run before this one left, until the kernel confirms it.
     left: BTreeMap<OwnedKey, Option<Value>>,
     /// The addresses that the configuration names: at start they are ours wherever they are found.
     named: BTreeSet<(IfName, IpNet)>,
     virtual_ips: BTreeSet<IpAddr>,
+    /// Links that go, by our own hand: whatever the kernel still tells of them.
+    doomed: BTreeSet<u32>,
+    /// One of the instances owns its addresses.
+    has_owner: bool,
     /// During a dump: what we believed to be there and has not been told yet.
     unseen: BTreeSet<Key>,
     dumping: bool,
@@ -136,9 +143,12 @@ impl Node {
             timers: Timers::default(),
             adverts: Timers::default(),
             dirty: BTreeSet::new(),
+            unsettled_for: 0,
             left: BTreeMap::new(),
             named: BTreeSet::new(),
             virtual_ips: BTreeSet::new(),
+            doomed: BTreeSet::new(),
+            has_owner: false,
             unseen: BTreeSet::new(),
             dumping: false,
             ipvs_said: false,
@@ -196,7 +206,12 @@ impl Node {
                 self.trackers_changed(changed, now, out, &mut calls, &mut told);
             }
         }
-        self.settle(out);
+        // Adverts first: while more of them are due, the kernel waits a little.
+        let more = !self.dirty.is_empty() && self.is_due(now) && self.unsettled_for < limits::SETTLE_AFTER;
+        self.unsettled_for = if more { self.unsettled_for + 1 } else { 0 };
+        if !more {
+            self.settle(out);
+        }
         // Announced is what is there: not before its owner was asked.
         if self.dirty.is_empty() {
             let (vrrp, _, mut ctx) = self.split(now, out, &mut calls, &mut told);
@@ -218,6 +233,10 @@ impl Node {
     /// Announcements were handed out: more may follow when the shell says that these are sent.
     pub fn is_announcing(&self) -> bool {
         self.vrrp.speaker.is_under_way()
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.adverts.first().is_some_and(|at| at <= now) || self.timers.first().is_some_and(|at| at <= now)
     }
 
     /// Everything is given back that the kernel would take back.
@@ -266,7 +285,8 @@ impl Node {
         let (vrrp, lvs, mut ctx) = self.split(now, out, calls, told);
         vrrp.adverts_due(&mut ctx);
         let mut tracked = Vec::new();
-        while let Some(timer) = ctx.timers.pop_due(now) {
+        for _ in 0..limits::DUE_AT_ONCE {
+            let Some(timer) = ctx.timers.pop_due(now) else { break };
             match timer {
                 Timer::Instance(i) => vrrp.due(i, &mut ctx),
                 Timer::Announce(i) => vrrp.announce_due(i, &mut ctx),
@@ -347,13 +367,21 @@ impl Node {
     // ---- the kernel ------------------------------------------------------------------------------------------
 
     fn name_addresses(&mut self) {
-        (self.named, self.virtual_ips) = (BTreeSet::new(), BTreeSet::new());
-        for conf in &self.config.instances {
-            for vip in conf.vips.iter().chain(&conf.excluded) {
-                self.named.insert((vip.dev.clone().unwrap_or_else(|| conf.interface.clone()), vip.net));
-                self.virtual_ips.insert(vip.net.addr);
-            }
-        }
+        let all = &self.config.instances;
+        let vips = all.iter().flat_map(|c| c.vips.iter().chain(&c.excluded).map(move |vip| (c, vip)));
+        // Collected as a whole: trees that grow in order are half empty.
+        self.virtual_ips = vips.clone().map(|(_, vip)| vip.net.addr).collect();
+        self.has_owner = all.iter().any(|c| c.priority == crate::wire::vrrp::PRIORITY_OWNER);
+        // Asked for at the start only.
+        self.named = match self.phase {
+            Phase::Waiting => vips
+                .filter_map(|(c, v)| match vrrp::vlink::place(c, v) {
+                    (dev, false) => Some((dev.clone(), v.net)),
+                    _ => None,
+                })
+                .collect(),
+            _ => BTreeSet::new(),
+        };
     }
 
     fn news(
@@ -432,9 +460,19 @@ impl Node {
         calls: &mut Vec<Effect>,
         told: &mut Vec<Effect>,
     ) {
-        let (ifindex, up) = (link.ifindex, link.up);
-        let was_up = self.links.name(ifindex).and_then(|n| self.links.get(n)).map(|l| l.up);
+        let (ifindex, up, wanted_up) = (link.ifindex, link.up, link.more.wanted_up);
+        if self.doomed.contains(&ifindex) || self.adopts_link(&link, told) {
+            return;
+        }
+        if let Some((key, _)) = self.table.link_named(&link.name) {
+            self.unseen.remove(&Key::Link(key));
+        }
+        let before = self.links.name(ifindex).and_then(|n| self.links.get(n));
+        let (was_up, was_wanted) = (before.map(|l| l.up), before.is_some_and(|l| l.more.wanted_up));
         let changed = self.links.set(link);
+        if was_wanted && !wanted_up {
+            self.object_gone(now, Key::Up(ifindex), out, calls, told);
+        }
         if changed.is_empty() {
             return;
         }
@@ -459,13 +497,64 @@ impl Node {
         calls: &mut Vec<Effect>,
         told: &mut Vec<Effect>,
     ) {
+        if self.doomed.remove(&ifindex) {
+            return;
+        }
         self.table.link_gone(ifindex);
         if let Some(name) = self.links.remove(ifindex) {
+            if let Some((key, _)) = self.table.link_named(&name) {
+                self.object_gone(now, Key::Link(key), out, calls, told);
+            }
             if self.phase == Phase::Running {
                 told.push(Effect::Note(Note::LinkGone { name: name.clone() }));
             }
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
             vrrp.links_changed(&[name], &mut ctx);
+        }
+    }
+
+    /// A virtual link that a run before this one left: it goes, with all that is on it, and is made anew if need be.
+    fn adopts_link(&mut self, link: &Link, told: &mut Vec<Effect>) -> bool {
+        let (Phase::Waiting, Some((parent, _))) = (self.phase, link.more.on) else { return false };
+        let recorded = self.left.remove(&OwnedKey::Link { name: link.name.clone() }).is_some();
+        if !recorded && !vrrp::vlink::is_left_over(&self.config, link) {
+            return false;
+        }
+        let key = Key::Link(LinkKey { parent, mac: link.mac });
+        // No link is made with this group, so it is another one than that which is wanted.
+        let value = LinkValue { name: link.name.clone(), kind: LinkKind::Macvlan, group: u32::MAX };
+        told.push(Effect::Note(Note::Leftover { what: format!("virtual link {}", link.name).into() }));
+        self.table.adopt(key, Value::Link(value), None);
+        self.doomed.insert(link.ifindex);
+        true
+    }
+
+    /// What a run before this one has set and not put back.
+    fn adopt_settings(&mut self) {
+        for (key, found) in &self.left {
+            let (OwnedKey::Sysctl { interface, which }, Some(value)) = (key, found) else { continue };
+            if let Some(link) = self.links.get(interface) {
+                let key = SysctlKey { ifindex: link.ifindex, which: *which };
+                self.table.adopt(Key::Sysctl(key), value.clone(), None);
+            }
+        }
+    }
+
+    /// A link that we take away ourselves is of no use to anybody from here on.
+    fn doom(&mut self, ops: &[Op]) {
+        for op in ops {
+            let Op::Remove(Key::Link(key), Value::Link(value)) = op else { continue };
+            let Some(link) = self.links.stacked(&value.name, key.parent, value.kind.stack()) else { continue };
+            let ifindex = link.ifindex;
+            self.doomed.insert(ifindex);
+            self.links.remove(ifindex);
+            self.table.link_gone(ifindex);
+            for (i, n) in self.vrrp.instances.iter_mut().enumerate() {
+                for link in n.vlinks.iter_mut().filter(|l| l.ifindex == Some(ifindex)) {
+                    link.ifindex = None;
+                    self.dirty.insert(Owner::Instance(i));
+                }
+            }
         }
     }
 
@@ -479,8 +568,7 @@ impl Node {
         told: &mut Vec<Effect>,
     ) {
         // A virtual address is no source: its coming and going concerns nobody's faults.
-        let own = self.config.instances.iter().any(|c| c.priority == crate::wire::vrrp::PRIORITY_OWNER);
-        if self.dumping || (self.virtual_ips.contains(&net.addr) && !own) {
+        if self.dumping || (!self.has_owner && self.virtual_ips.contains(&net.addr)) {
             return;
         }
         if let Some(name) = self.links.name(ifindex).cloned() {
@@ -501,8 +589,12 @@ impl Node {
             Phase::Waiting => {
                 self.phase = Phase::Running;
                 self.drop_left_firewalls(out, told);
+                self.named = BTreeSet::new();
                 // What was left and is not there is done with: later somebody else may put up the same.
-                self.left.retain(|key, _| !matches!(key, OwnedKey::Address { .. } | OwnedKey::Route(_)));
+                self.adopt_settings();
+                let of_ipvs =
+                    |k: &OwnedKey| matches!(k, OwnedKey::Service(_) | OwnedKey::Dest(..) | OwnedKey::SyncDaemon(_));
+                self.left.retain(|key, _| of_ipvs(key));
                 let seed = self.seed;
                 self.track.start(now, &self.config);
                 self.track.file_timers(&mut self.timers);
@@ -513,7 +605,8 @@ impl Node {
             }
             Phase::Running => {
                 // Whatever was missed meanwhile, every instance looks again.
-                let names: Vec<IfName> = self.config.instances.iter().map(|c| c.interface.clone()).collect();
+                let names: BTreeSet<IfName> = self.config.instances.iter().map(|c| c.interface.clone()).collect();
+                let names: Vec<IfName> = names.into_iter().collect();
                 let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
                 vrrp.links_changed(&names, &mut ctx);
             }
@@ -658,6 +751,10 @@ impl Node {
             let name = table::interface_name(&key, |i| self.links.name(i));
             told.push(Effect::Note(Note::Refused { what: note::describe(&key, name), errno }));
         }
+        if let (Key::Link(link), Op::Add(..)) = (key, &op) {
+            let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
+            vrrp.link_refused(link, &mut ctx);
+        }
         if let (Some(family), Op::Add(..)) = (table::firewall_family(&key), &op) {
             if matches!(key, Key::Blocked(_)) {
                 self.table.mistrust_firewall(now, family);
@@ -665,7 +762,7 @@ impl Node {
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
             vrrp.firewall(family, Some(errno), &mut ctx);
         }
-        if let (Key::Socket(socket), Op::Add(..)) = (key, &op) {
+        if let (Key::Socket(socket) | Key::Ear(socket), Op::Add(..)) = (key, &op) {
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
             vrrp.socket_refused(socket, true, &mut ctx);
         }
@@ -695,6 +792,7 @@ impl Node {
         }
         let mut ops: Vec<Op> = Vec::new();
         self.table.settle(&mut ops);
+        self.doom(&ops);
         out.extend(ops.into_iter().map(Effect::Kernel));
     }
 

@@ -228,6 +228,9 @@ impl fmt::Display for Note {
 pub fn describe(key: &Key, interface: Option<&IfName>) -> Box<str> {
     match (key, interface) {
         (Key::Address(a), Some(name)) => format!("address {} on {name}", a.net).into(),
+        (Key::Link(l), Some(name)) => format!("virtual link {} on {name}", l.mac).into(),
+        (Key::Sysctl(s), Some(name)) => format!("{} of {name}", s.which.name()).into(),
+        (Key::Up(_), Some(name)) => format!("state UP of {name}").into(),
         _ => key.to_string().into(),
     }
 }

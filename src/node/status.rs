@@ -6,6 +6,7 @@
 use super::describe;
 use super::vrrp::instance::{Counters, Instance, State};
 use super::vrrp::packet;
+use super::vrrp::vlink;
 use super::Node;
 use crate::base::time::Instant;
 use crate::config::model::{self, Auth, Deleted, ParamMatch, Script, Tracks, Vip};
@@ -93,7 +94,7 @@ fn topology(text: &mut String, node: &Node, n: &Instance, conf: &model::Instance
         Auth::Ah(_) => "IPSEC_AH",
     };
     line("Authentication type", &auth);
-    let addresses = |vips: &[Vip]| vips.iter().map(|vip| address(node, conf, vip)).collect::<Vec<_>>();
+    let addresses = |vips: &[Vip]| vips.iter().map(|vip| address(node, n, conf, vip)).collect::<Vec<_>>();
     section(text, &format!("Virtual IP ({})", conf.vips.len()), addresses(&conf.vips));
     section(text, "Virtual IP Excluded ", addresses(&conf.excluded));
     section(text, "Virtual Routes ", conf.routes.iter().map(describe::route).collect());
@@ -214,9 +215,9 @@ fn instance(out: &mut Json, node: &Node, n: &Instance, conf: &model::Instance, l
     out.flag("dont_track_primary", conf.dont_track_primary);
     out.flag("skip_check_adv_addr", conf.skip_check_adv_addr);
     out.flag("strict_mode", conf.strict);
-    let link = describe::virtual_link(conf);
-    out.text("vmac_ifname", link.as_deref().unwrap_or(""));
-    out.text("ifp_ifname", link.as_deref().unwrap_or(conf.interface.as_str()));
+    let link = describe::virtual_link(n, conf);
+    out.text("vmac_ifname", link.map_or("", |l| l.as_str()));
+    out.text("ifp_ifname", link.unwrap_or(&conf.interface).as_str());
     out.value("master_priority", n.heard.map_or(0, |h| h.priority));
     out.value("last_transition", time_of_day(epoch, n.changed));
     let garp = &conf.garp;
@@ -242,18 +243,18 @@ fn instance(out: &mut Json, node: &Node, n: &Instance, conf: &model::Instance, l
     out.value("wantstate", number(wanted(n, conf)));
     out.value("version", conf.wire.version);
     out.value("smtp_alert", conf.smtp_alert);
-    out.value("notify_deleted", conf.notify_deleted != Deleted::Fault);
+    out.value("notify_deleted", *conf.notify_deleted != Deleted::Fault);
     let notify = &conf.notify;
     out.script("script_backup", &notify.backup);
     out.script("script_master", &notify.master);
     out.script("script_fault", &notify.fault);
     out.script("script_stop", &notify.stop);
-    if let Deleted::Script(script) = &conf.notify_deleted {
+    if let Deleted::Script(script) = &*conf.notify_deleted {
         out.text("script_deleted", &command(script));
     }
     out.script("script", &notify.any);
     out.script("script_master_rx_lower_pri", &conf.notify_lower);
-    let addresses = |vips: &[Vip]| vips.iter().map(|vip| address(node, conf, vip)).collect::<Vec<_>>();
+    let addresses = |vips: &[Vip]| vips.iter().map(|vip| address(node, n, conf, vip)).collect::<Vec<_>>();
     out.list("vips", &addresses(&conf.vips));
     out.list("evips", &addresses(&conf.excluded));
     out.list("vroutes", &conf.routes.iter().map(describe::route).collect::<Vec<_>>());
@@ -345,11 +346,11 @@ fn wanted(n: &Instance, conf: &model::Instance) -> State {
     }
 }
 
-fn address(node: &Node, conf: &model::Instance, vip: &Vip) -> String {
-    let dev = vip.dev.as_ref().unwrap_or(&conf.interface);
-    let key = node.links.get(dev).map(|link| Key::Address(AddressKey { ifindex: link.ifindex, net: vip.net }));
+fn address(node: &Node, n: &Instance, conf: &model::Instance, vip: &Vip) -> String {
+    let ifindex = vlink::ifindex_of(n, conf, vip, &node.links);
+    let key = ifindex.map(|ifindex| Key::Address(AddressKey { ifindex, net: vip.net }));
     let set = key.is_some_and(|key| node.table.knows(&key) && !node.table.is_parked(&key));
-    describe::address(conf, vip, set)
+    describe::address(n, conf, vip, set)
 }
 
 /// Seconds as JSON has them: no decimals that are zero.

@@ -7,13 +7,15 @@
 use crate::base::addr::{Family, IfName};
 use crate::base::time::Instant;
 use crate::limits;
+use crate::wire::link::{LinkKey, LinkValue};
 use crate::wire::op::{Key, Op, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 #[derive(Default)]
 pub struct Table {
-    slots: BTreeMap<Key, Slot>,
+    /// In boxes: a tree that grows in order is half empty.
+    slots: BTreeMap<Key, Box<Slot>>,
     /// Keys whose two sides may differ.
     unsettled: BTreeSet<Key>,
     parked: BTreeSet<(Instant, Key)>,
@@ -281,6 +283,12 @@ impl Table {
                     slot.have = None;
                     slot.echo_gone += u8::from(echoes(key));
                 }
+                // Neither its name nor its kind can be changed while it is up.
+                (Some(want), Some(have)) if matches!(key, Key::Link(_)) && want != have => {
+                    out.push(Op::Remove(*key, have.clone()));
+                    adds.push(Op::Add(*key, want.clone()));
+                    slot.have = Some(want.clone());
+                }
                 (Some(want), None) => {
                     let want = firewall.as_ref().unwrap_or(want);
                     adds.push(Op::Add(*key, want.clone()));
@@ -313,11 +321,15 @@ impl Table {
     fn rank(&self, key: &Key) -> (u8, u32) {
         let place = || self.slots.get(key).map_or(0, |slot| slot.place);
         match key {
-            Key::Socket(_) => (0, 0),
-            Key::Firewall(_) | Key::Blocked(_) => (1, 0),
-            Key::Address(_) => (2, place()),
-            Key::Route(_) => (3, place()),
-            Key::SyncDaemon(_) | Key::Service(_) | Key::Dest(..) => (4, 0),
+            Key::Link(_) => (0, 0),
+            // A link goes up only when it is set up.
+            Key::Sysctl(_) => (1, 0),
+            Key::Up(_) => (2, 0),
+            Key::Socket(_) | Key::Ear(_) => (3, 0),
+            Key::Firewall(_) | Key::Blocked(_) => (4, 0),
+            Key::Address(_) => (5, place()),
+            Key::Route(_) => (6, place()),
+            Key::SyncDaemon(_) | Key::Service(_) | Key::Dest(..) => (7, 0),
         }
     }
 
@@ -384,6 +396,20 @@ impl Table {
         self.slots.values().all(|s| s.have == s.found)
     }
 
+    /// The link of ours with that name, as far as it is known to be there.
+    pub fn link_named(&self, name: &IfName) -> Option<(LinkKey, &LinkValue)> {
+        // Links are the first keys.
+        let links = self.slots.iter().map_while(|(key, slot)| match key {
+            Key::Link(key) => Some((*key, slot)),
+            _ => None,
+        });
+        let mut there = links.filter_map(|(key, slot)| match &slot.have {
+            Some(Value::Link(value)) => Some((key, value)),
+            _ => None,
+        });
+        there.find(|(_, value)| value.name == *name)
+    }
+
     pub fn is_parked(&self, key: &Key) -> bool {
         self.slots.get(key).is_some_and(|s| s.parked.is_some())
     }
@@ -400,6 +426,7 @@ fn same(want: &Value, have: &Value) -> bool {
         (Value::Address(_), Value::Address(_)) | (Value::Socket, Value::Socket) => true,
         // A table that changes is made anew, and its elements with it.
         (Value::Blocked(_), Value::Blocked(_)) => true,
+        (Value::Sysctl(want), Value::Sysctl(have)) => want.value == have.value,
         _ => want == have,
     }
 }
@@ -424,8 +451,12 @@ pub fn firewall_family(key: &Key) -> Option<Family> {
 
 fn interface(key: &Key) -> Option<u32> {
     match key {
-        Key::Socket(s) => Some(s.ifindex),
+        Key::Socket(s) | Key::Ear(s) => Some(s.ifindex),
         Key::Address(a) => Some(a.ifindex),
+        Key::Sysctl(s) => Some(s.ifindex),
+        Key::Up(ifindex) => Some(*ifindex),
+        // It goes with its parent.
+        Key::Link(l) => Some(l.parent),
         _ => None,
     }
 }

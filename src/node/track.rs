@@ -383,7 +383,7 @@ impl Tracking {
 pub fn tracks_of(instance: usize, conf: &Config) -> impl Iterator<Item = &Tracks> {
     let own = conf.instances.get(instance);
     let group = own.and_then(|i| i.group).and_then(|g| conf.groups.get(g));
-    own.map(|i| &i.track).into_iter().chain(group.map(|g| &g.track))
+    own.map(|i| &*i.track).into_iter().chain(group.map(|g| &*g.track))
 }
 
 /// Does the instance, or its group, track that link?

@@ -10,13 +10,30 @@
 //! ```
 
 use super::ipv4::{self, Ipv4};
-use crate::base::addr::Family;
+use crate::base::addr::{Family, Mac};
 use crate::base::bytes::{Reader, Writer};
 use std::net::{IpAddr, Ipv6Addr};
 
 pub const V6_HEADER_LEN: usize = 40;
 /// The same precedence as with IPv4: internetwork control.
 pub const V6_CLASS_CONTROL: u8 = ipv4::TOS_CONTROL;
+
+/// The Ethernet header (RFC 894, RFC 2464) of a packet to a multicast group.
+pub fn ethernet_to_group(group: IpAddr, from: Mac, out: &mut Writer) {
+    match group {
+        // RFC 1112 6.4: the low 23 bits.
+        IpAddr::V4(ip) => {
+            let [_, b, c, d] = ip.octets();
+            out.put(&[0x01, 0x00, 0x5e, b & 0x7f, c, d]);
+        }
+        IpAddr::V6(ip) => {
+            let [.., a, b, c, d] = ip.octets();
+            out.put(&[0x33, 0x33, a, b, c, d]);
+        }
+    }
+    out.put(&from.0);
+    out.u16(if group.is_ipv4() { 0x0800 } else { 0x86dd });
+}
 
 /// What both families say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -3,10 +3,12 @@
 pub mod ah;
 pub mod arp;
 pub mod checksum;
+pub mod connector;
 pub mod inotify;
 pub mod ip;
 pub mod ipv4;
 pub mod ipvs;
+pub mod link;
 pub mod na;
 pub mod netlink;
 pub mod nft;

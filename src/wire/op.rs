@@ -1,6 +1,7 @@
 //! The objects that the kernel holds for us, and the operations on them. `node` asks in these words,
 //! `linux` (or the simulated kernel) carries them out.
 
+use super::link::{LinkKey, LinkMore, LinkValue, Sysctl, SysctlKey, SysctlValue};
 use crate::base::addr::{Endpoint, Family, IfName, IpNet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -10,7 +11,14 @@ use std::rc::Rc;
 /// The order of the variants is the order of putting up; taking down goes the other way.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Key {
+    /// A macvlan or ipvlan link of a virtual router.
+    Link(LinkKey),
+    Sysctl(SysctlKey),
+    /// A link of ours is up; by its interface number.
+    Up(u32),
     Socket(SocketKey),
+    /// A packet socket that hears what comes to a group by a virtual link, without being a member of it there.
+    Ear(SocketKey),
     /// The table that keeps traffic from addresses; it goes with all that is in it.
     Firewall(Family),
     Blocked(BlockedKey),
@@ -95,6 +103,9 @@ pub enum ServiceKey {
 /// The details of an object. The variant always fits the key's.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Value {
+    Link(LinkValue),
+    Sysctl(SysctlValue),
+    Up,
     Socket,
     Firewall(Rc<Firewall>),
     /// In which table it is blocked.
@@ -234,6 +245,9 @@ impl fmt::Display for ServiceKey {
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Key::Link(l) => write!(f, "link with address {} on interface {}", l.mac, l.parent),
+            Key::Sysctl(s) => write!(f, "{} of interface {}", s.which.name(), s.ifindex),
+            Key::Up(ifindex) => write!(f, "state UP of interface {ifindex}"),
             Key::Socket(s) => {
                 let what = if s.address.is_multicast() { "group" } else { "address" };
                 write!(f, "socket for protocol {} on interface {}, {what} {}", s.protocol, s.ifindex, s.address)
@@ -241,6 +255,7 @@ impl fmt::Display for Key {
             Key::Firewall(Family::V4) => f.write_str("nftables table for IPv4"),
             Key::Firewall(Family::V6) => f.write_str("nftables table for IPv6"),
             Key::Blocked(b) => write!(f, "nftables element for {}", b.address),
+            Key::Ear(s) => write!(f, "packet socket for {} on interface {}", s.address, s.ifindex),
             Key::Address(a) => write!(f, "address {} on interface {}", a.net, a.ifindex),
             Key::Route(r) => write!(f, "route to {} in table {}", r.dst, r.table),
             Key::SyncDaemon(SyncRole::Master) => f.write_str("connection sync daemon (master)"),
@@ -312,6 +327,7 @@ pub struct Link {
     pub mtu: u32,
     /// IFF_NOARP or a loopback: nothing to announce there.
     pub no_arp: bool,
+    pub more: LinkMore,
 }
 
 /// An object as the ownership record names it: interfaces by name, for their numbers change when a machine starts anew.
@@ -320,6 +336,13 @@ pub enum OwnedKey {
     Firewall {
         family: Family,
         table: Box<str>,
+    },
+    Link {
+        name: IfName,
+    },
+    Sysctl {
+        interface: IfName,
+        which: Sysctl,
     },
     Address {
         interface: IfName,

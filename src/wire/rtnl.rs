@@ -1,5 +1,6 @@
 //! rtnetlink (rtnetlink(7), linux/rtnetlink.h, linux/if_addr.h): links, addresses and routes.
 
+use super::link::{self, RTM_DELLINK, RTM_NEWLINK};
 use super::netlink::{
     attributes, Body, Message, Writer, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST,
 };
@@ -11,8 +12,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// RTPROT_KEEPALIVED: marks what is ours (routes always, addresses from Linux 5.18 on).
 pub const PROTOCOL: u8 = 18;
 
-const RTM_NEWLINK: u16 = 16;
-const RTM_DELLINK: u16 = 17;
 const RTM_GETLINK: u16 = 18;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
@@ -68,6 +67,9 @@ pub const REQUESTS_PER_OP: u32 = 2;
 /// Adding never touches an object that is there already: the kernel says EEXIST, and a route of the administrator
 /// with the same key lives on.
 pub fn request(w: &mut Writer, op: &Op, seq: u32) -> bool {
+    if link::request(w, op, seq) {
+        return true;
+    }
     match op {
         Op::Add(Key::Address(key), Value::Address(value)) => add_address(w, key, value, seq),
         Op::Remove(Key::Address(key), _) => delete_address(w, key, seq),
@@ -266,7 +268,8 @@ fn link(body: &[u8]) -> Option<Link> {
         }
     }
     let up = flags & (IFF_UP | IFF_RUNNING) == IFF_UP | IFF_RUNNING;
-    Some(Link { ifindex, name: name?, up, mac, mtu, no_arp: flags & (IFF_NOARP | IFF_LOOPBACK) != 0 })
+    let more = link::more(flags, rest);
+    Some(Link { ifindex, name: name?, up, mac, mtu, no_arp: flags & (IFF_NOARP | IFF_LOOPBACK) != 0, more })
 }
 
 /// ifaddrmsg: family, prefix length, flags, scope, index u32.

@@ -19,8 +19,8 @@ const ESRCH: i32 = 3;
 const ENODEV: i32 = 19;
 
 impl Kernel {
-    /// Interfaces of these names, each with one address.
-    pub fn new(names: &[(&str, IpNet)], host: u8) -> Kernel {
+    /// Interfaces of these names with their addresses.
+    pub fn new(names: &[(&str, &[IpNet])], host: u8) -> Kernel {
         let mut k = Kernel {
             links: BTreeMap::new(),
             objects: BTreeMap::new(),
@@ -28,26 +28,30 @@ impl Kernel {
             next_index: 2,
             has_ipvs: true,
         };
-        for (name, net) in names {
-            k.create(name, *net, host);
+        for (name, nets) in names {
+            k.create(name, nets, host);
         }
         k.news.clear();
         k
     }
 
-    pub fn create(&mut self, name: &str, net: IpNet, host: u8) {
+    pub fn create(&mut self, name: &str, nets: &[IpNet], host: u8) {
         let ifindex = self.next_index;
         self.next_index += 1;
         let mac = Mac([2, 0, 0, 0, host, ifindex as u8]);
         let name: IfName = name.parse().unwrap();
-        let link = Link { ifindex, name, up: true, mac, mtu: 1500, no_arp: false };
+        let link = Link { ifindex, name, up: true, mac, mtu: 1500, no_arp: false, more: Default::default() };
         self.links.insert(ifindex, link.clone());
         self.news.push(News::Link(link));
-        for net in [net, crate::setup::link_local(host.into())] {
-            let (key, value) = (AddressKey { ifindex, net }, AddressValue::default());
-            self.objects.insert(Key::Address(key), Value::Address(value.clone()));
-            self.news.push(News::Address { key, value, primary: true });
+        for net in nets {
+            self.add_address(ifindex, *net);
         }
+    }
+
+    pub fn add_address(&mut self, ifindex: u32, net: IpNet) {
+        let (key, value) = (AddressKey { ifindex, net }, AddressValue::default());
+        self.objects.insert(Key::Address(key), Value::Address(value.clone()));
+        self.news.push(News::Address { key, value, primary: true });
     }
 
     pub fn index(&self, name: &str) -> Option<u32> {
@@ -170,7 +174,8 @@ impl Kernel {
             Key::SyncDaemon(role) => OwnedKey::SyncDaemon(*role),
             Key::Service(s) => OwnedKey::Service(*s),
             Key::Dest(s, d) => OwnedKey::Dest(*s, *d),
-            Key::Firewall(_) | Key::Blocked(_) | Key::Socket(_) => return None,
+            Key::Socket(_) | Key::Ear(_) | Key::Link(_) | Key::Sysctl(_) | Key::Up(_) => return None,
+            Key::Firewall(_) | Key::Blocked(_) => return None,
         })
     }
 

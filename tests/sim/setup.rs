@@ -100,6 +100,11 @@ pub fn link_local(router: usize) -> IpNet {
     IpNet::new(ip.into(), 64).unwrap()
 }
 
+/// The addresses of a router's interface.
+pub fn nets(router: usize, segment: usize) -> [IpNet; 2] {
+    [if segment == 0 { outside(router) } else { inside(router) }, link_local(router)]
+}
+
 pub fn vip(instance: usize) -> IpNet {
     IpNet::host(if instance == 0 { IpAddr::from([192, 168, 1, 111]) } else { IpAddr::from([10, 20, 40, 1]) })
 }
@@ -148,7 +153,7 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         },
         vips: if plan.six { Vec::new() } else { vips.clone() },
         excluded: if plan.six { vips } else { Vec::new() },
-        track: Tracks { scripts: tracked.clone(), ..Tracks::default() },
+        track: Tracks { scripts: tracked.clone(), ..Tracks::default() }.into(),
         group: plan.grouped.then_some(0),
         ..Instance::new(name, interface.parse().unwrap(), vrid)
     };
@@ -210,9 +215,9 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
     let group = Group {
         name: "VG1".into(),
         members,
-        notify: Notify::default(),
+        notify: Default::default(),
         smtp_alert: false,
-        track: Tracks::default(),
+        track: Default::default(),
         tracking_weight: true,
         notify_priority_changes: false,
     };

@@ -94,7 +94,7 @@ impl World {
         let n = plan.routers;
         let router = |r: usize| Router {
             node: None,
-            kernel: Kernel::new(&[("eth0", setup::outside(r)), ("eth1", setup::inside(r))], r as u8),
+            kernel: Kernel::new(&[("eth0", &setup::nets(r, 0)), ("eth1", &setup::nets(r, 1))], r as u8),
             variant: false,
             epoch: 0,
             owned: BTreeMap::new(),
@@ -340,7 +340,11 @@ impl World {
         let mut rank = 0;
         for effect in effects {
             let this = match &effect {
-                Effect::Send { .. } | Effect::Probe { .. } | Effect::Abandon(_) | Effect::OpenIpvs => 0,
+                Effect::Send { .. }
+                | Effect::Frame { .. }
+                | Effect::Probe { .. }
+                | Effect::Abandon(_)
+                | Effect::OpenIpvs => 0,
                 Effect::Run(_) | Effect::StopRun(_) => 0,
                 Effect::Kernel(_) => 1,
                 Effect::Announce { .. } => 2,
@@ -354,6 +358,8 @@ impl World {
 
     fn apply(&mut self, r: usize, effect: Effect) {
         match effect {
+            // No file of the simulation asks for a link.
+            Effect::Frame { .. } => {}
             Effect::Send { socket, bytes } => self.send(r, socket, bytes),
             Effect::Kernel(op) => {
                 let refuse = self.faults_on && self.plan.refusals && self.rng.one_in(12);

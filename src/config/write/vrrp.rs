@@ -116,7 +116,7 @@ fn instance(out: &mut Writer, i: &Instance, config: &Config) {
         None => out.value("garp_extra_if", 0),
     }
     notify(out, &i.notify);
-    match &i.notify_deleted {
+    match &*i.notify_deleted {
         Deleted::Fault => {}
         Deleted::Event => out.line("notify_deleted"),
         Deleted::Script(script) => out.script("notify_deleted", &Some(script.clone())),

@@ -1,9 +1,10 @@
 //! no_accept: a MASTER's addresses take no traffic for this machine itself. Tables stand as long as an instance may need
 //! them, so that a kernel which cannot do it is known before anybody relies on it; addresses are in them while MASTER.
 
-use super::Vrrp;
+use super::instance::{Instance, State};
+use super::{vlink, Vrrp};
 use crate::base::addr::Family;
-use crate::config::model::{Config, Instance};
+use crate::config::model::{self, Config};
 use crate::node::links::Links;
 use crate::node::Ctx;
 use crate::wire::op::{BlockedKey, Firewall, Key, Value};
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-pub fn desired(conf: &Instance, master: bool, config: &Config, links: &Links, want: &mut Vec<(Key, Value)>) {
+pub fn desired(n: &Instance, conf: &model::Instance, config: &Config, links: &Links, want: &mut Vec<(Key, Value)>) {
     if conf.accept || conf.held.is_some() {
         return;
     }
@@ -22,11 +23,10 @@ pub fn desired(conf: &Instance, master: bool, config: &Config, links: &Links, wa
             want.push((Key::Firewall(family), Value::Firewall(firewall.clone())));
         }
     }
-    for vip in conf.vips.iter().chain(&conf.excluded).filter(|_| master) {
+    for vip in conf.vips.iter().chain(&conf.excluded).filter(|_| n.state == State::Master) {
         // The same link-local address may live on each link.
         let local = matches!(vip.net.addr, IpAddr::V6(ip) if ip.is_unicast_link_local());
-        let link = links.get(vip.dev.as_ref().unwrap_or(&conf.interface));
-        let ifindex = if local { link.map(|l| l.ifindex) } else { Some(0) };
+        let ifindex = if local { vlink::ifindex_of(n, conf, vip, links) } else { Some(0) };
         if let Some(ifindex) = ifindex {
             let key = BlockedKey { address: vip.net.addr, ifindex };
             want.push((Key::Blocked(key), Value::Blocked(firewall.clone())));
@@ -34,12 +34,12 @@ pub fn desired(conf: &Instance, master: bool, config: &Config, links: &Links, wa
     }
 }
 
-fn blocks(conf: &Instance, family: Family) -> bool {
+fn blocks(conf: &model::Instance, family: Family) -> bool {
     !conf.accept && conf.vips.iter().chain(&conf.excluded).any(|v| v.net.family() == family)
 }
 
 /// Who is to accept no traffic, and cannot see to it, must not be MASTER.
-pub fn fault(conf: &Instance, unguarded: &BTreeMap<Family, i32>) -> Option<Box<str>> {
+pub fn fault(conf: &model::Instance, unguarded: &BTreeMap<Family, i32>) -> Option<Box<str>> {
     let (_, errno) = unguarded.iter().find(|(family, _)| blocks(conf, **family))?;
     let why = std::io::Error::from_raw_os_error(*errno);
     Some(format!("no_accept needs nftables, and the kernel refused it: {why}").into())

@@ -10,6 +10,7 @@
 
 use super::announce::Announce;
 use super::packet::interval;
+use super::vlink::VirtualLink;
 use crate::base::time::Instant;
 use crate::config::model;
 use crate::limits;
@@ -67,7 +68,7 @@ pub struct Sequence {
     /// only what rises, whoever sends it.
     highest: u32,
     /// The last one of each sender, the last sender first.
-    heard: heapless::Vec<(IpAddr, u32), { limits::AH_SENDERS }>,
+    heard: Vec<(IpAddr, u32)>,
 }
 
 impl Sequence {
@@ -89,11 +90,8 @@ impl Sequence {
     pub fn heard(&mut self, from: IpAddr, number: u32) {
         self.highest = self.highest.max(number);
         self.heard.retain(|(who, _)| *who != from);
-        if self.heard.is_full() {
-            self.heard.pop();
-        }
-        // There is room now.
-        let _ = self.heard.insert(0, (from, number));
+        self.heard.truncate(limits::AH_SENDERS - 1);
+        self.heard.insert(0, (from, number));
     }
 }
 
@@ -129,6 +127,8 @@ pub struct Instance {
     pub stolen_until: Option<Instant>,
     pub counters: Counters,
     pub claims: Vec<Key>,
+    /// Its own links.
+    pub vlinks: Vec<VirtualLink>,
     /// What was said about packets since the last change of state or master: a bit for each kind.
     pub said: u32,
     ip_id: u16,
@@ -182,6 +182,7 @@ impl Default for Instance {
             stolen_until: None,
             counters: Counters::default(),
             claims: Vec::new(),
+            vlinks: Vec::new(),
             said: 0,
             ip_id: 0,
         }

@@ -5,6 +5,7 @@ mod block;
 pub mod instance;
 pub mod packet;
 mod speak;
+pub mod vlink;
 
 use super::effect::{Effect, Spawn};
 use super::links::Links;
@@ -16,6 +17,7 @@ use crate::base::time::Instant;
 use crate::config::model::{self, Config, Script};
 use crate::limits;
 use crate::wire::ip::Head;
+use crate::wire::link::LinkKey;
 use crate::wire::op::{AddressKey, AddressValue, Key, RouteKey, RouteValue, SocketKey, SyncRole, Value};
 use crate::wire::vrrp::{self, Bad, Rule, PRIORITY_STOP};
 use instance::{Instance, Reaction, State, SAID_CONTENDER, SAID_INTERVAL, SAID_LIST, SAID_LOWER, SAID_TWIN};
@@ -37,6 +39,8 @@ pub struct Vrrp {
     /// Families whose addresses cannot be blocked, and why: the errno.
     unguarded: BTreeMap<Family, i32>,
     pub speaker: speak::Speaker,
+    /// Virtual links that the kernel refused.
+    unmade: BTreeSet<LinkKey>,
     running: bool,
 }
 
@@ -44,6 +48,7 @@ impl Vrrp {
     /// The links are known: every instance begins to listen.
     pub fn start(&mut self, ctx: &mut Ctx) {
         self.instances = ctx.conf.instances.iter().map(|_| Instance::default()).collect();
+        vlink::assign(&mut self.instances, ctx.conf, ctx.links);
         self.running = true;
         let all: Vec<usize> = (0..self.instances.len()).collect();
         self.begin(&all, ctx);
@@ -99,6 +104,7 @@ impl Vrrp {
             }
             self.instances.push(found.map(|(_, state)| state).unwrap_or_default());
         }
+        vlink::assign(&mut self.instances, ctx.conf, ctx.links);
         // What is left is wanted no more.
         for (o, mut gone) in before.into_values().flatten() {
             if let Some(was) = old.instances.get(o) {
@@ -178,7 +184,8 @@ impl Vrrp {
         }
         for i in 0..self.instances.len() {
             let Some(conf) = ctx.conf.instances.get(i) else { continue };
-            if names.iter().any(|n| watches(conf, n) || track::watches(i, n, ctx.conf)) {
+            let on_link = |name| self.instances.get(i).is_some_and(|n| n.vlinks.iter().any(|l| on(l, name)));
+            if names.iter().any(|n| watches(conf, n) || on_link(n) || track::watches(i, n, ctx.conf)) {
                 self.locate(i, ctx);
                 ctx.dirty.insert(Owner::Instance(i));
             }
@@ -226,6 +233,17 @@ impl Vrrp {
         if let (true, Some(name)) = (changed, ctx.links.name(key.ifindex)) {
             let name = name.clone();
             self.links_changed(&[name], ctx);
+        }
+    }
+
+    /// A virtual link could not be made; it is tried again.
+    pub fn link_refused(&mut self, key: LinkKey, ctx: &mut Ctx) {
+        if self.unmade.insert(key) {
+            let of = |l: &vlink::VirtualLink, conf| vlink::key(conf, l, ctx.links) == Some(key);
+            let all = self.instances.iter().zip(&ctx.conf.instances);
+            let names = all.flat_map(|(n, conf)| n.vlinks.iter().filter(move |l| of(l, conf)).map(|l| l.name.clone()));
+            let names: Vec<IfName> = names.collect();
+            self.links_changed(&names, ctx);
         }
     }
 
@@ -425,7 +443,8 @@ impl Vrrp {
         if ctx.adverts.first().is_none_or(|at| at > ctx.now) {
             return;
         }
-        let near: Vec<(Instant, usize)> = ctx.adverts.until(ctx.now + limits::ADVERT_SLACK).collect();
+        let near = ctx.adverts.until(ctx.now + limits::ADVERT_SLACK).take(limits::DUE_AT_ONCE);
+        let near: heapless::Vec<(Instant, usize), { limits::DUE_AT_ONCE }> = near.collect();
         for (at, i) in near {
             let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { continue };
             let slack = limits::ADVERT_SLACK.min(conf.advert_int / limits::ADVERT_SLACK_DIVISOR);
@@ -545,11 +564,25 @@ impl Vrrp {
             true => ctx.links.get(&conf.interface).map(|l| l.ifindex),
             false => Some(0),
         };
+        let came = n.vlinks.iter_mut().fold(false, |came, link| {
+            let there = vlink::there(conf, link, ctx.links).map(|l| l.ifindex);
+            let before = std::mem::replace(&mut link.ifindex, there);
+            if let Some(key) = vlink::key(conf, link, ctx.links).filter(|_| there.is_some()) {
+                self.unmade.remove(&key);
+            }
+            came | (there.is_some() && there != before)
+        });
         n.source = source(conf, ctx);
         n.last_source = n.source.or(n.last_source);
         let sum = ctx.track.sum(i, ctx.conf, ctx.links);
-        n.fault = fault(n, conf, ctx.links, &self.deaf).or(block::fault(conf, &self.unguarded)).or(sum.fault);
+        n.fault = fault(n, conf, ctx.links, &self.deaf)
+            .or_else(|| no_link(n, conf, ctx.links, &self.unmade))
+            .or_else(|| block::fault(conf, &self.unguarded))
+            .or(sum.fault);
         n.waits = sum.waits;
+        if came && n.state == State::Master {
+            self.announce(i, conf.garp.repeat, ctx);
+        }
         self.set_priority(i, track::effective(conf.priority, sum.weight), ctx);
     }
 
@@ -621,8 +654,11 @@ impl Vrrp {
     }
 
     fn index(&mut self, ctx: &Ctx) {
-        let wires = self.instances.iter().zip(&ctx.conf.instances).enumerate();
-        self.by_wire = wires.filter_map(|(i, (n, conf))| Some(((socket(n, conf)?, conf.vrid), i))).collect();
+        self.by_wire.clear();
+        for (i, (n, conf)) in self.instances.iter().zip(&ctx.conf.instances).enumerate() {
+            let ways = [socket(n, conf), vlink::ear(n, conf, ctx.links)];
+            self.by_wire.extend(ways.into_iter().flatten().map(|key| ((key, conf.vrid), i)));
+        }
     }
 
     // ---- output ----------------------------------------------------------------------------------------------
@@ -672,18 +708,20 @@ impl Vrrp {
         if let Some(key) = socket(n, conf) {
             want.push((Key::Socket(key), Value::Socket));
         }
+        if conf.held.is_none() {
+            vlink::desired(n, conf, links, &mut want);
+        }
         if let Some(daemon) = config.sync_daemon.as_ref().filter(|d| d.instance == Some(i)) {
             let role = if n.state == State::Master { SyncRole::Master } else { SyncRole::Backup };
             let value = Value::SyncDaemon { interface: daemon.interface.clone(), id: daemon.id };
             want.push((Key::SyncDaemon(role), value));
         }
-        block::desired(conf, n.state == State::Master, config, links, &mut want);
+        block::desired(n, conf, config, links, &mut want);
         if n.state != State::Master {
             return want;
         }
-        let index = |dev: &Option<IfName>| links.get(dev.as_ref().unwrap_or(&conf.interface)).map(|l| l.ifindex);
         for vip in conf.vips.iter().chain(&conf.excluded) {
-            if let Some(ifindex) = index(&vip.dev) {
+            if let Some(ifindex) = vlink::ifindex_of(n, conf, vip, links) {
                 let value = AddressValue { broadcast: vip.broadcast, label: vip.label.clone(), scope: vip.scope };
                 want.push((Key::Address(AddressKey { ifindex, net: vip.net }), Value::Address(value)));
             }
@@ -699,6 +737,17 @@ impl Vrrp {
         }
         want
     }
+}
+
+fn on(link: &vlink::VirtualLink, name: &IfName) -> bool {
+    link.name == *name || link.parent == *name
+}
+
+/// A MASTER whose link cannot be made would hold no addresses.
+fn no_link(n: &Instance, conf: &model::Instance, links: &Links, unmade: &BTreeSet<LinkKey>) -> Option<Box<str>> {
+    let refused = |l: &&vlink::VirtualLink| vlink::key(conf, l, links).is_some_and(|key| unmade.contains(&key));
+    let link = n.vlinks.iter().find(refused)?;
+    Some(format!("the kernel refuses the virtual link {} on {}", link.name, link.parent).into())
 }
 
 /// Is the instance in any way concerned with that interface?
@@ -722,6 +771,9 @@ fn source(conf: &model::Instance, ctx: &Ctx) -> Option<IpAddr> {
     if let Some(src) = conf.wire.unicast_src_ip.or(conf.mcast_src_ip).filter(|ip| Family::of(ip) == family) {
         // Unicast is heard on that address, so it has to be there.
         return (conf.wire.unicast.is_none() || ctx.links.has(src)).then_some(src);
+    }
+    if let Some(net) = conf.ipvlan.as_ref().and_then(|v| v.address).filter(|net| net.family() == family) {
+        return Some(net.addr);
     }
     let fits = |net: &IpNet| match net.addr {
         IpAddr::V4(_) => true,
@@ -776,7 +828,8 @@ fn fault(n: &Instance, conf: &model::Instance, links: &Links, deaf: &BTreeSet<So
         };
         return Some(format!("interface {} has no {what} address to send from", conf.interface).into());
     }
-    let key = socket(n, conf).filter(|key| deaf.contains(key))?;
+    let ways = [socket(n, conf), vlink::ear(n, conf, links)];
+    let key = ways.into_iter().flatten().find(|key| deaf.contains(key))?;
     Some(match conf.wire.unicast {
         Some(_) => format!("there is no VRRP socket for the source address {}", key.address).into(),
         None => format!("no VRRP socket on interface {}", conf.interface).into(),

@@ -1,13 +1,13 @@
 //! Adverts as packets: what an instance's look like, to whom they go, and which of those that come in count.
 
 use super::instance::Instance;
-use super::Ctx;
+use super::{vlink, Ctx};
 use crate::base::bytes::Writer;
 use crate::config::model::{self, OldChecksum, Unicast};
 use crate::limits;
 use crate::node::effect::Effect;
 use crate::wire::ah;
-use crate::wire::ip::Head;
+use crate::wire::ip::{ethernet_to_group, Head};
 use crate::wire::op::SocketKey;
 use crate::wire::vrrp::{self, Advert, Auth, Bad, Ends, Outgoing, Rule, PRIORITY_STOP};
 use std::net::{IpAddr, Ipv4Addr};
@@ -184,7 +184,13 @@ fn send_to(n: &mut Instance, conf: &model::Instance, priority: u8, ends: Ends, c
             advert.emit(addresses, &mut w);
         }
     }
-    ctx.out.push(Effect::Send { socket, bytes: w.bytes });
+    let Some(mac) = vlink::advert_mac(conf) else {
+        return ctx.out.push(Effect::Send { socket, bytes: w.bytes });
+    };
+    let mut frame = Writer::new();
+    ethernet_to_group(ends.dst, mac, &mut frame);
+    frame.put(&w.bytes);
+    ctx.out.push(Effect::Frame { ifindex: socket.ifindex, bytes: frame.bytes });
 }
 
 /// The interval that counts for the time until a master is dead: version 3 takes the master's own (RFC 9568 6.1).

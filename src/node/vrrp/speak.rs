@@ -3,7 +3,7 @@
 
 use super::announce::Kind;
 use super::instance::{Instance, State};
-use super::Vrrp;
+use super::{vlink, Vrrp};
 use crate::base::addr::Family;
 use crate::base::time::Instant;
 use crate::config::model::{self, Config, Vip};
@@ -136,10 +136,12 @@ impl Vrrp {
         if n.state != State::Master {
             return Turn::Silent;
         }
-        let choice = n.announce.next(|at| Some(kind(link(conf, at, ctx.links)?.0)));
+        let mut announce = std::mem::take(&mut n.announce);
+        let choice = announce.next(|at| Some(kind(link(n, conf, at, ctx.links)?.0)));
+        n.announce = announce;
         let mut waits = None;
         for (kind, at) in choice.into_iter().flatten() {
-            let Some((vip, link)) = link(conf, at, ctx.links) else { continue };
+            let Some((vip, link)) = link(n, conf, at, ctx.links) else { continue };
             let (lane, pause) = lane(link, kind, ctx.conf);
             match self.speaker.pauses.get(&(lane, kind)) {
                 Some(Pause::Until(until)) if *until > ctx.now => {
@@ -173,9 +175,9 @@ fn kind(vip: &Vip) -> Kind {
 }
 
 /// The address at that place and where it is announced.
-fn link<'a>(conf: &'a model::Instance, at: usize, links: &'a Links) -> Option<(&'a Vip, &'a Link)> {
+fn link<'a>(n: &Instance, conf: &'a model::Instance, at: usize, links: &'a Links) -> Option<(&'a Vip, &'a Link)> {
     let vip = conf.vips.get(at).or_else(|| conf.excluded.get(at.checked_sub(conf.vips.len())?))?;
-    let link = links.get(vip.dev.as_ref().unwrap_or(&conf.interface))?;
+    let link = links.get(vlink::interface_of(n, conf, vip))?;
     (!link.no_arp).then_some((vip, link))
 }
 
