@@ -69,6 +69,9 @@ impl Desk {
         if out.contains(&Effect::OpenIpvs) {
             self.node.step(self.now, Event::Kernel(News::IpvsReady), &mut out);
         }
+        while self.node.is_announcing() {
+            self.node.step(self.now, Event::Announced, &mut out);
+        }
         for effect in &out {
             if let Effect::Probe { id, .. } = effect {
                 self.probes.push(*id);

@@ -639,7 +639,7 @@ impl Daemon {
                 self.step(Event::Answer(op, outcome));
             }
             for op in &done {
-                if let Op::Add(Key::Firewall(family), _) = op {
+                if let Op::Add(Key::Firewall(family), _) | Op::Set(Key::Firewall(family), _) = op {
                     self.step(Event::Kernel(News::FirewallReady(*family)));
                 }
             }

@@ -588,7 +588,7 @@ impl Node {
         match self.phase {
             Phase::Waiting => {
                 self.phase = Phase::Running;
-                self.drop_left_firewalls(out, told);
+                let firewalls = self.left_firewalls(told);
                 self.named = BTreeSet::new();
                 // What was left and is not there is done with: later somebody else may put up the same.
                 self.adopt_settings();
@@ -602,6 +602,7 @@ impl Node {
                 vrrp.start(&mut ctx);
                 lvs.start(seed, &mut ctx);
                 self.want_ipvs(out);
+                out.extend(firewalls);
             }
             Phase::Running => {
                 // Whatever was missed meanwhile, every instance looks again.
@@ -615,19 +616,17 @@ impl Node {
     }
 
     /// Nobody knows what a run before this one had blocked: its tables go whole.
-    fn drop_left_firewalls(&mut self, out: &mut Vec<Effect>, told: &mut Vec<Effect>) {
-        let left = std::mem::take(&mut self.left);
-        for (key, found) in left {
-            match key {
-                OwnedKey::Firewall { family, table } => {
-                    let key = Key::Firewall(family);
-                    told.push(Effect::Note(Note::Leftover { what: note::describe(&key, None) }));
-                    let value = Value::Firewall(Rc::new(Firewall { table, priority: 0, counters: false }));
-                    out.push(Effect::Kernel(Op::Remove(key, value)));
-                }
-                key => drop(self.left.insert(key, found)),
-            }
+    fn left_firewalls(&mut self, told: &mut Vec<Effect>) -> Vec<Effect> {
+        let mut all = Vec::new();
+        for owned in self.left.keys() {
+            let OwnedKey::Firewall { family, table } = owned else { continue };
+            let key = Key::Firewall(*family);
+            told.push(Effect::Note(Note::Leftover { what: note::describe(&key, None) }));
+            // Like none that a configuration asks for: where it cannot be removed, it is made anew.
+            let left = Firewall { table: table.clone(), priority: i32::MIN, counters: false };
+            all.push(Effect::Kernel(Op::Remove(key, Value::Firewall(Rc::new(left)))));
         }
+        all
     }
 
     fn want_ipvs(&mut self, out: &mut Vec<Effect>) {
@@ -755,7 +754,7 @@ impl Node {
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
             vrrp.link_refused(link, &mut ctx);
         }
-        if let (Some(family), Op::Add(..)) = (table::firewall_family(&key), &op) {
+        if let (Some(family), Op::Add(..) | Op::Set(..)) = (table::firewall_family(&key), &op) {
             if matches!(key, Key::Blocked(_)) {
                 self.table.mistrust_firewall(now, family);
             }

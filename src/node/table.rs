@@ -295,8 +295,8 @@ impl Table {
                     slot.have = Some(want.clone());
                     slot.echo_add += u8::from(echoes(key));
                 }
-                // Another table, or other rules: all of it is made anew.
-                (Some(want), Some(have)) if matches!(key, Key::Firewall(_)) && want != have => {
+                // One of another name.
+                (Some(want), Some(have)) if other_table(want, have) => {
                     out.push(Op::Remove(*key, have.clone()));
                     adds.push(Op::Add(*key, want.clone()));
                     slot.have = Some(want.clone());
@@ -335,7 +335,7 @@ impl Table {
 
     /// A table that goes or comes takes its elements with it, and begins without any: those that are to be there again.
     fn firewalls_change(&mut self, unsettled: &[Key]) -> Vec<Key> {
-        let changes = |key: &&Key| self.slots.get(key).is_some_and(|slot| slot.want != slot.have);
+        let changes = |key: &&Key| self.slots.get(key).is_some_and(|slot| slot.stale || slot.want != slot.have);
         let family = |key: &Key| if let Key::Firewall(family) = key { Some(*family) } else { None };
         let families: Vec<Family> = unsettled.iter().filter(changes).filter_map(family).collect();
         families.into_iter().flat_map(|family| self.forget_blocked(family)).collect()
@@ -370,7 +370,7 @@ impl Table {
     /// A block was refused: its table is made anew when its time comes.
     pub fn mistrust_firewall(&mut self, now: Instant, family: Family) {
         if let Some(slot) = self.slots.get_mut(&Key::Firewall(family)) {
-            slot.have = None;
+            slot.stale = true;
             self.park(Key::Firewall(family), now + limits::REFUSED_RETRY);
         }
     }
@@ -429,6 +429,10 @@ fn same(want: &Value, have: &Value) -> bool {
         (Value::Sysctl(want), Value::Sysctl(have)) => want.value == have.value,
         _ => want == have,
     }
+}
+
+fn other_table(want: &Value, have: &Value) -> bool {
+    matches!((want, have), (Value::Firewall(want), Value::Firewall(have)) if want.table != have.table)
 }
 
 /// Does the kernel tell of changes of such an object?

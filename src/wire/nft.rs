@@ -99,7 +99,9 @@ fn batch(w: &mut Writer, kind: u16, seq: u32) {
 
 fn request(w: &mut Writer, op: &Op, seq: u32) -> bool {
     match op {
-        Op::Add(Key::Firewall(family), Value::Firewall(f)) => add_table(w, *family, f, seq),
+        Op::Add(Key::Firewall(family), Value::Firewall(f)) | Op::Set(Key::Firewall(family), Value::Firewall(f)) => {
+            add_table(w, *family, f, seq)
+        }
         Op::Remove(Key::Firewall(family), Value::Firewall(f)) => remove_table(w, *family, f, NLM_F_ACK, seq),
         Op::Add(Key::Blocked(key), Value::Blocked(f)) => element(w, NEWSETELEM, NLM_F_CREATE, key, f, seq),
         Op::Remove(Key::Blocked(key), Value::Blocked(f)) => element(w, DELSETELEM, 0, key, f, seq),

@@ -38,6 +38,8 @@ pub struct Plan {
     pub servers_fail: bool,
     /// A script that all instances track, by this weight; 0 is FAULT.
     pub tracks: Option<i32>,
+    /// no_accept: the addresses are blocked while MASTER.
+    pub guarded: bool,
 }
 
 impl Plan {
@@ -82,6 +84,7 @@ impl Plan {
             new_index: rng.one_in(4),
             servers_fail: rng.one_in(2),
             tracks: rng.one_in(2).then(|| if rng.one_in(2) { 0 } else { -60 }),
+            guarded: rng.one_in(3),
         }
     }
 }
@@ -155,6 +158,7 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         excluded: if plan.six { vips } else { Vec::new() },
         track: Tracks { scripts: tracked.clone(), ..Tracks::default() }.into(),
         group: plan.grouped.then_some(0),
+        accept: !plan.guarded,
         ..Instance::new(name, interface.parse().unwrap(), vrid)
     };
     let mut first = vec![vip_line(vip(0))];
@@ -222,7 +226,8 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         notify_priority_changes: false,
     };
     Config {
-        global: Global::default(),
+        // Other rules: the table is made anew.
+        global: Global { nftables: Nftables { counters: variant, ..Nftables::default() }, ..Global::default() },
         instances: vec![
             instance("VI_1", "eth0", 51, first),
             instance("VI_GATEWAY", "eth1", 52, vec![vip_line(vip(1))]),
