@@ -57,6 +57,7 @@ const SIGNALS: Token = Token(1);
 const NEWS: Token = Token(2);
 const FILES: Token = Token(5);
 const PROCESSES: Token = Token(6);
+const FIREWALL: Token = Token(8);
 const FIRST_CHECK: usize = 16;
 const FIRST_SOCKET: usize = FIRST_CHECK + limits::PROBES;
 
@@ -401,6 +402,7 @@ impl Daemon {
             TIMER => drop(sys::timer_read(self.timer.as_fd())),
             SIGNALS => self.signals(),
             NEWS => self.news(token)?,
+            FIREWALL => self.firewall_news(token),
             FILES => {
                 let (values, more) = self.files.ready(now());
                 self.tell_files(values);
@@ -490,6 +492,25 @@ impl Daemon {
             }
         }
         Ok(())
+    }
+
+    /// Somebody removed a table: ours, or another one of that family.
+    fn firewall_news(&mut self, token: Token) {
+        let (gone, more) = self.nft.read_news(limits::PACKETS_PER_TURN);
+        for (family, name) in gone {
+            self.step(Event::Kernel(News::FirewallGone(family, name)));
+        }
+        self.still_ready.extend(more.then_some(token));
+    }
+
+    fn watch_firewall(&mut self) {
+        if self.nft.listens() {
+            return;
+        }
+        let fd = self.nft.listen().map(|fd| fd.as_raw_fd());
+        if let Some(Err(e)) = fd.map(|fd| self.watch(fd, FIREWALL)) {
+            log::debug!("what others do to nftables is not heard: {e}");
+        }
     }
 
     fn dump(&mut self) -> io::Result<()> {
@@ -626,7 +647,10 @@ impl Daemon {
                     }
                 }
                 Kind::Rtnl => self.rtnl.apply(&ops, &mut take),
-                Kind::Nft => self.nft.apply(&ops, &mut take),
+                Kind::Nft => {
+                    self.nft.apply(&ops, &mut take);
+                    self.watch_firewall();
+                }
                 Kind::Ipvs => {
                     for op in &ops {
                         let what = self.ipvs.as_mut().map_or(Done::Refused(libc::ENOPROTOOPT), |ipvs| ipvs.apply(op));

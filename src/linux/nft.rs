@@ -2,12 +2,16 @@
 
 use super::netlink::{netlink_socket, receive};
 use super::{sys, Done};
+use crate::base::addr::Family;
 use crate::wire::netlink::{messages, Writer};
-use crate::wire::nft::transaction;
+use crate::wire::nft::{table_gone, transaction};
 use crate::wire::op::Op;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+/// NFNLGRP_NFTABLES, as a bit.
+const GROUP: u32 = 1 << 6;
+const NEWS_BUFFER: i32 = 1 << 20;
 const ANSWERS_BUFFER: i32 = 1 << 20;
 const DATAGRAM: usize = 16 << 10;
 /// Operations of one transaction, so that their answers fit the buffer where a large one is not allowed.
@@ -17,6 +21,10 @@ const AT_ONCE: usize = 128;
 pub struct Nft {
     /// Opened with the first operation: few need it.
     socket: Option<OwnedFd>,
+    /// Tells what somebody else does to tables, while there is one of ours.
+    news: Option<OwnedFd>,
+    /// The netlink port of our own requests: what they changed is no news.
+    port: u32,
     seq: u32,
 }
 
@@ -35,6 +43,36 @@ impl Nft {
                 }
             }
         }
+    }
+
+    /// Hears of tables that go. None when that is not to be had: then nobody tells us.
+    pub fn listen(&mut self) -> Option<BorrowedFd<'_>> {
+        if self.news.is_none() {
+            self.news = netlink_socket(libc::NETLINK_NETFILTER, GROUP, NEWS_BUFFER).ok();
+        }
+        self.news.as_ref().map(AsFd::as_fd)
+    }
+
+    pub fn listens(&self) -> bool {
+        self.news.is_some()
+    }
+
+    /// Tables that somebody else removed, by family and name. The flag: there may be more.
+    pub fn read_news(&mut self, max: usize) -> (Vec<(Family, Box<str>)>, bool) {
+        let (mut gone, mut buf) = (Vec::new(), vec![0; DATAGRAM]);
+        let Some(news) = &self.news else { return (gone, false) };
+        for _ in 0..max {
+            match receive(news.as_fd(), &mut buf) {
+                Ok(len) => {
+                    let foreign = messages(buf.get(..len).unwrap_or_default()).filter(|m| m.port != self.port);
+                    gone.extend(foreign.filter_map(|m| table_gone(&m)));
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return (gone, false),
+                // Some were lost. Whoever changes so much tells of more soon.
+                Err(_) => {}
+            }
+        }
+        (gone, true)
     }
 
     /// The errno of the first message that the kernel refused: then nothing of it was done.
@@ -61,6 +99,7 @@ impl Nft {
             };
             for message in messages(buf.get(..len).unwrap_or_default()).filter(|m| m.seq == self.seq) {
                 if let Some(answer) = message.answer() {
+                    self.port = message.port;
                     answers += 1;
                     fault = fault.or((answer != 0).then_some(answer));
                 }

@@ -424,8 +424,8 @@ impl Node {
                 let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
                 vrrp.firewall(family, None, &mut ctx);
             }
-            News::FirewallGone(family) => {
-                let change = self.table.firewall_gone(now, family);
+            News::FirewallGone(family, name) => {
+                let change = self.table.firewall_gone(now, family, &name);
                 self.say_taken(now, Key::Firewall(family), change, out, calls, told);
             }
             News::IpvsReady => {

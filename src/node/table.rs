@@ -361,7 +361,11 @@ impl Table {
     }
 
     /// Somebody removed the table.
-    pub fn firewall_gone(&mut self, now: Instant, family: Family) -> Change {
+    pub fn firewall_gone(&mut self, now: Instant, family: Family, name: &str) -> Change {
+        let have = self.slots.get(&Key::Firewall(family)).and_then(|slot| slot.have.as_ref());
+        if !matches!(have, Some(Value::Firewall(f)) if *f.table == *name) {
+            return Change::None;
+        }
         let lost = self.forget_blocked(family);
         self.unsettled.extend(lost);
         self.vanished(now, Key::Firewall(family))

@@ -11,7 +11,7 @@
 //! keepalived's names and order, so that what people know of `nft list ruleset` stays so. Numbers are in network order
 //! here, unlike in the rest of netlink.
 
-use super::netlink::{Body, Writer, NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST};
+use super::netlink::{attributes, Body, Message, Writer, NLM_F_ACK, NLM_F_CREATE, NLM_F_REQUEST};
 use super::op::{BlockedKey, Firewall, Key, Op, Value};
 use crate::base::addr::Family;
 use crate::base::bytes::Writer as Bytes;
@@ -87,6 +87,21 @@ pub fn transaction(w: &mut Writer, ops: &[Op], seq: u32) -> bool {
     let known = ops.iter().all(|op| request(w, op, seq));
     batch(w, BATCH_END, seq);
     known
+}
+
+/// The table that this message says is gone.
+pub fn table_gone(m: &Message<'_>) -> Option<(Family, Box<str>)> {
+    if m.kind != SUBSYSTEM | DELTABLE {
+        return None;
+    }
+    let family = match m.body.first()? {
+        &INET4 => Family::V4,
+        &INET6 => Family::V6,
+        _ => return None,
+    };
+    let (_, name) = attributes(m.body.get(4..)?).find(|(kind, _)| *kind == TABLE_NAME)?;
+    let name = std::str::from_utf8(name.strip_suffix(&[0])?).ok()?;
+    Some((family, name.into()))
 }
 
 fn batch(w: &mut Writer, kind: u16, seq: u32) {

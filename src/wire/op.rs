@@ -311,7 +311,7 @@ pub enum News {
     /// The firewall's table of that family stands.
     FirewallReady(Family),
     /// Somebody took it away, with all that was in it.
-    FirewallGone(Family),
+    FirewallGone(Family, Box<str>),
     /// The table of IPVS was read whole, or it is missing: the reason and what to do.
     IpvsReady,
     IpvsMissing,
