@@ -30,10 +30,20 @@ fn host() -> Host {
         user: Some(|u| u == "root" || u == "nobody"),
         table: Some(|t| (t == "red").then_some(100)),
         group: Some(|g| g == "root" || g == "nogroup"),
+        key: Some(key),
         environment: Some(|name| (name == "SITE").then(|| "north".into())),
         files: true,
         all_files: false,
         seed: 1,
+    }
+}
+
+/// /keys/short holds too little of one.
+fn key(path: &str) -> Result<Vec<u8>, String> {
+    match path {
+        "/gone/key" => Err(format!("the key cannot be read from {path}")),
+        "/keys/short" => Ok(b"short\n".to_vec()),
+        _ => Ok(vec![b'k'; 32]),
     }
 }
 
@@ -80,13 +90,15 @@ fn each_file_is_understood_as_written_down() {
 /// The mistakes are marked in the files themselves, by `WRONG column` at the end of the line.
 #[test]
 fn ten_mistakes_are_ten_findings() {
-    for name in ["ten-mistakes.conf", "ten-more-mistakes.conf", "ten-lvs-mistakes.conf"] {
+    for name in ["ten-mistakes.conf", "ten-more-mistakes.conf", "ten-lvs-mistakes.conf", "ten-definition-mistakes.conf"]
+    {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(name);
         let text = read_file(&path).expect("readable");
         let mut wanted = Vec::new();
         for (number, line) in String::from_utf8_lossy(&text).lines().enumerate() {
             if let Some((_, column)) = line.split_once("WRONG ") {
-                wanted.push(format!("{}:{}", number + 1, column.trim()));
+                // A definition goes on behind the mark.
+                wanted.push(format!("{}:{}", number + 1, column.trim_end_matches('\\').trim()));
             }
         }
         assert_eq!(wanted.len(), 10, "{name}");
@@ -256,4 +268,45 @@ fn a_file_that_is_no_configuration() {
     assert_eq!(loaded.diagnostics.len(), holdfast::limits::DIAGNOSTICS);
     assert_eq!(loaded.dropped, 50_000 - holdfast::limits::DIAGNOSTICS);
     assert_eq!(loaded.status, 5);
+}
+
+/// What -t of keepalived 2.2.7 and 2.3.4 exits with, where a.conf is there and what begins with z is not.
+#[test]
+fn each_include_is_as_strict_as_its_letter() {
+    let dir = std::env::temp_dir().join(format!("holdfast-include-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a directory");
+    std::fs::write(dir.join("a.conf"), "router_id x\n").expect("a file");
+    let plain = ["z.conf", "{z}.conf", "{z,zz}.conf", "{a,z}.conf", "z*.conf", "{z*,zz*}.conf", "{z,zz*}.conf"];
+    for (letter, statuses) in [
+        ("", [0, 0, 0, 0, 0, 0, 0]),
+        ("r", [0, 0, 0, 0, 0, 0, 0]),
+        ("m", [6, 0, 0, 0, 0, 0, 0]),
+        ("w", [6, 0, 0, 0, 6, 6, 0]),
+        ("b", [0, 6, 6, 6, 0, 0, 6]),
+        ("a", [6, 6, 6, 6, 6, 6, 6]),
+    ] {
+        for (pattern, status) in plain.iter().zip(statuses) {
+            let text = format!("global_defs {{\n include{letter} {pattern}\n}}\n");
+            let loaded = load(&dir.join("main").display().to_string(), text.into_bytes(), host());
+            assert_eq!(loaded.status, status, "include{letter} {pattern}");
+        }
+        // A pattern that finds nothing beside one that does.
+        let text = format!("global_defs {{\n include{letter} {{a,z*}}.conf\n}}\n");
+        assert_eq!(load(&dir.join("main").display().to_string(), text.into_bytes(), host()).status, 0, "{letter}");
+    }
+    std::fs::remove_dir_all(&dir).expect("removed");
+}
+
+/// As keepalived, which takes the first: one finding for the line, however many follow.
+#[test]
+fn of_several_addresses_on_one_line_the_first_is_used() {
+    let text = "vrrp_instance V {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n\
+                10.0.1.1 10.0.1.2 10.0.1.3 dev eth1\n10.0.1.4\n }\n}\n";
+    let loaded = load("f", text.into(), host());
+    assert_eq!(loaded.diagnostics.len(), 1, "{:?}", loaded.diagnostics);
+    assert_eq!(loaded.status, 5);
+    let config = loaded.config.expect("it starts");
+    let vips: Vec<String> = config.instances[0].vips.iter().map(|v| format!("{} {:?}", v.net, v.dev)).collect();
+    assert_eq!(vips.len(), 2, "{vips:?}");
+    assert!(vips[0].starts_with("10.0.1.1/32") && vips[0].contains("eth1"), "{vips:?}");
 }

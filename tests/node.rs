@@ -13,9 +13,10 @@ use holdfast::node::Node;
 use holdfast::wire::ah;
 use holdfast::wire::ip::Head;
 use holdfast::wire::ipv4::Ipv4;
+use holdfast::wire::link::{LinkMore, Stack, Sysctl};
 use holdfast::wire::op::{AddressKey, AddressValue, BlockedKey, Key, Link, News, Op};
 use holdfast::wire::vrrp;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ impl Desk {
             mac: Mac([2, 0, 0, 0, 0, 1]),
             mtu: 1500,
             no_arp: false,
-            more: Default::default(),
+            more: LinkMore { wanted_up: true, ..LinkMore::default() },
         };
         let address = |net: &str| {
             let key = AddressKey { ifindex: 2, net: net.parse::<IpNet>().unwrap() };
@@ -372,8 +373,9 @@ fn advert3(src: &str, dst: &str, ttl: u8, priority: u8, centiseconds: u64, rule:
     let auth = vrrp::Auth::None;
     let advert = vrrp::Outgoing { version: 3, vrid: 51, priority, interval, auth, rule, ends };
     let mut w = Writer::new();
-    Head { src: ends.src, dst: ends.dst, ttl, protocol: 112 }.emit(1, advert.size(0), &mut w);
-    advert.emit(std::iter::empty(), &mut w);
+    let vip: IpAddr = if ends.dst.is_ipv4() { [10, 0, 0, 100].into() } else { "fe80::51".parse().unwrap() };
+    Head { src: ends.src, dst: ends.dst, ttl, protocol: 112 }.emit(1, advert.size(1), &mut w);
+    advert.emit(std::iter::once(vip), &mut w);
     w.bytes
 }
 
@@ -975,7 +977,8 @@ fn the_json_dump_is_that_of_keepalived() {
         format!(
             "\"advert_rcvd\":0,\"advert_sent\":{sent},\"become_master\":{master},\"release_master\":0,\"packet_len_err\":0,\
              \"advert_interval_err\":0,\"ip_ttl_err\":0,\"invalid_type_rcvd\":0,\"addr_list_err\":0,\"invalid_authtype\":0,\
-             \"authtype_mismatch\":0,\"auth_failure\":0,\"pri_zero_rcvd\":0,\"pri_zero_sent\":0}}}}"
+             \"authtype_mismatch\":0,\"auth_failure\":0,\"auth_ext_missing\":0,\"auth_ext_malformed\":0,\"auth_ext_unknown_key\":0,\
+             \"auth_ext_invalid_hmac\":0,\"auth_ext_stale\":0,\"auth_ext_replay\":0,\"pri_zero_rcvd\":0,\"pri_zero_sent\":0}}}}"
         )
     };
     let epoch = 1_700_000_000_000_000;
@@ -1150,4 +1153,111 @@ fn announcements_keep_their_distance_and_need_no_queue() {
     }
     assert!(counts.iter().all(|n| *n <= 64), "{counts:?}");
     assert_eq!(counts.iter().sum::<usize>(), 5 * 201);
+}
+
+/// The kernel tells of the virtual link number 9 on eth0.
+fn vmac_link(name: &str, kind: u8, up: bool) -> News {
+    let more = LinkMore { wanted_up: up, group: 0, on: Some((2, Stack::Macvlan)) };
+    let mac = Mac([0, 0, 0x5e, 0, kind, 51]);
+    News::Link(Link { ifindex: 9, name: name.parse().unwrap(), up, mac, mtu: 1500, no_arp: false, more })
+}
+
+/// Operations on links and addresses, in order.
+fn on_links(effects: &[Effect]) -> Vec<&'static str> {
+    let word = |e: &Effect| match e {
+        Effect::Kernel(Op::Add(Key::Link(_), _)) => Some("make"),
+        Effect::Kernel(Op::Remove(Key::Link(_), _)) => Some("take away"),
+        Effect::Kernel(Op::Add(Key::Up(9), _)) => Some("up"),
+        Effect::Kernel(Op::Remove(Key::Up(9), _)) => Some("down"),
+        Effect::Kernel(Op::Add(Key::Sysctl(s), _)) if s.ifindex == 9 && s.which == Sysctl::DisableIpv6 => Some("set"),
+        Effect::Kernel(Op::Add(Key::Ear(s), _)) if s.ifindex == 9 => Some("listen"),
+        Effect::Kernel(Op::Add(Key::Address(a), _)) if a.ifindex == 9 => Some("address"),
+        Effect::Kernel(Op::Remove(Key::Address(a), _)) if a.ifindex == 9 => Some("no address"),
+        Effect::Announce { ifindex: 9, mac: Mac([0, 0, 0x5e, 0, ..]), .. } => Some("tell"),
+        _ => None,
+    };
+    let mut all: Vec<_> = effects.iter().filter_map(word).collect();
+    all.dedup();
+    all
+}
+
+#[test]
+fn a_virtual_link_carries_the_addresses_and_frames_the_adverts() {
+    let mut d = Desk::new(&instance("use_vmac"));
+    let out = d.step(Event::Kernel(vmac_link("vrrp.51", 1, false)));
+    assert_eq!(on_links(&out), ["set", "up", "listen"]);
+    d.step(Event::Kernel(vmac_link("vrrp.51", 1, true)));
+    let out = d.pass(4.0);
+    assert_eq!(on_links(&out), ["address", "tell"]);
+    let frame = out.iter().find_map(|e| match e {
+        Effect::Frame { ifindex: 2, bytes } => Some(bytes),
+        _ => None,
+    });
+    assert_eq!(frame.unwrap()[..14], [1, 0, 0x5e, 0, 0, 18, 0, 0, 0x5e, 0, 1, 51, 8, 0]);
+    // A better router with the same virtual address is heard by the link.
+    let bytes = advert(OTHER, 51, 200, None);
+    let out = d.step(Event::Packet { ifindex: 9, bytes: &bytes });
+    assert_eq!((d.state(), on_links(&out)), (State::Backup, vec!["no address"]));
+    assert_eq!(on_links(&d.step(Event::Stop)), ["down", "take away"]);
+}
+
+#[test]
+fn a_virtual_link_that_somebody_removes_is_made_again() {
+    let mut d = Desk::new(&instance("use_vmac"));
+    d.step(Event::Kernel(vmac_link("vrrp.51", 1, false)));
+    d.step(Event::Kernel(vmac_link("vrrp.51", 1, true)));
+    d.pass(4.0);
+    let out = d.step(Event::Kernel(vmac_link("vrrp.51", 1, false)));
+    assert_eq!((d.state(), on_links(&out)), (State::Master, vec!["up"]));
+    let out = d.step(Event::Kernel(News::LinkGone { ifindex: 9 }));
+    assert_eq!((d.state(), on_links(&out)), (State::Master, vec!["make"]));
+    let Some(News::Link(link)) = Some(vmac_link("vrrp.51", 1, false)) else { unreachable!() };
+    let out = d.step(Event::Kernel(News::Link(link)));
+    assert_eq!(on_links(&out), ["set", "up", "listen", "address", "tell"]);
+}
+
+#[test]
+fn a_virtual_link_that_the_kernel_refuses_is_a_fault() {
+    let mut d = Desk::new(&instance("use_vmac vip0"));
+    let made = d.node.table().wanted().find(|(key, _)| matches!(key, Key::Link(_)));
+    let (key, value) = made.map(|(key, value)| (*key, value.clone())).unwrap();
+    d.step(Event::Answer(Op::Add(key, value), Outcome::Refused(95)));
+    assert_eq!(d.state(), State::Fault);
+    assert!(d.node.vrrp.instances[0].fault.as_deref().unwrap().contains("refuses the virtual link vip0"));
+    assert_eq!(on_links(&d.pass(6.0)), ["make"], "it is tried again");
+    d.step(Event::Kernel(vmac_link("vip0", 1, false)));
+    assert_eq!(d.state(), State::Fault, "it may still be refused to go up");
+    d.step(Event::Kernel(vmac_link("vip0", 1, true)));
+    assert_eq!(d.state(), State::Backup);
+}
+
+#[test]
+fn a_virtual_link_left_by_a_crash_is_made_anew() {
+    let text = instance("use_vmac");
+    let host = Host { hostname: "desk".into(), config_id: "desk".into(), ..Host::default() };
+    let config = load("test.conf", text.as_bytes().to_vec(), host).config.unwrap();
+    let mut node = Node::new(Rc::new(config));
+    let mut out = Vec::new();
+    let base = Link {
+        ifindex: 2,
+        name: "eth0".parse().unwrap(),
+        up: true,
+        mac: Mac([2, 0, 0, 0, 0, 1]),
+        mtu: 1500,
+        no_arp: false,
+        more: LinkMore { wanted_up: true, ..LinkMore::default() },
+    };
+    let key = AddressKey { ifindex: 9, net: "10.0.0.100/32".parse().unwrap() };
+    let left = News::Address { key, value: AddressValue::default(), primary: true };
+    node.step(Instant(SECOND), Event::Start { seed: 1, owned: Vec::new() }, &mut out);
+    let dump = [News::DumpBegin, News::Link(base), vmac_link("vrrp.51", 1, true), left, News::DumpDone];
+    for news in dump {
+        node.step(Instant(SECOND), Event::Kernel(news), &mut out);
+    }
+    assert_eq!(on_links(&out), ["take away", "make"]);
+    // What is still told of the old one concerns nobody.
+    out.clear();
+    node.step(Instant(SECOND), Event::Kernel(vmac_link("vrrp.51", 1, false)), &mut out);
+    node.step(Instant(SECOND), Event::Kernel(News::LinkGone { ifindex: 9 }), &mut out);
+    assert_eq!(on_links(&out), Vec::<&str>::new());
 }

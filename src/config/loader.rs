@@ -12,16 +12,18 @@ use super::lvs::{ServiceDraft, Settling};
 use super::marks::Marks;
 use super::model::{Config, Ssl};
 use super::script;
-use super::server_group::{ServerGroupDraft, Taken};
+use super::server_group::{self, ServerGroupDraft, Taken};
 use super::source::Source;
 use super::statics::{self, GarpGroupDraft, Lines as StaticLines, StaticsDraft, TrackGroupDraft};
+use super::text::not_text;
 use super::track::{self, FileDraft, ProcessDraft, ScriptDraft};
-use super::tree::{Item, Node, Reader, Tree};
+use super::tree::{too_large, Item, Node, Reader, Tree};
 use super::vrrp::{self, GroupDraft, InstanceDraft};
 use crate::base::addr::IfName;
 use crate::limits;
 use std::collections::HashMap;
 use std::fmt;
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -41,6 +43,8 @@ pub struct Host {
     pub table: Option<fn(&str) -> Option<u32>>,
     /// Is there such a group?
     pub group: Option<fn(&str) -> bool>,
+    /// What a file of `key ID file:PATH` holds.
+    pub key: Option<ReadKey>,
     /// A variable of the environment, for `${_ENV NAME}`.
     pub environment: Option<fn(&str) -> Option<String>>,
     /// `include` is followed.
@@ -50,6 +54,9 @@ pub struct Host {
     /// Where `${_RANDOM}` begins.
     pub seed: u64,
 }
+
+/// The content of a key's file, or why it cannot be had.
+pub type ReadKey = fn(&str) -> Result<Vec<u8>, String>;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ScriptFile {
@@ -114,6 +121,10 @@ pub struct Loader {
     phase: Phase,
     current: Current,
     mark: usize,
+    /// All that were read: blocks, statements, and the statements of the open block.
+    blocks: usize,
+    statements: usize,
+    lines: usize,
     top_seen: Seen,
     global: GlobalDraft,
     instances: Vec<InstanceDraft>,
@@ -126,7 +137,7 @@ pub struct Loader {
     statics: StaticsDraft,
     track_group_names: Names,
     services: std::collections::VecDeque<Box<ServiceDraft>>,
-    server_groups: Vec<(Box<str>, Span)>,
+    server_groups: server_group::Names,
     names: Names,
     group_names: Names,
     taken: Taken,
@@ -138,6 +149,7 @@ pub struct Loader {
 impl Loader {
     pub fn new(file: &str, text: Vec<u8>, host: Host) -> Loader {
         let len = text.len() as u64;
+        let not_text = not_text(&text);
         let source = Source::new(file, if len > limits::CONFIG_BYTES { Vec::new() } else { text });
         let mut loader = Loader {
             reader: Reader::new(&source, &host),
@@ -147,6 +159,9 @@ impl Loader {
             phase: Phase::Read,
             current: Current::Skipped,
             mark: 0,
+            blocks: 0,
+            statements: 0,
+            lines: 0,
             top_seen: Seen::default(),
             global: GlobalDraft::default(),
             instances: Vec::new(),
@@ -161,7 +176,7 @@ impl Loader {
             services: Default::default(),
             names: Names::new(),
             group_names: Names::new(),
-            server_groups: Vec::new(),
+            server_groups: Default::default(),
             taken: Taken::default(),
             settling: None,
             config: Config::default(),
@@ -171,8 +186,17 @@ impl Loader {
             let text = format!("the file has {len} bytes; a configuration has at most {}", limits::CONFIG_BYTES);
             loader.cx.say(Level::Error, Code::File, Span::NOWHERE, "", text, 4).help("give the right file");
             loader.phase = Phase::Done;
+        } else if let Some(not) = not_text {
+            loader.cx.error(Code::NotText, not.span(0), "", not.text).help(not.help);
+            loader.phase = Phase::Done;
         }
         loader
+    }
+
+    /// Without the places of the VRRP statements, which only the comparison of several files needs.
+    pub fn without_marks(mut self) -> Loader {
+        self.marks.off = true;
+        self
     }
 
     /// Reads about `budget` statements, or settles as many servers.
@@ -182,7 +206,10 @@ impl Loader {
                 budget -= 1;
             }
             match &mut self.phase {
-                Phase::Read => self.read(),
+                Phase::Read => {
+                    self.read();
+                    budget = budget.saturating_sub(self.reader.take_cost());
+                }
                 Phase::Tracked => self.tracked(),
                 Phase::Vrrp(settling) => {
                     if settling.step(&mut self.cx, &mut self.global, &mut self.config) {
@@ -218,11 +245,18 @@ impl Loader {
     }
 
     fn read(&mut self) {
-        let item = self.reader.next(&mut self.source, &mut self.tree, &mut self.cx);
+        let mut item = self.reader.next(&mut self.source, &mut self.tree, &mut self.cx);
+        self.statements += usize::from(item == Item::Entry);
+        self.blocks += usize::from(item == Item::Open);
+        if self.blocks > limits::CONFIG_BLOCKS || self.statements > limits::CONFIG_STATEMENTS {
+            self.too_many();
+            item = Item::End;
+        }
         match item {
             Item::Open => self.open(),
             Item::Entry => self.entry(),
             Item::Close => self.close(),
+            Item::Pause => {}
             Item::End => {
                 self.blanks();
                 self.config.global = std::mem::take(&mut self.global.global);
@@ -235,9 +269,24 @@ impl Loader {
         }
     }
 
+    /// The rest of the file is left out.
+    fn too_many(&mut self) {
+        let span = self.tree.root(&self.source.bytes).map_or(Span::NOWHERE, |node| node.word().span());
+        let text = match self.blocks > limits::CONFIG_BLOCKS {
+            true => format!("the configuration has more than {} blocks", limits::CONFIG_BLOCKS),
+            false => format!("the configuration has more than {} statements", limits::CONFIG_STATEMENTS),
+        };
+        let said = self.cx.error(Code::Range, span, "", text);
+        said.help("this one and all that follow are not used; it is a limit of this program");
+        if self.reader.inside() && self.blocks <= limits::CONFIG_BLOCKS {
+            self.close();
+        }
+    }
+
     fn open(&mut self) {
         let Some(node) = self.tree.root(&self.source.bytes) else { return };
         self.mark = 0;
+        self.lines = 0;
         let known = self.cx.known(node, Block::Top, &mut self.top_seen);
         self.mark = self.cx.enter(node);
         let Some(keyword) = known else {
@@ -297,6 +346,14 @@ impl Loader {
             }
             return;
         }
+        self.lines += 1;
+        if matches!(self.current, Current::Lines(_) | Current::ServerGroup(_)) && self.lines > limits::BLOCK_WORDS {
+            if self.lines == limits::BLOCK_WORDS + 1 {
+                too_large(cx, &self.source.bytes, node.word().span(), self.reader.header());
+                self.reader.skip_repetitions(true);
+            }
+            return;
+        }
         self.marks.entry(node);
         cx.settled();
         match &mut self.current {
@@ -333,14 +390,17 @@ impl Loader {
         match std::mem::replace(&mut self.current, Current::Skipped) {
             Current::Ssl(ssl, _) => self.global.global.ssl = Some(ssl),
             Current::Group(draft) => self.groups.push(*draft),
-            Current::Instance(draft) => self.instances.push(*draft),
+            Current::Instance(mut draft) => {
+                draft.close();
+                self.instances.push(*draft);
+            }
             Current::Service(mut draft) => {
                 draft.close();
                 self.services.push_back(draft);
             }
             Current::ServerGroup(draft) => {
                 if let Some((group, span)) = draft.close(&mut self.cx) {
-                    self.server_groups.push((group.name.clone(), span));
+                    self.server_groups.insert(group.name.clone(), (self.config.server_groups.len(), span));
                     self.config.server_groups.push(group);
                 }
             }
@@ -357,6 +417,7 @@ impl Loader {
             Current::GarpGroup(draft) => self.statics.garp_group(&mut self.cx, *draft),
             Current::Global | Current::Other(..) | Current::Lines(_) | Current::Skipped => {}
         }
+        self.reader.skip_repetitions(false);
         self.marks.close();
         self.cx.leave(self.mark);
     }
@@ -368,7 +429,7 @@ impl Loader {
                 self.conclude();
                 return;
             };
-            let groups = &self.config.server_groups;
+            let groups = (&self.server_groups, self.config.server_groups.as_slice());
             self.settling = Settling::new(&mut self.cx, &self.global, *draft, &mut self.taken, groups);
         }
         let Some(settling) = &mut self.settling else { return };
@@ -502,8 +563,8 @@ pub fn load(file: &str, text: Vec<u8>, host: Host) -> Loaded {
 /// O_NONBLOCK and O_CLOEXEC come from the flag's value on Linux; std sets the latter.
 const O_NONBLOCK: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 0x80 } else { 0x800 };
 
-/// A configuration file's bytes, or what is wrong with it in one line.
-pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+/// A file that may be a configuration and its length, or what is wrong with it in one line.
+pub fn open_file(path: &Path) -> Result<(File, u64), String> {
     let name = path.display();
     // A FIFO without a writer would hold us for ever.
     let file = std::fs::OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path);
@@ -519,14 +580,24 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     if !about.is_file() {
         return Err(format!("{name}: is not a regular file"));
     }
-    let too_large = || format!("{name}: is larger than {} bytes, so it is not a configuration", limits::CONFIG_BYTES);
     if about.len() > limits::CONFIG_BYTES {
-        return Err(too_large());
+        return Err(too_long(path));
     }
-    let mut text = Vec::with_capacity(about.len() as usize + 1);
-    file.take(limits::CONFIG_BYTES + 1).read_to_end(&mut text).map_err(|e| format!("{name}: cannot be read: {e}"))?;
+    Ok((file, about.len()))
+}
+
+fn too_long(path: &Path) -> String {
+    format!("{}: is larger than {} bytes, so it is not a configuration", path.display(), limits::CONFIG_BYTES)
+}
+
+/// A configuration file's bytes, or what is wrong with it in one line.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let (file, len) = open_file(path)?;
+    let mut text = Vec::with_capacity(len as usize + 1);
+    let read = file.take(limits::CONFIG_BYTES + 1).read_to_end(&mut text);
+    read.map_err(|e| format!("{}: cannot be read: {e}", path.display()))?;
     if text.len() as u64 > limits::CONFIG_BYTES {
-        return Err(too_large());
+        return Err(too_long(path));
     }
     Ok(text)
 }

@@ -8,7 +8,7 @@ use super::keywords::{Block, Keyword};
 use super::lexer::Span;
 use super::model::{Check, Checksum, Member, Script, Server, ServerGroup, ServerMore, Service, Sorry, Tunnel};
 use super::script;
-use super::server_group::{Other, Taken};
+use super::server_group::{Names, Other, Taken};
 use super::tree::{Arg, Node};
 use crate::base::addr::{Endpoint, Family};
 use crate::wire::op::{Forward, Protocol, Scheduler, ServiceKey};
@@ -694,14 +694,14 @@ fn granularity(word: &str) -> Option<u8> {
 }
 
 /// The first one counts.
-fn once(cx: &mut Context, node: Node, to: &mut Option<Script>) {
+fn once(cx: &mut Context, node: Node, to: &mut Option<impl From<Script>>) {
     if to.is_some() {
         let word = node.word();
         cx.bad(Code::Repeated, word, format!("'{}' was given before in this block", word.str()))
             .help("the first one counts");
         return;
     }
-    *to = script::command(cx, node);
+    *to = script::command(cx, node).map(Into::into);
 }
 
 /// A service whose file is read whole: gets its values from above, a few servers at a time.
@@ -729,7 +729,7 @@ impl Settling {
         global: &GlobalDraft,
         mut draft: ServiceDraft,
         taken: &mut Taken,
-        groups: &[ServerGroup],
+        groups: (&Names, &[ServerGroup]),
     ) -> Option<Settling> {
         cx.return_to(&draft.path);
         let token = draft.path.clone();
@@ -836,8 +836,8 @@ impl Settling {
         }
         s.alpha = draft.alpha.unwrap_or(false);
         s.smtp_alert = draft.smtp_alert.or(global.smtp_alert_checker).or(global.smtp_alert).unwrap_or(false);
-        script::default_user(s.quorum_up.as_mut(), &global.script_user);
-        script::default_user(s.quorum_down.as_mut(), &global.script_user);
+        script::default_user(s.quorum_up.as_deref_mut(), &global.script_user);
+        script::default_user(s.quorum_down.as_deref_mut(), &global.script_user);
         self.sorry(cx);
     }
 
@@ -1054,9 +1054,13 @@ impl ServiceDraft {
     }
 
     /// Its group, if it has one. None: there is none of that name, which is said.
-    fn group<'g>(&mut self, cx: &mut Context, groups: &'g [ServerGroup]) -> Option<Option<&'g ServerGroup>> {
+    fn group<'g>(
+        &mut self,
+        cx: &mut Context,
+        (names, groups): (&Names, &'g [ServerGroup]),
+    ) -> Option<Option<&'g ServerGroup>> {
         let Header::Group(name) = &self.header else { return Some(None) };
-        self.service.group = groups.iter().position(|g| g.name == *name);
+        self.service.group = names.get(name).map(|(number, _)| *number);
         let found = self.service.group.and_then(|n| groups.get(n));
         if found.is_none() {
             let close = cx.closest(name, groups.iter().map(|g| g.name.as_ref()));

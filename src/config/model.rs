@@ -929,6 +929,38 @@ pub struct Hmac {
     pub mode: HmacMode,
 }
 
+impl Hmac {
+    /// Asked for, but there is no key to sign with.
+    pub fn unusable() -> Hmac {
+        let (anti_replay, mode) = (AntiReplay::Time, HmacMode::Enforce);
+        Hmac { keys: Vec::new(), active: 0, time_window: Duration::ZERO, anti_replay, mode }
+    }
+
+    /// For people; without the keys themselves.
+    pub fn describe(&self) -> String {
+        let mode = match self.mode {
+            HmacMode::Enforce => "enforce",
+            HmacMode::Permissive => "permissive",
+            HmacMode::ReceiveOnly => "receive-only",
+        };
+        let window = match self.anti_replay {
+            AntiReplay::Time => format!("within {} s", self.time_window.as_secs()),
+            AntiReplay::Monotonic => "rising numbers".into(),
+        };
+        let keys: Vec<String> = self.keys.iter().map(|key| key.id.to_string()).collect();
+        let keys = keys.join(" ");
+        format!("HMAC-SHA256, mode {mode}, {window}, keys {keys}, key {} signs", self.active)
+    }
+
+    /// The key of that number.
+    pub fn key(&self, id: u8) -> Option<&[u8]> {
+        match &self.keys.iter().find(|key| key.id == id)?.secret {
+            HmacSecret::Bytes(bytes) => Some(bytes),
+            HmacSecret::File(_, bytes) => bytes.as_deref(),
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HmacKey {
     pub id: u8,
@@ -939,15 +971,15 @@ pub struct HmacKey {
 pub enum HmacSecret {
     /// 32 to 64 bytes.
     Bytes(Box<[u8]>),
-    /// The file that holds it.
-    File(Box<str>),
+    /// The file that holds it, and its key; None: the file is on another machine.
+    File(Box<str>, Option<Box<[u8]>>),
 }
 
 impl std::fmt::Debug for HmacSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             HmacSecret::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
-            HmacSecret::File(path) => write!(f, "file {path}"),
+            HmacSecret::File(path, _) => write!(f, "file {path}"),
         }
     }
 }
@@ -1218,8 +1250,8 @@ pub struct Service {
     pub engine: Option<Box<str>>,
     pub quorum: u32,
     pub hysteresis: u32,
-    pub quorum_up: Option<Script>,
-    pub quorum_down: Option<Script>,
+    pub quorum_up: Option<Box<Script>>,
+    pub quorum_down: Option<Box<Script>>,
     pub alpha: bool,
     pub omega: bool,
     /// Checks rest while none of its addresses is here.

@@ -7,7 +7,7 @@ use super::model::{Member, ServerGroup};
 use super::tree::{Arg, Node};
 use crate::base::addr::{Endpoint, Family, IpNet};
 use crate::wire::op::{Protocol, ServiceKey};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Who stands at which addresses and marks.
@@ -74,6 +74,9 @@ impl Taken {
     }
 }
 
+/// The number and the place of each group.
+pub type Names = HashMap<Box<str>, (usize, Span)>;
+
 /// A virtual_server_group as it was read.
 pub struct ServerGroupDraft {
     group: ServerGroup,
@@ -84,10 +87,10 @@ pub struct ServerGroupDraft {
 
 impl ServerGroupDraft {
     /// None: there is one of that name, or it has no name.
-    pub fn new(cx: &mut Context, node: Node, known: &[(Box<str>, Span)]) -> Option<ServerGroupDraft> {
+    pub fn new(cx: &mut Context, node: Node, known: &Names) -> Option<ServerGroupDraft> {
         let arg = node.arg(0)?;
         let name: Box<str> = arg.str().as_ref().into();
-        if let Some((_, first)) = known.iter().find(|(n, _)| *n == name) {
+        if let Some((_, first)) = known.get(&name) {
             cx.warn(Code::Duplicate, arg.span(), &name, format!("there is a virtual_server_group '{name}' already"))
                 .see(*first, "the first one")
                 .help("the second one is not used");

@@ -1,6 +1,6 @@
 //! vrrp_script, track_file, vrrp_track_process, and the lines of instances and groups that track them.
 
-use super::bfd::BfdDraft;
+use super::bfd::{self, BfdDraft};
 use super::context::{Context, Seen};
 use super::diagnostic::{closest, Code, Level};
 use super::global::GlobalDraft;
@@ -14,11 +14,12 @@ use super::script;
 use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
 use crate::wire::vrrp::PRIORITY_OWNER;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 /// What a line tracks.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
     Interface,
     Script,
@@ -468,7 +469,7 @@ pub struct Drafts {
     pub processes: VecDeque<ProcessDraft>,
     pub bfd: VecDeque<BfdDraft>,
     /// Neighbours of the sessions so far.
-    bfd_places: Vec<Span>,
+    bfd_known: bfd::Known,
     /// A script without a user of its own has none.
     no_user: bool,
 }
@@ -500,9 +501,8 @@ impl Drafts {
             config.processes.push(draft.finish(cx));
         } else if let Some(draft) = self.bfd.pop_front() {
             cx.return_to(&draft.head.path);
-            let bfd = draft.finish(cx, &config.bfd, &self.bfd_places);
+            let bfd = draft.finish(cx, &mut self.bfd_known);
             cx.defined.bfd.insert(draft.head.name.clone(), bfd.is_some().then_some(config.bfd.len()));
-            self.bfd_places.extend(bfd.is_some().then(|| draft.place()));
             config.bfd.extend(bfd);
         } else {
             cx.return_to("");
@@ -545,6 +545,8 @@ struct Line {
 pub struct Lines {
     path: Box<str>,
     all: Vec<Line>,
+    /// Where each of them stands.
+    known: HashMap<(Kind, Box<str>), Span>,
 }
 
 impl Lines {
@@ -558,13 +560,17 @@ impl Lines {
                 continue;
             }
             let (weight, reverse) = options(cx, line, kind, keyword);
-            if let Some(first) = self.all.iter().find(|l| l.kind == kind && l.name.as_ref() == name) {
-                cx.bad(Code::Duplicate, word, format!("'{name}' is tracked twice"))
-                    .see(first.span, "the first one")
-                    .help("the first one counts");
-                continue;
+            let name: Box<str> = name.as_ref().into();
+            match self.known.entry((kind, name.clone())) {
+                Entry::Occupied(first) => cx
+                    .bad(Code::Duplicate, word, format!("'{name}' is tracked twice"))
+                    .see(*first.get(), "the first one")
+                    .help("the first one counts"),
+                Entry::Vacant(place) => {
+                    place.insert(word.span());
+                    self.all.push(Line { kind, name, span: word.span(), weight, reverse });
+                }
             }
-            self.all.push(Line { kind, name: name.as_ref().into(), span: word.span(), weight, reverse });
         }
     }
 }

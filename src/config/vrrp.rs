@@ -94,6 +94,14 @@ pub struct InstanceDraft {
 }
 
 impl InstanceDraft {
+    /// The block is read: there may be thousands of them.
+    pub fn close(&mut self) {
+        self.vips.shrink_to_fit();
+        self.excluded.shrink_to_fit();
+        self.known_vips.shrink_to_fit();
+        self.given.shrink_to_fit();
+    }
+
     pub fn new(cx: &Context, name: Arg) -> InstanceDraft {
         InstanceDraft { name: name.str().as_ref().into(), span: name.span(), path: cx.path(), ..Default::default() }
     }
@@ -622,19 +630,22 @@ struct Shared {
 impl Across {
     /// Once the groups are known: a word for each two instances. Those of one group hold an address together.
     fn conclude(self, cx: &mut Context, config: &Config) {
-        let mut said: Vec<(usize, usize)> = Vec::new();
+        let mut counts: HashMap<(usize, usize), usize> = HashMap::new();
+        for one in &self.shared {
+            *counts.entry((one.first.0, one.second.0)).or_default() += 1;
+        }
         let identity = |n: usize| config.instances.get(n).map(|i| i.identity());
         let group = |n: usize| config.instances.get(n).and_then(|i| i.group);
         for one in &self.shared {
             let pair = (one.first.0, one.second.0);
+            // Said with the first of their addresses.
+            let Some(count) = counts.remove(&pair) else { continue };
             let together = group(pair.0).is_some() && group(pair.0) == group(pair.1);
             // Of two with one VRID that was said, and one of them stays in FAULT.
-            if said.contains(&pair) || together || identity(pair.0) == identity(pair.1) {
+            if together || identity(pair.0) == identity(pair.1) {
                 continue;
             }
-            said.push(pair);
             let other = config.instances.get(pair.0).map_or("", |i| &i.name);
-            let count = self.shared.iter().filter(|s| (s.first.0, s.second.0) == pair).count();
             let more = if count > 1 { format!(", and {} more of its addresses", count - 1) } else { String::new() };
             let text = format!("{} on {} is an address of '{other}' too{more}", one.ip, one.dev);
             cx.return_to(&one.path);
@@ -687,12 +698,14 @@ impl InstanceDraft {
         interface: IfName,
         vrid: u8,
     ) -> Instance {
-        let mut want_master = self.master.unwrap_or(false);
-        let priority = self.priority.unwrap_or(if want_master { 255 } else { 100 });
+        let state_master = self.master == Some(true);
+        let priority = self.priority.unwrap_or(if state_master { 255 } else { 100 });
+        // The owner of the addresses is MASTER unless the file says otherwise.
+        let mut want_master = self.master.unwrap_or(priority == 255);
         let mut held = self.held.take();
-        let no_effect = want_master || priority == 255;
+        let no_effect = state_master || priority == 255;
         let owner = move |what: &str| {
-            if want_master {
+            if state_master {
                 (format!("'{what}' has no effect with 'state MASTER'"), "write 'state BACKUP' on all routers")
             } else {
                 (format!("'{what}' has no effect with priority 255"), "the owner of the addresses always preempts")
@@ -722,16 +735,14 @@ impl InstanceDraft {
             preempt_delay = Duration::ZERO;
         }
         let vips = self.vips.first().map(|v| v.net.family());
+        let strict = self.strict.unwrap_or(global.strict);
+        self.protocol.strict = strict;
         let wire = std::mem::take(&mut self.protocol).finish(cx, global, mcast, vips);
         if let Some(ip) = self.mcast_src_ip.filter(|ip| Family::of(ip) != wire.family) {
             let span = self.at("mcast_src_ip").unwrap_or(self.span);
             let text = format!("{ip} is not of the instance's address family");
             cx.error(Code::Conflict, span, &ip.to_string(), text).help("it is not used");
             self.mcast_src_ip = None;
-        }
-        let strict = self.strict.unwrap_or(global.strict);
-        if strict {
-            hold(&mut held, "the strict rules are not in this version".into());
         }
         let advert_int = protocol::interval(cx, self.advert_int, wire.version);
         let mut auth = Auth::None;
@@ -799,8 +810,11 @@ impl InstanceDraft {
         if let Deleted::Script(script) = &mut notify_deleted {
             script::default_user(Some(script), user);
         }
-        self.virtual_link(cx);
+        self.virtual_link(cx, &mut held);
         let hmac = self.hmac(cx, advert_int, &mut auth);
+        if hmac.as_ref().is_some_and(|hmac| hmac.keys.is_empty()) {
+            hold(&mut held, "its adverts are to be signed (auth_hmac), and there is no key for that".into());
+        }
         let owner = priority == 255;
         let mut instance = Instance {
             name: std::mem::take(&mut self.name),
@@ -868,18 +882,18 @@ impl InstanceDraft {
             .help("'authentication' is not used");
             *auth = Auth::None;
         }
-        draft.finish(cx, advert_int).map(Box::new)
+        Some(Box::new(draft.finish(cx, advert_int)))
     }
 
-    fn virtual_link(&mut self, cx: &mut Context) {
+    fn virtual_link(&mut self, cx: &mut Context, held: &mut Option<Box<str>>) {
         if let (Some(span), Some(_)) = (self.at("promote_secondaries"), &self.vmac) {
             let text = "'promote_secondaries' beside 'use_vmac'".into();
             cx.say(Level::Warning, Code::Conflict, span, "promote_secondaries", text, 5)
                 .help("it is set on a virtual link anyway; the line is not used");
             self.promote_secondaries = false;
         }
-        if let (Some(span), None, None) = (self.at("vmac_xmit_base"), &self.vmac, &self.ipvlan) {
-            cx.error(Code::Conflict, span, "vmac_xmit_base", "'vmac_xmit_base' without a virtual link".into())
+        if let (Some(span), None) = (self.at("vmac_xmit_base"), &self.vmac) {
+            cx.error(Code::Conflict, span, "vmac_xmit_base", "'vmac_xmit_base' without a virtual MAC address".into())
                 .help("write use_vmac; the line is not used");
             self.vmac_xmit_base = false;
         }
@@ -891,17 +905,35 @@ impl InstanceDraft {
                 .help("the ipvlan link is not used");
             self.ipvlan = None;
         }
-        let source = self.mcast_src_ip.is_some() || self.at("unicast_src_ip").is_some();
+        if let (Some(span), Some(_)) = (self.at("unicast_peer"), &self.vmac) {
+            if !self.vmac_xmit_base {
+                let text = "unicast from a virtual MAC address is not possible".into();
+                let first = self.at("use_vmac").unwrap_or(span);
+                cx.say(Level::Warning, Code::Conflict, span, "unicast_peer", text, 5)
+                    .see(first, "the virtual MAC address")
+                    .help("adverts leave from the interface below; write vmac_xmit_base");
+            }
+            self.vmac_xmit_base = true;
+        }
+        let name = self.vmac.as_ref().and_then(|v| v.name.as_ref());
+        if let (Some(span), Some(name)) =
+            (self.at("use_vmac"), name.filter(|name| self.interface.as_ref() == Some(*name)))
+        {
+            let text = format!("the link cannot be called '{name}', which is the interface below it");
+            cx.error(Code::Conflict, span, name.as_str(), text).help("it gets the usual name");
+            self.vmac.iter_mut().for_each(|v| v.name = None);
+        }
         if let (Some(span), Some(ipvlan)) = (self.at("use_ipvlan"), &self.ipvlan) {
             let v4 = self.vips.first().is_none_or(|vip| vip.net.family() == Family::V4);
-            if v4 && ipvlan.address.is_none() && !source {
+            if v4 && ipvlan.address.is_none() {
                 cx.error(
                     Code::Missing,
                     span,
                     "use_ipvlan",
                     "an ipvlan link for IPv4 needs an address of its own".into(),
                 )
-                .help("write use_ipvlan NAME ADDR/LEN");
+                .help("write use_ipvlan NAME ADDR/LEN; the instance stays in FAULT");
+                hold(held, "its ipvlan link has no address".into());
             }
         }
     }
@@ -975,7 +1007,19 @@ impl InstanceDraft {
             say("higher_prio_send_advert", span, "a higher advert is not answered", "off is used");
             instance.higher_prio_send_advert = false;
         }
+        if owner && self.owner_ignore_adverts == Some(false) {
+            let span = self.at("owner_ignore_adverts");
+            say("owner_ignore_adverts", span, "an owner listens to nobody", "on is used");
+        }
         instance.owner_ignore_adverts |= owner;
+        if instance.wire.unicast.is_some() && !instance.interface.as_str().is_empty() {
+            let span = self.at("unicast_peer");
+            say("unicast_peer", span, "adverts go to the multicast group", "they go to the peers all the same");
+        }
+        if self.no_vips {
+            let span = self.at("no_virtual_ipaddress");
+            say("no_virtual_ipaddress", span, "a virtual router has addresses", "write one into virtual_ipaddress");
+        }
         let first = instance.vips.first().map(|vip| vip.net.addr);
         if first.is_some_and(|ip| matches!(ip, IpAddr::V6(ip) if !ip.is_unicast_link_local())) {
             let span = self.at("virtual_ipaddress");

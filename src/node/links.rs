@@ -25,6 +25,10 @@ impl Links {
         self.by_name.get(name).and_then(|i| self.by_index.get(i)).map(|k| &k.link)
     }
 
+    pub fn by_index(&self, ifindex: u32) -> Option<&Link> {
+        self.by_index.get(&ifindex).map(|k| &k.link)
+    }
+
     pub fn name(&self, ifindex: u32) -> Option<&IfName> {
         self.by_index.get(&ifindex).map(|k| &k.link.name)
     }

@@ -15,7 +15,7 @@ pub mod table;
 pub mod track;
 pub mod vrrp;
 
-use crate::base::addr::{Endpoint, IfName, IpNet};
+use crate::base::addr::{Endpoint, IfName, IpNet, Mac};
 use crate::base::time::Instant;
 use crate::base::timers::Timers;
 use crate::config::model::{Check, Config};
@@ -40,6 +40,8 @@ pub enum Timer {
     /// Addresses of that instance were taken away too often; it may try again.
     Stolen(usize),
     Check(u32),
+    /// The end of vrrp_startup_delay.
+    Begin,
     /// The next run of a tracked script.
     Script(usize),
     /// The delay of a tracked process.
@@ -63,6 +65,8 @@ enum Phase {
     Stopping,
 }
 
+/// The same number on every Linux.
+const ENODEV: i32 = 19;
 /// How often IPVS is looked for while it is missing.
 const IPVS_RETRY: Duration = Duration::from_secs(30);
 
@@ -96,11 +100,15 @@ pub struct Node {
     ipvs_said: bool,
     /// Entries of IPVS that a run before this one left.
     adopted: u32,
+    /// Time of day at instant 0.
+    epoch: u64,
+    signs: bool,
 }
 
 /// What the engines work with during one step.
 pub struct Ctx<'a> {
     pub now: Instant,
+    pub epoch: u64,
     pub conf: &'a Config,
     pub links: &'a Links,
     pub virtual_ips: &'a BTreeSet<IpAddr>,
@@ -118,6 +126,11 @@ pub struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
+    /// The time of day: microseconds since 1970.
+    fn wall(&self) -> u64 {
+        self.epoch.saturating_add(self.now.0)
+    }
+
     /// After a reload the numbers of the instances mean others.
     fn timers_of_vrrp_are_stale(&mut self) {
         let mine = |t: &Timer| matches!(t, Timer::Instance(_) | Timer::Announce(_) | Timer::Stolen(_));
@@ -153,6 +166,8 @@ impl Node {
             dumping: false,
             ipvs_said: false,
             adopted: 0,
+            epoch: 0,
+            signs: false,
         };
         node.name_addresses();
         node
@@ -161,6 +176,8 @@ impl Node {
     /// Takes in one thing that happened; what is to be done about it is appended to `out`.
     pub fn step(&mut self, now: Instant, event: Event, out: &mut Vec<Effect>) {
         let (mut calls, mut told) = (Vec::new(), Vec::new());
+        // A start or news may ask for a socket, and what is due then may need it.
+        let puts_off = matches!(event, Event::Due | Event::Packet { .. });
         match event {
             Event::Start { seed, owned } => {
                 self.seed = seed;
@@ -176,6 +193,7 @@ impl Node {
                 lvs.stop(&mut ctx);
                 self.timers.file(Timer::Ipvs, None);
             }
+            Event::Clock { epoch } => self.epoch = epoch,
             Event::Due => self.due(now, out, &mut calls, &mut told),
             Event::Announced => {
                 let (vrrp, _, mut ctx) = self.split(now, out, &mut calls, &mut told);
@@ -207,7 +225,7 @@ impl Node {
             }
         }
         // Adverts first: while more of them are due, the kernel waits a little.
-        let more = !self.dirty.is_empty() && self.is_due(now) && self.unsettled_for < limits::SETTLE_AFTER;
+        let more = puts_off && !self.dirty.is_empty() && self.is_due(now) && self.unsettled_for < limits::SETTLE_AFTER;
         self.unsettled_for = if more { self.unsettled_for + 1 } else { 0 };
         if !more {
             self.settle(out);
@@ -255,6 +273,11 @@ impl Node {
         }
     }
 
+    /// Does any instance sign its adverts, or look at signatures?
+    pub fn wants_clock(&self) -> bool {
+        self.signs
+    }
+
     /// The settings of a check and where its server is, for the shell that carries it out.
     pub fn check(&self, id: u32) -> Option<(Endpoint, &Check)> {
         self.lvs.check(id, &self.config)
@@ -276,9 +299,13 @@ impl Node {
         calls: &'a mut Vec<Effect>,
         told: &'a mut Vec<Effect>,
     ) -> (&'a mut vrrp::Vrrp, &'a mut lvs::Lvs, Ctx<'a>) {
-        let Node { config, links, table, vrrp, lvs, track, timers, adverts, dirty, virtual_ips, .. } = self;
-        let conf: &Config = config;
-        (vrrp, lvs, Ctx { now, conf, links, virtual_ips, track, table, timers, adverts, dirty, out, calls, told })
+        let Node { config, links, table, vrrp, lvs, track, timers, adverts, dirty, virtual_ips, epoch, .. } = self;
+        let (conf, epoch): (&Config, u64) = (config, *epoch);
+        (
+            vrrp,
+            lvs,
+            Ctx { now, epoch, conf, links, virtual_ips, track, table, timers, adverts, dirty, out, calls, told },
+        )
     }
 
     fn due(&mut self, now: Instant, out: &mut Vec<Effect>, calls: &mut Vec<Effect>, told: &mut Vec<Effect>) {
@@ -291,6 +318,7 @@ impl Node {
                 Timer::Instance(i) => vrrp.due(i, &mut ctx),
                 Timer::Announce(i) => vrrp.announce_due(i, &mut ctx),
                 Timer::Stolen(i) => vrrp.stolen_due(i, &mut ctx),
+                Timer::Begin => vrrp.delay_over(&mut ctx),
                 Timer::Check(id) => lvs.due(id, &mut ctx),
                 Timer::Script(_) | Timer::Process(_) => tracked.push(timer),
                 Timer::Ipvs => ctx.out.push(Effect::OpenIpvs),
@@ -371,6 +399,7 @@ impl Node {
         let vips = all.iter().flat_map(|c| c.vips.iter().chain(&c.excluded).map(move |vip| (c, vip)));
         // Collected as a whole: trees that grow in order are half empty.
         self.virtual_ips = vips.clone().map(|(_, vip)| vip.net.addr).collect();
+        self.signs = all.iter().any(|c| c.hmac.is_some());
         self.has_owner = all.iter().any(|c| c.priority == crate::wire::vrrp::PRIORITY_OWNER);
         // Asked for at the start only.
         self.named = match self.phase {
@@ -468,10 +497,18 @@ impl Node {
             self.unseen.remove(&Key::Link(key));
         }
         let before = self.links.name(ifindex).and_then(|n| self.links.get(n));
-        let (was_up, was_wanted) = (before.map(|l| l.up), before.is_some_and(|l| l.more.wanted_up));
+        let own = self.table.link_named(&link.name).is_some();
+        // A link of ours is down until it is set up.
+        let (was_up, was_wanted) = match before {
+            Some(l) => (Some(l.up), l.more.wanted_up),
+            None => (own.then_some(false), false),
+        };
         let changed = self.links.set(link);
         if was_wanted && !wanted_up {
-            self.object_gone(now, Key::Up(ifindex), out, calls, told);
+            match self.stands_on_nothing(ifindex) {
+                true => self.table.lost(Key::Up(ifindex)),
+                false => self.object_gone(now, Key::Up(ifindex), out, calls, told),
+            }
         }
         if changed.is_empty() {
             return;
@@ -503,7 +540,11 @@ impl Node {
         self.table.link_gone(ifindex);
         if let Some(name) = self.links.remove(ifindex) {
             if let Some((key, _)) = self.table.link_named(&name) {
-                self.object_gone(now, Key::Link(key), out, calls, told);
+                // The interface below, if that is what goes, was taken down before.
+                match self.links.by_index(key.parent).is_some_and(|parent| parent.more.wanted_up) {
+                    true => self.object_gone(now, Key::Link(key), out, calls, told),
+                    false => self.table.lost(Key::Link(key)),
+                }
             }
             if self.phase == Phase::Running {
                 told.push(Effect::Note(Note::LinkGone { name: name.clone() }));
@@ -513,6 +554,12 @@ impl Node {
         }
     }
 
+    /// The interface below a virtual link is taken down before it goes, and then nobody is to blame for what was on it.
+    fn stands_on_nothing(&self, ifindex: u32) -> bool {
+        let parent = self.links.by_index(ifindex).and_then(|link| link.more.on).map(|(parent, _)| parent);
+        parent.is_some_and(|parent| self.links.by_index(parent).is_none_or(|l| !l.more.wanted_up))
+    }
+
     /// A virtual link that a run before this one left: it goes, with all that is on it, and is made anew if need be.
     fn adopts_link(&mut self, link: &Link, told: &mut Vec<Effect>) -> bool {
         let (Phase::Waiting, Some((parent, _))) = (self.phase, link.more.on) else { return false };
@@ -520,9 +567,10 @@ impl Node {
         if !recorded && !vrrp::vlink::is_left_over(&self.config, link) {
             return false;
         }
-        let key = Key::Link(LinkKey { parent, mac: link.mac });
-        // No link is made with this group, so it is another one than that which is wanted.
-        let value = LinkValue { name: link.name.clone(), kind: LinkKind::Macvlan, group: u32::MAX };
+        // Ipvlan links all have their parent's address: a key that no wanted one has.
+        let [a, b, c, d] = link.ifindex.to_be_bytes();
+        let key = Key::Link(LinkKey { parent, mac: Mac([0xff, 0xff, a, b, c, d]) });
+        let value = LinkValue { name: link.name.clone(), kind: LinkKind::Macvlan, group: 0 };
         told.push(Effect::Note(Note::Leftover { what: format!("virtual link {}", link.name).into() }));
         self.table.adopt(key, Value::Link(value), None);
         self.doomed.insert(link.ifindex);
@@ -746,11 +794,23 @@ impl Node {
         let say = self.table.answered(now, &op, outcome == Outcome::WasThere);
         let Outcome::Refused(errno) = outcome else { return };
         let key = op.key();
+        // It, or its parent, has just gone; that will be told.
+        if let (Key::Link(_) | Key::Up(_) | Key::Sysctl(_), ENODEV) = (key, errno) {
+            return;
+        }
         if say {
             let name = table::interface_name(&key, |i| self.links.name(i));
             told.push(Effect::Note(Note::Refused { what: note::describe(&key, name), errno }));
         }
-        if let (Key::Link(link), Op::Add(..)) = (key, &op) {
+        let link = match key {
+            Key::Link(link) => Some(link),
+            // Two links with one address on a parent are refused only when they go up.
+            Key::Up(ifindex) => {
+                self.links.name(ifindex).and_then(|name| self.table.link_named(name)).map(|(key, _)| key)
+            }
+            _ => None,
+        };
+        if let (Some(link), Op::Add(..)) = (link, &op) {
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
             vrrp.link_refused(link, &mut ctx);
         }

@@ -147,6 +147,14 @@ impl Table {
         Change::Taken(count)
     }
 
+    /// An object is gone, and nobody is to blame.
+    pub fn lost(&mut self, key: Key) {
+        if let Some(slot) = self.slots.get_mut(&key) {
+            slot.have = None;
+            self.unsettled.insert(key);
+        }
+    }
+
     /// An interface is gone, and with it all that was on it.
     pub fn link_gone(&mut self, ifindex: u32) {
         for (key, slot) in &mut self.slots {

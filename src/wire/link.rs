@@ -115,6 +115,7 @@ macro_rules! sysctls {
 sysctls!(
     ArpIgnore "ipv4" "arp_ignore",
     ArpFilter "ipv4" "arp_filter",
+    ArpAnnounce "ipv4" "arp_announce",
     RpFilter "ipv4" "rp_filter",
     AcceptLocal "ipv4" "accept_local",
     PromoteSecondaries "ipv4" "promote_secondaries",
@@ -281,12 +282,12 @@ mod tests {
     fn the_bytes_of_a_macvlan_link() {
         #[rustfmt::skip]
         let expected = [
-            96, 0, 0, 0,  16, 0, 5, 6,  9, 0, 0, 0,  0, 0, 0, 0,
+            92, 0, 0, 0,  16, 0, 5, 6,  9, 0, 0, 0,  0, 0, 0, 0,
             0, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0,  0, 0, 0, 0,
             12, 0, 3, 0,  b'v', b'r', b'r', b'p', b'.', b'5', b'1', 0,
             8, 0, 5, 0,  2, 0, 0, 0,
             10, 0, 1, 0,  0, 0, 0x5e, 0, 1, 51, 0, 0,
-            32, 0, 18, 0,
+            28, 0, 18, 0,
             11, 0, 1, 0,  b'm', b'a', b'c', b'v', b'l', b'a', b'n', 0,
             12, 0, 2, 0,  8, 0, 1, 0,  1, 0, 0, 0,
         ];

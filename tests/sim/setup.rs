@@ -7,10 +7,24 @@ use holdfast::wire::op::*;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
+/// A virtual router: an instance on each router.
+#[derive(Clone, Copy, Debug)]
+pub struct Virtual {
+    pub segment: usize,
+    pub vrid: u8,
+    /// Adverts over IPv6.
+    pub six: bool,
+}
+
 /// What one seed is about: which faults there are, and what the routers are like.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub routers: usize,
+    /// The HOWTO's two, then others that are in no group: beside one of them on its link, with the same VRID on another
+    /// link, with the same VRID over the other family.
+    pub virtuals: Vec<Virtual>,
+    /// How much faster each router's clock runs, in millionths.
+    pub drift: Vec<i64>,
     pub grouped: bool,
     pub nopreempt: bool,
     pub preempt_delay: u64,
@@ -19,8 +33,6 @@ pub struct Plan {
     /// 2 or 3.
     pub version: u8,
     pub unicast: bool,
-    /// Adverts over IPv6; the addresses are IPv4 ones all the same, as excluded ones may be.
-    pub six: bool,
     pub auth: Auth,
     pub sorry: bool,
     pub loss: Option<u64>,
@@ -36,8 +48,15 @@ pub struct Plan {
     pub reloads: bool,
     pub new_index: bool,
     pub servers_fail: bool,
-    /// A script that all instances track, by this weight; 0 is FAULT.
+    /// A packet may come in with one bit changed.
+    pub spoils: bool,
+    /// Somebody takes away the address that a router sends from, and gives it back.
+    pub homeless: bool,
+    /// What all instances track, each by its weight; 0 is FAULT.
     pub tracks: Option<i32>,
+    pub tracks_file: Option<i32>,
+    pub tracks_process: Option<i32>,
+    pub tracks_link: Option<i32>,
     /// no_accept: the addresses are blocked while MASTER.
     pub guarded: bool,
 }
@@ -53,21 +72,35 @@ impl Plan {
             1 => Auth::Pass(*b"example\0"),
             _ => Auth::None,
         };
+        let six = version == 3 && rng.one_in(2);
+        let fast = version == 3 && rng.one_in(12);
+        let most = if fast { 2 } else { 5 };
+        let routers = [2, 2, 2, 3, 3, 4, 5][rng.below(7) as usize].min(most + 1);
+        let mut virtuals = vec![(0, 51, six), (1, 52, six)];
+        for more in [(0, 53, six), (1, 51, six), (0, 51, !six)] {
+            if !fast && rng.one_in(4) {
+                virtuals.push(more);
+            }
+        }
+        let drifts = rng.one_in(2);
+        let mut weight = |n: u64| rng.one_in(n).then(|| if rng.one_in(2) { 0 } else { -60 });
+        let (tracks, tracks_file, tracks_process, tracks_link) = (weight(2), weight(4), weight(4), weight(4));
         Plan {
-            routers: rng.between(2, 3) as usize,
+            routers,
+            virtuals: virtuals.into_iter().map(|(segment, vrid, six)| Virtual { segment, vrid, six }).collect(),
+            drift: (0..routers).map(|_| if drifts { rng.between(0, 1000) as i64 - 500 } else { 0 }).collect(),
             grouped: !rng.one_in(3),
             nopreempt,
             preempt_delay: if !nopreempt && rng.one_in(4) { rng.between(1, 12) } else { 0 },
             equal_priorities: rng.one_in(6),
             advert_ms: match rng.below(4) {
+                _ if fast => 50,
                 0 if version == 3 => 300,
-                1 if version == 3 => 50,
                 0 => 2000,
                 _ => 1000,
             },
             version,
             unicast: rng.one_in(3),
-            six: version == 3 && rng.one_in(2),
             auth,
             sorry: rng.one_in(2),
             loss: rng.one_in(2).then(|| rng.between(3, 30)),
@@ -83,11 +116,28 @@ impl Plan {
             reloads: rng.one_in(3),
             new_index: rng.one_in(4),
             servers_fail: rng.one_in(2),
-            tracks: rng.one_in(2).then(|| if rng.one_in(2) { 0 } else { -60 }),
+            spoils: rng.one_in(4),
+            homeless: rng.one_in(5),
+            tracks,
+            tracks_file,
+            tracks_process,
+            tracks_link,
             guarded: rng.one_in(3),
         }
     }
+
+    /// IPv6 is version 3 always.
+    pub fn version(&self, v: usize) -> u8 {
+        if self.virtuals[v].six {
+            3
+        } else {
+            self.version
+        }
+    }
 }
+
+pub const SEGMENTS: [&str; 2] = ["eth0", "eth1"];
+pub const FILE: &str = "/tmp/f";
 
 pub fn outside(router: usize) -> IpNet {
     IpNet::new(IpAddr::from([192, 168, 1, 9 + router as u8]), 24).unwrap()
@@ -109,13 +159,17 @@ pub fn nets(router: usize, segment: usize) -> [IpNet; 2] {
 }
 
 pub fn vip(instance: usize) -> IpNet {
-    IpNet::host(if instance == 0 { IpAddr::from([192, 168, 1, 111]) } else { IpAddr::from([10, 20, 40, 1]) })
+    IpNet::host(match instance {
+        0 => IpAddr::from([192, 168, 1, 111]),
+        1 => IpAddr::from([10, 20, 40, 1]),
+        n => IpAddr::from([192, 168, 1, 120 + n as u8]),
+    })
 }
 
-fn unicast(plan: &Plan, router: usize, interface: &str) -> Option<Unicast> {
-    let address = |r: usize| match interface {
-        _ if plan.six => link_local(r).addr,
-        "eth0" => outside(r).addr,
+fn unicast(plan: &Plan, router: usize, v: Virtual) -> Option<Unicast> {
+    let address = |r: usize| match v.segment {
+        _ if v.six => link_local(r).addr,
+        0 => outside(r).addr,
         _ => inside(r).addr,
     };
     let others = (0..plan.routers).filter(|r| *r != router);
@@ -124,11 +178,37 @@ fn unicast(plan: &Plan, router: usize, interface: &str) -> Option<Unicast> {
     plan.unicast.then_some(Unicast { peers, ttl: 255, check_src: true, fault_no_peer: true, old_checksum })
 }
 
-/// `variant` 1 is what a reload brings: one address more, another weight, a server less.
+/// `variant` 1 is what a reload brings: one address more, another weight, a server less, perhaps an instance less.
 pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
-    let priority = if plan.equal_priorities { 100 } else { 150 - 25 * router as u8 };
-    let vip_line = Vip::new;
-    let tracked: Vec<Track> = plan.tracks.iter().map(|w| Track { target: 0, weight: *w, reverse: false }).collect();
+    let priority = if plan.equal_priorities { 100 } else { 180 - 25 * router as u8 };
+    let tracked = |weight: Option<i32>| -> Vec<Track> {
+        weight.iter().map(|w| Track { target: 0, weight: *w, reverse: false }).collect()
+    };
+    let track = Tracks {
+        scripts: tracked(plan.tracks),
+        files: tracked(plan.tracks_file),
+        processes: tracked(plan.tracks_process),
+        interfaces: plan
+            .tracks_link
+            .iter()
+            .map(|w| TrackInterface { name: "eth1".parse().unwrap(), weight: *w, reverse: false })
+            .collect(),
+        ..Tracks::default()
+    };
+    let file = TrackFile { name: "f".into(), path: FILE.into(), weight: 0, reverse: false, init: None };
+    let process = TrackProcess {
+        name: "p".into(),
+        program: "p".into(),
+        params: Vec::new(),
+        param_match: None,
+        weight: 0,
+        reverse: false,
+        quorum: 1,
+        quorum_max: None,
+        terminate_delay: Duration::ZERO,
+        fork_delay: Duration::from_millis(500),
+        full_command: false,
+    };
     let script = VrrpScript {
         name: "chk".into(),
         script: Script { words: vec!["/bin/chk".into()], user: None, group: None },
@@ -140,31 +220,37 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         fall: 2,
         init_fail: false,
     };
-    let instance = |name: &str, interface: &str, vrid: u8, vips: Vec<Vip>| Instance {
-        want_master: router == 0 && !plan.nopreempt,
-        priority,
-        advert_int: Duration::from_millis(plan.advert_ms),
-        auth: plan.auth.clone(),
-        nopreempt: plan.nopreempt,
-        preempt_delay: Duration::from_secs(plan.preempt_delay),
-        wire: Wire {
-            version: plan.version,
-            unicast: unicast(plan, router, interface),
-            family: if plan.six { Family::V6 } else { Family::V4 },
-            group: if plan.six { VRRP_GROUP_V6.into() } else { VRRP_GROUP_V4.into() },
-            ..Wire::default()
-        },
-        vips: if plan.six { Vec::new() } else { vips.clone() },
-        excluded: if plan.six { vips } else { Vec::new() },
-        track: Tracks { scripts: tracked.clone(), ..Tracks::default() }.into(),
-        group: plan.grouped.then_some(0),
-        accept: !plan.guarded,
-        ..Instance::new(name, interface.parse().unwrap(), vrid)
+    let instance = |(v, at): (usize, &Virtual)| {
+        let mut vips = vec![Vip::new(vip(v))];
+        if v == 0 && variant {
+            vips.push(Vip::new(IpNet::host(IpAddr::from([192, 168, 1, 112]))));
+        }
+        Instance {
+            want_master: router == 0 && !plan.nopreempt,
+            priority,
+            advert_int: Duration::from_millis(plan.advert_ms),
+            auth: if plan.version(v) == 2 { plan.auth.clone() } else { Auth::None },
+            nopreempt: plan.nopreempt,
+            preempt_delay: Duration::from_secs(plan.preempt_delay),
+            wire: Wire {
+                version: plan.version(v),
+                unicast: unicast(plan, router, *at),
+                family: if at.six { Family::V6 } else { Family::V4 },
+                group: if at.six { VRRP_GROUP_V6.into() } else { VRRP_GROUP_V4.into() },
+                ..Wire::default()
+            },
+            // Over IPv6 the addresses are IPv4 ones all the same, as excluded ones may be.
+            vips: if at.six { Vec::new() } else { vips.clone() },
+            excluded: if at.six { vips } else { Vec::new() },
+            track: track.clone().into(),
+            group: (plan.grouped && v < 2).then_some(0),
+            accept: !plan.guarded,
+            ..Instance::new(&format!("VI_{v}"), SEGMENTS[at.segment].parse().unwrap(), at.vrid)
+        }
     };
-    let mut first = vec![vip_line(vip(0))];
-    if variant {
-        first.push(vip_line(IpNet::host(IpAddr::from([192, 168, 1, 112]))));
-    }
+    // The one beyond the HOWTO's two that a reload takes away.
+    let less = variant && !plan.equal_priorities && plan.virtuals.len() > 2;
+    let virtuals = plan.virtuals.len() - usize::from(less);
     let at = |last: u8| Endpoint { ip: IpAddr::from([10, 20, 40, last]), port: 22 };
     let check = || Check {
         delay_loop: Duration::from_secs(6),
@@ -228,12 +314,11 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
     Config {
         // Other rules: the table is made anew.
         global: Global { nftables: Nftables { counters: variant, ..Nftables::default() }, ..Global::default() },
-        instances: vec![
-            instance("VI_1", "eth0", 51, first),
-            instance("VI_GATEWAY", "eth1", 52, vec![vip_line(vip(1))]),
-        ],
+        instances: plan.virtuals.iter().enumerate().take(virtuals).map(instance).collect(),
         groups: if plan.grouped { vec![group] } else { vec![] },
         scripts: plan.tracks.map(|_| script).into_iter().collect(),
+        files: plan.tracks_file.map(|_| file).into_iter().collect(),
+        processes: plan.tracks_process.map(|_| process).into_iter().collect(),
         services: vec![service],
         sync_daemon: Some(SyncDaemon {
             interface: "eth0".parse().unwrap(),

@@ -2,14 +2,15 @@
 //! every single step.
 
 use crate::kernel::Kernel;
+use crate::oracle::{self, Heard, Last, Oracle};
 use crate::rng::Rng;
-use crate::setup::{self, Plan};
+use crate::setup::{self, Plan, SEGMENTS};
 use holdfast::base::addr::Family;
 use holdfast::base::time::Instant;
 use holdfast::base::verdict::{Reason, Verdict};
 use holdfast::node::effect::Effect;
 use holdfast::node::event::Event;
-use holdfast::node::vrrp::instance::State;
+use holdfast::node::vrrp::instance::{Instance, State};
 use holdfast::node::Node;
 use holdfast::wire::ip::Head;
 use holdfast::wire::op::*;
@@ -19,15 +20,19 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 pub const SECOND: u64 = 1_000_000;
-const SEGMENTS: [&str; 2] = ["eth0", "eth1"];
 
 pub struct World {
     pub now: Instant,
     pub rng: Rng,
     pub plan: Plan,
     pub routers: Vec<Router>,
-    /// reach[a][b]: frames of a arrive at b.
-    pub reach: Vec<Vec<bool>>,
+    /// reach[segment][a][b]: frames of a arrive at b.
+    pub reach: [Vec<Vec<bool>>; 2],
+    oracle: Oracle,
+    /// The last advert of each virtual router, and who sent it.
+    pub last_advert: Vec<Option<(usize, Instant)>>,
+    /// The first one of somebody else after that, with the two times, while it is looked for.
+    pub took_over: Vec<Option<(usize, u64)>>,
     queue: BinaryHeap<Reverse<(Instant, u64, What)>>,
     seq: u64,
     /// News under way, by their number in the queue; the flag: a foreign hand's doing.
@@ -44,26 +49,37 @@ pub struct World {
     pub trace: bool,
     pub measured: Measured,
     busy: u32,
+    effects: Vec<Effect>,
 }
 
 #[derive(Default, Clone)]
 pub struct Measured {
     pub steps: u64,
     pub adverts: u64,
-    /// Microseconds from the last advert of a master to the first of the next, when a master died.
-    pub takeovers: Vec<u64>,
-    /// Microseconds with two MASTERs of VI_1 while everybody could hear everybody and no advert was lost.
-    pub two_masters: u64,
-    pub announced_wrong: u64,
+    /// Virtual seconds.
+    pub seconds: u64,
+    /// When a master died: from its last advert to the first of the next, and that one's Master_Down_Interval; in
+    /// microseconds, alone and in a sync group.
+    pub takeovers: [Vec<(u64, u64)>; 2],
+    /// Microseconds with two MASTERs, while an advert between them was on its way, and after one was lost. There is no
+    /// other time with two MASTERs: the oracle sees to that.
+    pub two_flies: u64,
+    pub two_lost: u64,
+    /// Seeds at whose end the hosts of a link believed somebody else to have an address.
+    pub told_wrong: Vec<u64>,
 }
 
 impl Measured {
     pub fn add(&mut self, other: Measured) {
         self.steps += other.steps;
         self.adverts += other.adverts;
-        self.takeovers.extend(other.takeovers);
-        self.two_masters += other.two_masters;
-        self.announced_wrong += other.announced_wrong;
+        self.seconds += other.seconds;
+        for (all, more) in self.takeovers.iter_mut().zip(other.takeovers) {
+            all.extend(more);
+        }
+        self.two_flies += other.two_flies;
+        self.two_lost += other.two_lost;
+        self.told_wrong.extend(other.told_wrong);
     }
 }
 
@@ -80,11 +96,19 @@ pub struct Router {
     probes: BTreeMap<u32, u64>,
     /// The run of the tracked script that is under way.
     run: Option<(u32, u64)>,
+    /// What its file and its processes say.
+    pub file: i64,
+    pub processes: u32,
+    /// When its node wants to be called, by the world's clock.
+    due: Option<Instant>,
+    /// What the node's wishes depend on, when they were last looked at.
+    looked_at: u64,
 }
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum What {
-    Frame { to: usize, segment: usize, bytes: Vec<u8> },
+    Frame { to: usize, from: usize, v: usize, number: u64, bytes: Rc<[u8]> },
+    Spoilt { to: usize, v: usize, bytes: Rc<[u8]> },
     News { to: usize, epoch: u64, index: u64 },
     Verdict { to: usize, id: u32, seq: u64 },
     Ran { to: usize, id: u32, seq: u64 },
@@ -103,14 +127,21 @@ impl World {
             last_news: BTreeMap::new(),
             probes: BTreeMap::new(),
             run: None,
+            file: 0,
+            processes: 1,
+            due: None,
+            looked_at: 0,
         };
         let seq = rng.below(1000);
         World {
             now: Instant(SECOND),
             rng,
+            oracle: Oracle::new(plan.virtuals.len(), n),
+            last_advert: vec![None; plan.virtuals.len()],
+            took_over: vec![None; plan.virtuals.len()],
             plan,
             routers: (0..n).map(router).collect(),
-            reach: vec![vec![true; n]; n],
+            reach: [vec![vec![true; n]; n], vec![vec![true; n]; n]],
             queue: BinaryHeap::new(),
             seq,
             mail: BTreeMap::new(),
@@ -122,6 +153,7 @@ impl World {
             trace,
             measured: Measured::default(),
             busy: 0,
+            effects: Vec::new(),
         }
     }
 
@@ -129,6 +161,26 @@ impl World {
         if self.trace {
             eprintln!("{:>12.6}  router {r}  {}", (self.now.0 - SECOND) as f64 / 1e6, text());
         }
+    }
+
+    /// A router's own clock.
+    fn clock(&self, r: usize) -> Instant {
+        let now = self.now.0 as i64;
+        Instant((now + now * self.plan.drift[r] / 1_000_000) as u64)
+    }
+
+    /// The first moment at which its clock shows that.
+    fn when(&self, r: usize, clock: Instant) -> Instant {
+        let drift = self.plan.drift[r];
+        let shows = |at: i64| at + at * drift / 1_000_000;
+        let mut at = clock.0 as i64 * 1_000_000 / (1_000_000 + drift);
+        while shows(at) < clock.0 as i64 {
+            at += 1;
+        }
+        while at > 0 && shows(at - 1) >= clock.0 as i64 {
+            at -= 1;
+        }
+        Instant(at as u64)
     }
 
     // ---- what happens to routers ----------------------------------------------------------------------------
@@ -141,9 +193,22 @@ impl World {
         let config = Rc::new(setup::config(&self.plan, r, self.routers[r].variant));
         let owned = self.routers[r].owned.iter().map(|(k, f)| Owned { key: k.clone(), found: f.clone() }).collect();
         self.routers[r].node = Some(Node::new(config));
+        self.oracle.reborn(r);
         let seed = self.rng.next() as u32;
         self.step(r, Event::Start { seed, owned });
+        let value = self.routers[r].file;
+        self.step(r, Event::File { path: setup::FILE, value });
         self.dump(r);
+        self.tell_trackers(r);
+    }
+
+    /// What the tracked file and processes say now.
+    pub fn tell_trackers(&mut self, r: usize) {
+        let (value, count) = (self.routers[r].file, self.routers[r].processes);
+        self.step(r, Event::File { path: setup::FILE, value });
+        if self.plan.tracks_process.is_some() {
+            self.step(r, Event::Processes(&[count]));
+        }
     }
 
     /// SIGKILL: the kernel keeps what it has.
@@ -154,6 +219,8 @@ impl World {
             self.routers[r].probes.clear();
             self.routers[r].run = None;
             self.routers[r].kernel.close_sockets();
+            self.routers[r].due = None;
+            self.oracle.gone(r);
         }
     }
 
@@ -171,6 +238,8 @@ impl World {
         }
         assert!(self.routers[r].node.as_ref().unwrap().is_stopped(), "router {r} does not come to an end");
         self.routers[r].node = None;
+        self.routers[r].due = None;
+        self.oracle.gone(r);
         self.forget_news(r);
         self.routers[r].probes.clear();
         self.routers[r].run = None;
@@ -189,9 +258,10 @@ impl World {
     /// Reloads what it runs already; nothing may come of it.
     pub fn reload_same(&mut self, r: usize) {
         let config = Rc::new(setup::config(&self.plan, r, self.routers[r].variant));
+        let now = self.clock(r);
         let Some(node) = self.routers[r].node.as_mut() else { return };
         let mut out = Vec::new();
-        node.step(self.now, Event::Reload(config), &mut out);
+        node.step(now, Event::Reload(config), &mut out);
         assert!(out.is_empty(), "reload of the same configuration did {out:?}");
     }
 
@@ -228,9 +298,7 @@ impl World {
     pub fn run_until(&mut self, end: Instant) {
         loop {
             let frame = self.queue.peek().map(|Reverse((at, ..))| *at);
-            let deadlines =
-                self.routers.iter().enumerate().filter_map(|(r, x)| Some((x.node.as_ref()?.deadline()?, r)));
-            let due = deadlines.min();
+            let due = self.routers.iter().enumerate().filter_map(|(r, x)| Some((x.due?, r))).min();
             let at = match (frame, due) {
                 (Some(f), Some((d, _))) => f.min(d),
                 (Some(f), None) => f,
@@ -256,25 +324,63 @@ impl World {
     }
 
     fn pass(&mut self, to: Instant) {
-        let all_hear = self.reach.iter().flatten().all(|x| *x) && self.plan.loss.is_none() && !self.plan.refusals;
-        if all_hear && self.masters(0).len() > 1 {
-            self.measured.two_masters += to.since(self.now).as_micros() as u64;
-        }
+        self.oracle.pass(to.since(self.now).as_micros() as u64);
         self.now = to;
+    }
+
+    /// A packet comes in, if there is a link and a socket for it.
+    fn frame(&mut self, to: usize, from: usize, v: usize, number: u64, bytes: &[u8]) {
+        let router = &self.routers[to];
+        let Some(ifindex) = router.kernel.index(SEGMENTS[self.plan.virtuals[v].segment]) else {
+            return self.oracle.in_vain(v, from, to, number);
+        };
+        let (head, payload) = Head::parse(bytes).expect("a packet");
+        let key = SocketKey { ifindex, protocol: head.protocol, address: head.dst };
+        let up = router.kernel.links.get(&ifindex).is_some_and(|l| l.up);
+        let hears = up && router.kernel.objects.contains_key(&Key::Socket(key));
+        let counted = |w: &World| w.instance(to, v).map(|n| n.counters.advert_rcvd);
+        let before = counted(self);
+        if !hears || before.is_none() {
+            return self.oracle.in_vain(v, from, to, number);
+        }
+        let priority = payload[if head.protocol == 51 { 26 } else { 2 }];
+        self.step_packet(to, ifindex, bytes);
+        if counted(self) == before {
+            return self.oracle.in_vain(v, from, to, number);
+        }
+        let now = self.clock(to);
+        let Some(n) = self.instance(to, v) else { return };
+        let (state, own) = (n.state, n.source);
+        let heard = Heard { v, from, source: head.src, priority };
+        self.oracle.heard(&self.plan, &heard, to, own, state, now);
+        self.look(to);
+    }
+
+    /// One bit of the message is another: that must do nothing at all.
+    fn spoilt(&mut self, to: usize, v: usize, bytes: &[u8]) {
+        let Some(ifindex) = self.routers[to].kernel.index(SEGMENTS[self.plan.virtuals[v].segment]) else { return };
+        let mut bytes = bytes.to_vec();
+        let head = Head::parse(&bytes).map_or(20, |(h, _)| h.size());
+        let bit = self.rng.between(8 * head as u64, 8 * bytes.len() as u64 - 1) as usize;
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        let counted = |w: &World| -> Vec<u32> {
+            let node = w.routers[to].node.as_ref();
+            node.map(|n| n.vrrp.instances.iter().map(|n| n.counters.advert_rcvd).collect()).unwrap_or_default()
+        };
+        let before = counted(self);
+        self.step(to, Event::Packet { ifindex, bytes: &bytes });
+        assert_eq!(before, counted(self), "a packet with a wrong bit counts");
+    }
+
+    /// The instance of a virtual router: a reload may have taken it away.
+    pub fn instance(&self, r: usize, v: usize) -> Option<&Instance> {
+        self.routers[r].node.as_ref()?.vrrp.instances.get(v)
     }
 
     fn happen(&mut self, what: What) {
         match what {
-            What::Frame { to, segment, bytes } => {
-                let router = &self.routers[to];
-                let Some(ifindex) = router.kernel.index(SEGMENTS[segment]) else { return };
-                let (head, _) = Head::parse(&bytes).expect("a packet");
-                let hears = |k: &Key| matches!(k, Key::Socket(s) if (s.ifindex, s.protocol, s.address) == (ifindex, head.protocol, head.dst));
-                let up = router.kernel.links.get(&ifindex).is_some_and(|l| l.up);
-                if up && router.node.is_some() && router.kernel.objects.keys().any(hears) {
-                    self.step(to, Event::Packet { ifindex, bytes: &bytes });
-                }
-            }
+            What::Frame { to, from, v, number, bytes } => self.frame(to, from, v, number, &bytes),
+            What::Spoilt { to, v, bytes } => self.spoilt(to, v, &bytes),
             What::News { to, epoch, index } => {
                 let Some((news, foreign)) = self.mail.remove(&index) else { return };
                 if self.routers[to].epoch != epoch {
@@ -320,7 +426,19 @@ impl World {
     }
 
     fn step(&mut self, r: usize, event: Event) {
+        self.steps(r, event);
+        self.look(r);
+    }
+
+    /// The oracle looks when it knows what was heard.
+    fn step_packet(&mut self, r: usize, ifindex: u32, bytes: &[u8]) {
+        self.steps(r, Event::Packet { ifindex, bytes });
+    }
+
+    fn steps(&mut self, r: usize, event: Event) {
         let was_due = matches!(event, Event::Due);
+        // What comes by time or by a packet changes wishes through the state alone.
+        let plain = was_due || matches!(event, Event::Packet { .. });
         self.one(r, event);
         loop {
             while let Some(event) = self.todo.pop_front() {
@@ -332,21 +450,45 @@ impl World {
             }
             self.one(r, Event::Announced);
         }
-        self.check_kernel(r);
-        if was_due {
-            let Some(node) = self.routers[r].node.as_ref() else { return };
-            let next = node.deadline();
-            assert!(next.is_none_or(|at| at > self.now || at == Instant(0)), "due again at once: {next:?}");
+        let at = self.fingerprint(r);
+        if !plain || at != self.routers[r].looked_at || self.measured.steps % 16 == 0 {
+            self.check_kernel(r);
+            self.routers[r].looked_at = at;
         }
+        let next = self.routers[r].node.as_ref().and_then(|n| n.deadline());
+        if was_due {
+            let now = self.clock(r);
+            assert!(next.is_none_or(|at| at > now || at == Instant(0)), "due again at once: {next:?}");
+        }
+        self.routers[r].due = next.map(|at| self.when(r, at));
+    }
+
+    fn fingerprint(&self, r: usize) -> u64 {
+        let Some(node) = &self.routers[r].node else { return 0 };
+        let mix = |all: u64, n: &Instance| {
+            all.wrapping_mul(31).wrapping_add(n.state as u64 + 8 * u64::from(n.ifindex.unwrap_or(0)))
+        };
+        node.vrrp.instances.iter().fold(1, mix)
+    }
+
+    fn look(&mut self, r: usize) {
+        let now = self.clock(r);
+        for v in 0..self.plan.virtuals.len() {
+            let (state, priority) = self.instance(r, v).map_or((State::Init, 0), |n| (n.state, n.priority));
+            self.oracle.look(&self.plan, v, r, state, priority, now);
+        }
+        let state = |v| self.instance(r, v).map(|n| n.state);
+        assert!(!self.plan.grouped || state(0) == state(1), "a group falls apart: {:?} {:?}", state(0), state(1));
     }
 
     fn one(&mut self, r: usize, event: Event) {
-        let mut effects = Vec::new();
+        let mut effects = std::mem::take(&mut self.effects);
+        let now = self.clock(r);
         let Some(node) = self.routers[r].node.as_mut() else { return };
-        node.step(self.now, event, &mut effects);
+        node.step(now, event, &mut effects);
         self.measured.steps += 1;
         let mut rank = 0;
-        for effect in effects {
+        for effect in effects.drain(..) {
             let this = match &effect {
                 Effect::Send { .. }
                 | Effect::Frame { .. }
@@ -362,6 +504,7 @@ impl World {
             rank = this;
             self.apply(r, effect);
         }
+        self.effects = effects;
     }
 
     fn apply(&mut self, r: usize, effect: Effect) {
@@ -438,30 +581,55 @@ impl World {
         let (head, payload) = Head::parse(&bytes).expect("a packet");
         let message = if head.protocol == 51 { &payload[24..] } else { payload };
         let (vrid, priority) = (message[1], message[2]);
-        let node = router.node.as_ref().unwrap();
-        let i = node.config().instances.iter().position(|c| c.vrid == vrid).unwrap();
-        let state = node.vrrp.instances[i].state;
-        assert!(priority == 0 || state == State::Master, "an advert of priority {priority} in state {state:?}");
+        let Some(name) = router.kernel.name(socket.ifindex) else { return };
+        let segment = SEGMENTS.iter().position(|s| *s == name.as_str()).unwrap();
+        let same = |x: &setup::Virtual| (x.segment, x.vrid, x.six) == (segment, vrid, head.src.is_ipv6());
+        let v = self.plan.virtuals.iter().position(same).expect("one of ours");
+        let state = self.instance(r, v).map(|n| n.state);
+        assert!(priority == 0 || state == Some(State::Master), "an advert of priority {priority} in state {state:?}");
         self.measured.adverts += 1;
-        let Some(link) = router.kernel.links.get(&socket.ifindex).filter(|l| l.up) else { return };
-        if !router.kernel.objects.contains_key(&Key::Socket(socket)) {
-            return;
+        self.seq += 1;
+        let number = self.seq;
+        let up = router.kernel.links.get(&socket.ifindex).is_some_and(|l| l.up);
+        let sends = up && router.kernel.objects.contains_key(&Key::Socket(socket));
+        if sends && priority > 0 {
+            match self.last_advert[v] {
+                Some((before, at)) if before != r && self.took_over[v].is_none() => {
+                    self.took_over[v] = Some((r, self.now.since(at).as_micros() as u64));
+                }
+                _ => {}
+            }
+            self.last_advert[v] = Some((r, self.now));
         }
-        let segment = SEGMENTS.iter().position(|s| *s == link.name.as_str()).unwrap();
+        let bytes: Rc<[u8]> = bytes.into();
         for to in 0..self.routers.len() {
-            if to == r || !self.reach[r][to] {
+            // Unicast goes to one of them.
+            let theirs = [setup::nets(to, segment)[0].addr, setup::link_local(to).addr];
+            if to == r || (!head.dst.is_multicast() && !theirs.contains(&head.dst)) {
                 continue;
             }
-            if self.faults_on && self.plan.loss.is_some_and(|n| self.rng.one_in(n)) {
+            let lost = !sends
+                || !self.reach[segment][r][to]
+                || (self.faults_on && self.plan.loss.is_some_and(|n| self.rng.one_in(n)));
+            self.oracle.sent(v, r, to, if lost { Last::Lost } else { Last::Flies(number) });
+            if lost {
                 continue;
+            }
+            if self.faults_on && self.plan.spoils && self.rng.one_in(8) {
+                self.later_spoilt(to, v, bytes.clone());
             }
             let copies = if self.faults_on && self.plan.duplicates && self.rng.one_in(20) { 2 } else { 1 };
             for _ in 0..copies {
                 let most = if self.faults_on { self.plan.delay_us } else { 900 };
                 let takes = self.rng.between(50, most);
-                self.later(takes, What::Frame { to, segment, bytes: bytes.clone() });
+                self.later(takes, What::Frame { to, from: r, v, number, bytes: bytes.clone() });
             }
         }
+    }
+
+    fn later_spoilt(&mut self, to: usize, v: usize, bytes: Rc<[u8]>) {
+        let takes = self.rng.between(50, 900);
+        self.later(takes, What::Spoilt { to, v, bytes });
     }
 
     /// News come late, and those of different objects in any order.
@@ -519,10 +687,31 @@ impl World {
             };
             assert!(same || excused(key), "router {r} lacks {key:?}: has {have:?}, wants {value:?}");
         }
+        // Whatever is wished: only a MASTER has the address.
+        for v in 0..self.plan.virtuals.len() {
+            let state = self.instance(r, v).map(|n| n.state);
+            let ifindex = router.kernel.index(SEGMENTS[self.plan.virtuals[v].segment]);
+            let key = ifindex.map(|ifindex| Key::Address(AddressKey { ifindex, net: setup::vip(v) }));
+            if let Some(key) = key.filter(|k| state != Some(State::Master) && !excused(k)) {
+                assert!(!router.kernel.objects.contains_key(&key), "router {r} holds {key} in {state:?}");
+            }
+        }
         for key in router.kernel.objects.keys() {
             let own = matches!(key, Key::Address(a) if [setup::outside(r), setup::inside(r), setup::link_local(r)].contains(&a.net));
             assert!(own || desired.contains_key(key) || excused(key), "router {r} holds {key:?} for nothing");
         }
+    }
+
+    /// What the oracle has measured so far.
+    pub fn measured(mut self) -> Measured {
+        (self.measured.two_flies, self.measured.two_lost) = (self.oracle.flies, self.oracle.lost);
+        self.measured.seconds = self.now.0 / SECOND;
+        self.measured
+    }
+
+    /// Master_Down_Interval of a router that is not disturbed.
+    pub fn down(&self, r: usize, v: usize) -> u64 {
+        self.instance(r, v).map_or(0, |n| oracle::down(&self.plan, v, n.priority))
     }
 
     pub fn masters(&self, instance: usize) -> Vec<usize> {

@@ -21,8 +21,8 @@ pub struct VirtualLink {
     pub parent: IfName,
     pub family: Family,
     pub name: IfName,
-    /// Given by the file: there is no other choice.
-    given: bool,
+    /// What the file says.
+    given: Option<IfName>,
     /// Its number, while it is there.
     pub ifindex: Option<u32>,
 }
@@ -80,12 +80,8 @@ pub fn assign(instances: &mut [Instance], config: &Config, links: &Links) {
     for (n, conf) in instances.iter_mut().zip(&config.instances) {
         let wanted = wanted(conf);
         n.vlinks.retain(|l| {
-            wanted.iter().any(|(parent, family, name)| {
-                **parent == l.parent
-                    && *family == l.family
-                    && l.given == name.is_some()
-                    && name.is_none_or(|n| *n == l.name)
-            })
+            let same = |name: &Option<&IfName>| l.given.as_ref() == *name;
+            wanted.iter().any(|(parent, family, name)| **parent == l.parent && *family == l.family && same(name))
         });
         taken.extend(n.vlinks.iter().map(|l| l.name.clone()));
         made.extend(n.vlinks.iter().map(|l| ((l.parent.clone(), mac(conf, l.family)), l.name.clone())));
@@ -102,7 +98,9 @@ pub fn assign(instances: &mut [Instance], config: &Config, links: &Links) {
                 false => global.vmac_addr_prefix.as_ref().unwrap_or(&global.vmac_prefix),
             };
             let free = |name: &IfName| !taken.contains(name) && links.get(name).is_none();
-            let given = name.is_some();
+            let given = name.cloned();
+            // One that somebody else has is not to be had.
+            let name = name.filter(|name| links.get(name).is_none());
             let place = (parent.clone(), mac(conf, family));
             let shared = made.get(&place).cloned();
             let name = shared.or_else(|| name.cloned()).or_else(|| choose(prefix, conf.vrid, family, free));
@@ -197,6 +195,8 @@ pub fn desired(n: &Instance, conf: &model::Instance, links: &Links, want: &mut V
                 // Who asks below for an address of the link gets no answer from there: it would be the other MAC.
                 set(want, parent.ifindex, Sysctl::ArpIgnore, 1);
                 set(want, parent.ifindex, Sysctl::ArpFilter, 1);
+                // Nor does a question of our own go out from there with such an address as its sender.
+                set(want, parent.ifindex, Sysctl::ArpAnnounce, 2);
                 set(want, on, Sysctl::ArpIgnore, 1);
                 set(want, on, Sysctl::ArpFilter, 0);
                 set(want, on, Sysctl::AcceptLocal, 1);
