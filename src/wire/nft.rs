@@ -94,9 +94,9 @@ pub fn table_gone(m: &Message<'_>) -> Option<(Family, Box<str>)> {
     if m.kind != SUBSYSTEM | DELTABLE {
         return None;
     }
-    let family = match m.body.first()? {
-        &INET4 => Family::V4,
-        &INET6 => Family::V6,
+    let family = match *m.body.first()? {
+        INET4 => Family::V4,
+        INET6 => Family::V6,
         _ => return None,
     };
     let (_, name) = attributes(m.body.get(4..)?).find(|(kind, _)| *kind == TABLE_NAME)?;
