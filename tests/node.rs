@@ -1,6 +1,6 @@
 //! The node by itself, made from a configuration text: what it does with packets, verdicts and stops, step by step.
 
-use holdfast::base::addr::{IfName, IpNet, Mac};
+use holdfast::base::addr::{Family, IfName, IpNet, Mac};
 use holdfast::base::bytes::Writer;
 use holdfast::base::time::Instant;
 use holdfast::base::verdict::{Reason, Verdict};
@@ -14,7 +14,7 @@ use holdfast::wire::ah;
 use holdfast::wire::ip::Head;
 use holdfast::wire::ipv4::Ipv4;
 use holdfast::wire::link::{LinkMore, Stack, Sysctl};
-use holdfast::wire::op::{AddressKey, AddressValue, Key, Link, News, Op, RouteValue, Value};
+use holdfast::wire::op::{AddressKey, AddressValue, BlockedKey, Key, Link, News, Op, RouteValue, Value};
 use holdfast::wire::vrrp;
 use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
@@ -69,6 +69,9 @@ impl Desk {
         self.node.step(self.now, event, &mut out);
         if out.contains(&Effect::OpenIpvs) {
             self.node.step(self.now, Event::Kernel(News::IpvsReady), &mut out);
+        }
+        while self.node.is_announcing() {
+            self.node.step(self.now, Event::Announced, &mut out);
         }
         for effect in &out {
             if let Effect::Probe { id, .. } = effect {
@@ -1238,6 +1241,116 @@ fn addresses_and_routes_come_in_the_order_of_the_file() {
     assert_eq!(order(&up), ["10.0.0.9", "10.0.0.8", "10.9.0.0", "10.8.0.0"]);
     let down = desk.step(Event::Stop);
     assert_eq!(order(&down), ["10.8.0.0", "10.9.0.0", "10.0.0.8", "10.0.0.9"]);
+}
+
+/// What is blocked, and whether the table is wanted.
+fn blocked(d: &Desk) -> (bool, Vec<String>) {
+    let wanted: Vec<Key> = d.node.table().wanted().map(|(k, _)| *k).collect();
+    let table = wanted.contains(&Key::Firewall(Family::V4));
+    let of = |k: &Key| if let Key::Blocked(b) = k { Some(format!("{}%{}", b.address, b.ifindex)) } else { None };
+    (table, wanted.iter().filter_map(of).collect())
+}
+
+#[test]
+fn no_accept_blocks_the_addresses_of_a_master() {
+    let excluded = "no_accept\n virtual_ipaddress_excluded {\n fe80::7\n fd00::7\n }";
+    let mut d = Desk::new(&instance(excluded));
+    assert_eq!(blocked(&d), (true, vec![]), "the table is there before it is needed");
+    d.pass(4.0);
+    assert_eq!(d.state(), State::Master);
+    let vips = ["10.0.0.100%0", "fd00::7%0", "fe80::7%2"];
+    assert_eq!(blocked(&d), (true, vips.map(String::from).to_vec()));
+    d.hear(OTHER, 200);
+    assert_eq!(blocked(&d), (true, vec![]));
+    let effects = d.step(Event::Stop);
+    let removed = |e: &&Effect| matches!(e, Effect::Kernel(Op::Remove(Key::Firewall(_), _)));
+    assert_eq!(effects.iter().filter(removed).count(), 2, "both families");
+    assert!(d.node.is_stopped());
+    assert_eq!(blocked(&Desk::new(&instance(""))), (false, vec![]));
+}
+
+#[test]
+fn what_cannot_be_blocked_is_not_held() {
+    let mut d = Desk::new(&instance("no_accept"));
+    let wanted = |d: &Desk, key: Key| d.node.table().wanted().find(|(k, _)| **k == key).map(|(_, v)| v.clone());
+    let table = Key::Firewall(Family::V4);
+    let op = Op::Add(table, wanted(&d, table).unwrap());
+    let effects = d.step(Event::Answer(op.clone(), Outcome::Refused(95)));
+    assert_eq!(d.state(), State::Fault);
+    assert!(notes(&effects).iter().any(|n| n.contains("no_accept needs nftables")), "{:?}", notes(&effects));
+    // It is tried again, in silence, and nobody is MASTER for it.
+    let effects = d.pass(6.0);
+    assert_eq!((d.state(), notes(&effects).len()), (State::Fault, 0), "{:?}", notes(&effects));
+    assert!(effects.contains(&Effect::Kernel(op.clone())));
+    let effects = d.step(Event::Answer(op, Outcome::Refused(95)));
+    assert_eq!((d.state(), notes(&effects).len()), (State::Fault, 0));
+    d.pass(6.0);
+    d.step(Event::Kernel(News::FirewallReady(Family::V4)));
+    assert_eq!(d.state(), State::Backup);
+    d.pass(4.0);
+    assert_eq!(d.state(), State::Master);
+    // An element that is refused takes the trust from the whole table.
+    let key = Key::Blocked(BlockedKey { address: [10, 0, 0, 100].into(), ifindex: 0 });
+    let op = Op::Add(key, wanted(&d, key).unwrap());
+    d.step(Event::Answer(op, Outcome::Refused(12)));
+    assert_eq!(d.state(), State::Fault);
+    let effects = d.pass(6.0);
+    assert!(
+        effects.iter().any(|e| matches!(e, Effect::Kernel(Op::Set(k, _)) if *k == table)),
+        "made anew: {effects:?}"
+    );
+}
+
+#[test]
+fn a_table_that_somebody_removes_is_made_again_with_its_elements() {
+    let mut d = Desk::new(&instance("no_accept"));
+    d.pass(4.0);
+    let other = d.step(Event::Kernel(News::FirewallGone(Family::V4, "theirs".into())));
+    assert_eq!(other, []);
+    let effects = d.step(Event::Kernel(News::FirewallGone(Family::V4, "keepalived".into())));
+    let added: Vec<Key> =
+        effects.iter().filter_map(|e| if let Effect::Kernel(Op::Add(k, _)) = e { Some(*k) } else { None }).collect();
+    let element = Key::Blocked(BlockedKey { address: [10, 0, 0, 100].into(), ifindex: 0 });
+    assert_eq!(added, [Key::Firewall(Family::V4), element]);
+    assert_eq!(d.state(), State::Master);
+}
+
+#[test]
+fn announcements_keep_their_distance_and_need_no_queue() {
+    let text = format!(
+        "global_defs {{\n vrrp_garp_interval 0.1\n }}\n{}",
+        instance("garp_master_repeat 2\n garp_master_delay 0")
+    );
+    let mut d = Desk::new(&text);
+    d.pass(3.7);
+    assert_eq!(d.state(), State::Master);
+    let mut times = vec![];
+    let end = d.now + Duration::from_secs(1);
+    while let Some(at) = d.node.deadline().filter(|at| *at <= end) {
+        d.now = at.max(d.now);
+        times.extend(d.step(Event::Due).iter().filter(|e| matches!(e, Effect::Announce { .. })).map(|_| d.now.0));
+    }
+    assert!(times.windows(2).all(|w| w[1] - w[0] >= 100_000), "{times:?}");
+    // Many at once: no more than one turn sends, until the shell says that they are sent.
+    let vips: String = (1..=200).map(|n| format!("10.1.0.{n}\n")).collect();
+    let text = instance(&format!("virtual_ipaddress_excluded {{\n{vips}}}\n garp_master_repeat 5"));
+    let mut d = Desk::new(&text);
+    let (mut counts, mut out) = (vec![], vec![]);
+    while d.state() != State::Master {
+        d.now = d.node.deadline().unwrap().max(d.now);
+        out.clear();
+        d.node.step(d.now, Event::Due, &mut out);
+    }
+    loop {
+        counts.push(out.iter().filter(|e| matches!(e, Effect::Announce { .. })).count());
+        if !d.node.is_announcing() {
+            break;
+        }
+        out.clear();
+        d.node.step(d.now, Event::Announced, &mut out);
+    }
+    assert!(counts.iter().all(|n| *n <= 64), "{counts:?}");
+    assert_eq!(counts.iter().sum::<usize>(), 5 * 201);
 }
 
 /// The kernel tells of the virtual link number 9 on eth0.

@@ -528,6 +528,12 @@ impl Settling {
         config: &mut Config,
     ) -> Settling {
         let mut garp = global.garp.over(config.global.garp);
+        // One announcement for each address, but for what is asked for by its own line; refreshes never.
+        if config.global.vrrp.min_garp {
+            garp.refresh = None;
+            garp.repeat = global.garp.repeat.map_or(1, |_| garp.repeat);
+            garp.delay = global.garp.delay.map_or(Duration::ZERO, |_| garp.delay);
+        }
         // Answers to lower adverts follow the global values, not an instance's own garp_master_delay and repeat.
         garp.lower_delay.get_or_insert(garp.delay);
         garp.lower_repeat.get_or_insert(garp.repeat);

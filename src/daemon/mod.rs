@@ -27,6 +27,7 @@ use crate::limits;
 use crate::linux::connector::Connector;
 use crate::linux::ipvs::{self, Ipvs};
 use crate::linux::netlink::{NewsEnd, Rtnl};
+use crate::linux::nft::Nft;
 use crate::linux::sysctl::Sysctls;
 use crate::linux::{socket, sys, Done};
 use crate::node::effect::Effect;
@@ -60,6 +61,7 @@ const SIGNALS: Token = Token(1);
 const NEWS: Token = Token(2);
 const FILES: Token = Token(5);
 const PROCESSES: Token = Token(6);
+const FIREWALL: Token = Token(8);
 const FIRST_CHECK: usize = 16;
 const FIRST_SOCKET: usize = FIRST_CHECK + limits::PROBES;
 
@@ -90,6 +92,7 @@ pub struct Daemon {
     timer: OwnedFd,
     signals: OwnedFd,
     rtnl: Rtnl,
+    nft: Nft,
     ipvs: Option<Ipvs>,
     tried_modprobe: bool,
     /// The raw sockets, by key; their tokens count up from FIRST_SOCKET.
@@ -182,6 +185,7 @@ impl Daemon {
             timer: sys::timer()?,
             signals,
             rtnl: Rtnl::open()?,
+            nft: Nft::default(),
             ipvs: None,
             tried_modprobe: false,
             sockets: BTreeMap::new(),
@@ -299,8 +303,15 @@ impl Daemon {
         }
         self.run_due();
         for _ in 0..limits::ANNOUNCEMENTS_PER_TURN {
+            // What is announced is there.
+            if !self.ops.is_empty() {
+                break;
+            }
             let Some(call) = self.calls.pop_front() else { break };
             self.announce(call);
+        }
+        if self.node.is_announcing() && self.calls.is_empty() && self.ops.is_empty() {
+            self.step(Event::Announced);
         }
         self.run_due();
         let at = now();
@@ -435,6 +446,7 @@ impl Daemon {
             TIMER => drop(sys::timer_read(self.timer.as_fd())),
             SIGNALS => self.signals(),
             NEWS => self.news(token)?,
+            FIREWALL => self.firewall_news(token),
             FILES => {
                 let (values, more) = self.files.ready(now());
                 self.tell_files(values);
@@ -532,6 +544,25 @@ impl Daemon {
             if let Some(up) = self.linkbeat.ask(&name, way) {
                 self.step(Event::Kernel(News::Beat { ifindex, up }));
             }
+        }
+    }
+
+    /// Somebody removed a table: ours, or another one of that family.
+    fn firewall_news(&mut self, token: Token) {
+        let (gone, more) = self.nft.read_news(limits::PACKETS_PER_TURN);
+        for (family, name) in gone {
+            self.step(Event::Kernel(News::FirewallGone(family, name)));
+        }
+        self.still_ready.extend(more.then_some(token));
+    }
+
+    fn watch_firewall(&mut self) {
+        if self.nft.listens() {
+            return;
+        }
+        let fd = self.nft.listen().map(|fd| fd.as_raw_fd());
+        if let Some(Err(e)) = fd.map(|fd| self.watch(fd, FIREWALL)) {
+            log::debug!("what others do to nftables is not heard: {e}");
         }
     }
 
@@ -669,6 +700,10 @@ impl Daemon {
                     }
                 }
                 Kind::Rtnl => self.rtnl.apply(&ops, &mut take),
+                Kind::Nft => {
+                    self.nft.apply(&ops, &mut take);
+                    self.watch_firewall();
+                }
                 Kind::Ipvs => {
                     for op in &ops {
                         let what = self.ipvs.as_mut().map_or(Done::Refused(libc::ENOPROTOOPT), |ipvs| ipvs.apply(op));
@@ -679,6 +714,11 @@ impl Daemon {
             self.record.after(&done, &name_of);
             for (op, outcome) in answers {
                 self.step(Event::Answer(op, outcome));
+            }
+            for op in &done {
+                if let Op::Add(Key::Firewall(family), _) | Op::Set(Key::Firewall(family), _) = op {
+                    self.step(Event::Kernel(News::FirewallReady(*family)));
+                }
             }
             if self.node.deadline().is_some_and(|at| at <= now()) {
                 return;
@@ -892,6 +932,7 @@ fn layout(global: &Global) -> status::Layout {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Socket,
+    Nft,
     Sysctl,
     Rtnl,
     Ipvs,
@@ -902,6 +943,7 @@ impl Kind {
         match op.key() {
             Key::Socket(_) | Key::Ear(_) => Kind::Socket,
             Key::Sysctl(_) => Kind::Sysctl,
+            Key::Firewall(_) | Key::Blocked(_) => Kind::Nft,
             Key::Link(_) | Key::Up(_) | Key::Address(_) | Key::Route(_) | Key::Rule(_) => Kind::Rtnl,
             Key::Service(_) | Key::Dest(..) | Key::SyncDaemon(_) => Kind::Ipvs,
         }

@@ -281,9 +281,11 @@ pub fn claims(config: &Config) -> Vec<String> {
         };
         format!("= {namespace} virtual router {vrid} on {interface}{over}{from}")
     });
+    let guards = config.instances.iter().any(|i| !i.accept);
+    let table = guards.then(|| format!("= {namespace} nftables table {}", config.global.nftables.table));
     let served = config.services.iter().filter(|s| s.is_served());
     let services = served.map(|s| format!("= {namespace} virtual server {}", s.key));
-    routers.chain(services).collect()
+    routers.chain(table).chain(services).collect()
 }
 
 /// What another living daemon serves already of that.
@@ -331,10 +333,16 @@ fn owned_key(op: &Op, name_of: &dyn Fn(u32) -> Option<IfName>) -> Option<OwnedKe
     let (Op::Add(key, value) | Op::Set(key, value) | Op::Remove(key, value)) = op;
     let protocol = if let Value::Route(route) = value { route.protocol() } else { OUR_PROTOCOL };
     Some(match key {
-        // Ends with us, or with its link.
-        Key::Socket(_) | Key::Ear(_) | Key::Up(_) => return None,
+        // Ends with us, or with its link or table.
+        Key::Socket(_) | Key::Ear(_) | Key::Up(_) | Key::Blocked(_) => return None,
         Key::Link(_) => match value {
             Value::Link(link) => OwnedKey::Link { name: link.name.clone() },
+            _ => return None,
+        },
+        Key::Firewall(family) => match op {
+            Op::Add(_, Value::Firewall(f)) | Op::Set(_, Value::Firewall(f)) | Op::Remove(_, Value::Firewall(f)) => {
+                OwnedKey::Firewall { family: *family, table: f.table.clone() }
+            }
             _ => return None,
         },
         Key::Sysctl(s) => OwnedKey::Sysctl { interface: name_of(s.ifindex)?, which: s.which },
@@ -360,6 +368,8 @@ fn put_line(text: &mut String, sign: char, key: &OwnedKey, found: Option<&Value>
 
 fn put_key(text: &mut String, key: &OwnedKey) {
     let _ = match key {
+        OwnedKey::Firewall { family: Family::V4, table } => write!(text, "nft ip {table}"),
+        OwnedKey::Firewall { family: Family::V6, table } => write!(text, "nft ip6 {table}"),
         OwnedKey::Link { name } => write!(text, "link {name}"),
         OwnedKey::Sysctl { interface, which } => write!(text, "sysctl {interface} {}", which.name()),
         OwnedKey::Address { interface, net } => write!(text, "address {interface} {net}"),
@@ -407,7 +417,7 @@ fn put_value(text: &mut String, value: &Value) {
         let _ = write!(text, " {name} {value}");
     };
     match value {
-        Value::Socket | Value::Up | Value::Link(_) => {}
+        Value::Socket | Value::Up | Value::Link(_) | Value::Firewall(_) | Value::Blocked(_) => {}
         Value::Sysctl(v) => {
             pair("value", &v.value);
             v.was.iter().for_each(|was| pair("was", was));
@@ -458,6 +468,14 @@ fn parse_line(line: &str) -> Option<(bool, Owned)> {
 
 fn parse_key(words: &mut SplitAsciiWhitespace<'_>) -> Option<OwnedKey> {
     Some(match words.next()? {
+        "nft" => {
+            let family = match words.next()? {
+                "ip" => Family::V4,
+                "ip6" => Family::V6,
+                _ => return None,
+            };
+            OwnedKey::Firewall { family, table: words.next()?.into() }
+        }
         "link" => OwnedKey::Link { name: next(words)? },
         "sysctl" => {
             let interface = next(words)?;
@@ -524,7 +542,7 @@ fn parse_value(key: &OwnedKey, mut words: SplitAsciiWhitespace<'_>) -> Option<Va
     let p = &pairs;
     Some(match key {
         // Nothing was there.
-        OwnedKey::Link { .. } => return None,
+        OwnedKey::Link { .. } | OwnedKey::Firewall { .. } => return None,
         OwnedKey::Sysctl { .. } => Value::Sysctl(SysctlValue { value: needed(p, "value")?, was: optional(p, "was")? }),
         OwnedKey::Address { .. } => {
             let label = match p.get("label") {
@@ -615,6 +633,8 @@ mod tests {
             "+ route 254 10.9.0.0/16 50 18 4 00c0ffee",
             "+ rule4 16384 fffffff0",
             "- rule6 1 00000001",
+            "+ nft ip keepalived",
+            "- nft ip6 mine",
             "+ link vrrp.51",
             "+ sysctl eth0 arp_ignore found value 1 was 0",
             "+ sync master",
@@ -650,6 +670,8 @@ mod tests {
             "+ route 254 10.9.0.0/16 50 18 4",
             "+ route 254 10.9.0.0/16 50 18 4 1 found scope 0",
             "+ rule4 16384 xyz",
+            "+ nft arp keepalived",
+            "+ nft ip",
             "+ link vrrp/51",
             "+ link vrrp.51 found",
             "+ sysctl eth0 arp_nothing",

@@ -4,6 +4,7 @@
 pub mod connector;
 pub mod ipvs;
 pub mod netlink;
+pub mod nft;
 pub mod process;
 pub mod socket;
 #[allow(unsafe_code, reason = "the one place for it, see there")]

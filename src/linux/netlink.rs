@@ -245,7 +245,12 @@ fn outcome(op: &Op, errno: i32) -> Done {
 }
 
 fn socket(groups: u32, buffer: i32) -> io::Result<OwnedFd> {
-    let fd = sys::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?;
+    netlink_socket(libc::NETLINK_ROUTE, groups, buffer)
+}
+
+/// A socket of one netlink family that hears these groups.
+pub(super) fn netlink_socket(family: i32, groups: u32, buffer: i32) -> io::Result<OwnedFd> {
+    let fd = sys::socket(libc::AF_NETLINK, libc::SOCK_RAW, family)?;
     let size = buffer.to_ne_bytes();
     // FORCE goes beyond the system's limit and needs CAP_NET_ADMIN.
     if sys::set_option(fd.as_fd(), libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &size).is_err() {
@@ -272,7 +277,7 @@ fn drain(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<()> {
 }
 
 /// One datagram from the kernel itself: anybody may send to a netlink socket.
-fn receive(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+pub(super) fn receive(fd: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
     loop {
         let mut sender = [0; 12];
         let got = sys::receive_from(fd, buf, &mut sender)?;

@@ -17,6 +17,8 @@ pub enum Event<'a> {
     Clock { epoch: u64 },
     /// A deadline has come.
     Due,
+    /// All announcements that were asked for are sent.
+    Announced,
     /// An IP packet from a VRRP socket of that interface, header included.
     Packet { ifindex: u32, bytes: &'a [u8] },
     /// The kernel tells what there is or has changed.

@@ -23,7 +23,7 @@ use crate::base::timers::Timers;
 use crate::config::model::{Check, Config, LinkbeatWay};
 use crate::limits;
 use crate::wire::link::{LinkKey, LinkKind, LinkValue, SysctlKey};
-use crate::wire::op::{Key, Link, News, Op, OwnedKey, RouteValue, Value, OUR_PROTOCOL};
+use crate::wire::op::{Firewall, Key, Link, News, Op, OwnedKey, RouteValue, Value, OUR_PROTOCOL};
 use effect::Effect;
 use event::{Event, Outcome};
 use links::Links;
@@ -203,6 +203,10 @@ impl Node {
             }
             Event::Clock { epoch } => self.epoch = epoch,
             Event::Due => self.due(now, out, &mut calls, &mut told),
+            Event::Announced => {
+                let (vrrp, _, mut ctx) = self.split(now, out, &mut calls, &mut told);
+                vrrp.announcements_sent(&mut ctx);
+            }
             Event::Packet { ifindex, bytes } => {
                 let (vrrp, _, mut ctx) = self.split(now, out, &mut calls, &mut told);
                 vrrp.packet(ifindex, bytes, &mut ctx);
@@ -234,6 +238,11 @@ impl Node {
         if !more {
             self.settle(out);
         }
+        // Announced is what is there: not before its owner was asked.
+        if self.dirty.is_empty() {
+            let (vrrp, _, mut ctx) = self.split(now, out, &mut calls, &mut told);
+            vrrp.speak(&mut ctx);
+        }
         out.append(&mut calls);
         out.append(&mut told);
     }
@@ -243,7 +252,13 @@ impl Node {
         if !self.dirty.is_empty() {
             return Some(Instant(0));
         }
-        [self.adverts.first(), self.timers.first(), self.table.retry_at()].into_iter().flatten().min()
+        let all = [self.adverts.first(), self.timers.first(), self.table.retry_at(), self.vrrp.speaker.deadline()];
+        all.into_iter().flatten().min()
+    }
+
+    /// Announcements were handed out: more may follow when the shell says that these are sent.
+    pub fn is_announcing(&self) -> bool {
+        self.vrrp.speaker.is_under_way()
     }
 
     fn is_due(&self, now: Instant) -> bool {
@@ -465,6 +480,14 @@ impl Node {
             }
             News::SyncDaemon { role, interface, id } => {
                 self.ipvs_there(Key::SyncDaemon(role), Value::SyncDaemon { interface, id });
+            }
+            News::FirewallReady(family) => {
+                let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
+                vrrp.firewall(family, None, &mut ctx);
+            }
+            News::FirewallGone(family, name) => {
+                let change = self.table.firewall_gone(now, family, &name);
+                self.say_taken(now, Key::Firewall(family), change, out, calls, told);
             }
             News::IpvsReady => {
                 self.table.ipvs_ready = true;
@@ -706,6 +729,7 @@ impl Node {
         match self.phase {
             Phase::Waiting => {
                 self.phase = Phase::Running;
+                let firewalls = self.left_firewalls(told);
                 self.named = BTreeSet::new();
                 // What was left and is not there is done with: later somebody else may put up the same.
                 let untold = |key: &OwnedKey| matches!(key, OwnedKey::Route(_, p) if *p != OUR_PROTOCOL);
@@ -726,6 +750,7 @@ impl Node {
                 vrrp.start(&mut ctx);
                 lvs.start(seed, &mut ctx);
                 self.want_ipvs(out);
+                out.extend(firewalls);
             }
             Phase::Running => {
                 // Whatever was missed meanwhile, every instance looks again.
@@ -736,6 +761,20 @@ impl Node {
             }
             Phase::Stopping => {}
         }
+    }
+
+    /// Nobody knows what a run before this one had blocked: its tables go whole.
+    fn left_firewalls(&mut self, told: &mut Vec<Effect>) -> Vec<Effect> {
+        let mut all = Vec::new();
+        for owned in self.left.keys() {
+            let OwnedKey::Firewall { family, table } = owned else { continue };
+            let key = Key::Firewall(*family);
+            told.push(Effect::Note(Note::Leftover { what: note::describe(&key, None) }));
+            // Like none that a configuration asks for: where it cannot be removed, it is made anew.
+            let left = Firewall { table: table.clone(), priority: i32::MIN, counters: false };
+            all.push(Effect::Kernel(Op::Remove(key, Value::Firewall(Rc::new(left)))));
+        }
+        all
     }
 
     fn want_ipvs(&mut self, out: &mut Vec<Effect>) {
@@ -800,6 +839,18 @@ impl Node {
             let last = self.links.is_bare(ifindex, a.net.family());
             self.table.doubt(|route| route.src == Some(ip) || (last && route.uses(ifindex)));
         }
+        self.say_taken(now, key, change, out, calls, told);
+    }
+
+    fn say_taken(
+        &mut self,
+        now: Instant,
+        key: Key,
+        change: Change,
+        out: &mut Vec<Effect>,
+        calls: &mut Vec<Effect>,
+        told: &mut Vec<Effect>,
+    ) {
         if change == Change::None || self.phase != Phase::Running {
             return;
         }
@@ -887,6 +938,13 @@ impl Node {
         if let (Some(link), Op::Add(..)) = (link, &op) {
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
             vrrp.link_refused(link, &mut ctx);
+        }
+        if let (Some(family), Op::Add(..) | Op::Set(..)) = (table::firewall_family(&key), &op) {
+            if matches!(key, Key::Blocked(_)) {
+                self.table.mistrust_firewall(now, family);
+            }
+            let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
+            vrrp.firewall(family, Some(errno), &mut ctx);
         }
         if let (Key::Socket(socket) | Key::Ear(socket), Op::Add(..)) = (key, &op) {
             let (vrrp, _, mut ctx) = self.split(now, out, calls, told);

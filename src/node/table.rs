@@ -4,7 +4,7 @@
 //! stop, leftovers of a crash, repair of what somebody else removed. Keys have owners that are counted, so that one
 //! instance or service can be settled without a look at the others.
 
-use crate::base::addr::{IfName, IpNet};
+use crate::base::addr::{Family, IfName, IpNet};
 use crate::base::time::Instant;
 use crate::limits;
 use crate::wire::link::{LinkKey, LinkValue};
@@ -252,8 +252,13 @@ impl Table {
         }
         let new = !std::mem::replace(&mut slot.refused, true);
         self.park(key, now + limits::REFUSED_RETRY);
-        // Without their service destinations are refused as well: that goes without saying.
-        new && !matches!(key, Key::Dest(service, _) if self.is_parked(&Key::Service(service)))
+        // Without their service, or table, they are refused as well: that goes without saying.
+        let parent = match key {
+            Key::Dest(service, _) => self.is_parked(&Key::Service(service)),
+            Key::Blocked(b) => self.is_parked(&Key::Firewall(Family::of(&b.address))),
+            _ => false,
+        };
+        new && !parent
     }
 
     fn park(&mut self, key: Key, until: Instant) {
@@ -306,7 +311,9 @@ impl Table {
             return;
         }
         let mut unsettled: Vec<Key> = std::mem::take(&mut self.unsettled).into_iter().collect();
-        unsettled.sort_by_key(|key| self.rank(key));
+        unsettled.extend(self.firewalls_change(&unsettled));
+        unsettled.sort_by_key(|key| (self.rank(key), *key));
+        unsettled.dedup();
         let mut adds = Vec::new();
         for key in unsettled.iter().rev() {
             if is_ipvs(key) && !self.ipvs_ready {
@@ -317,6 +324,7 @@ impl Table {
                 continue;
             }
             let service_goes = self.service_goes(key);
+            let firewall = self.firewall_of(key);
             let Some(slot) = self.slots.get_mut(key) else { continue };
             if slot.parked.is_some() {
                 continue;
@@ -336,6 +344,7 @@ impl Table {
                 }
                 (Some(_), None) if slot.left_alone => {}
                 (Some(want), None) => {
+                    let want = firewall.as_ref().unwrap_or(want);
                     adds.push(Op::Add(*key, want.clone()));
                     slot.have = Some(want.clone());
                     slot.echo_add = slot.echo_add.saturating_add(echoes(want).into());
@@ -347,6 +356,12 @@ impl Table {
                     slot.stale = false;
                     slot.echo_add = slot.echo_add.saturating_add(echoes(want).into());
                     slot.echo_gone = slot.echo_gone.saturating_add(echoes(have).into());
+                    slot.have = Some(want.clone());
+                }
+                // One of another name.
+                (Some(want), Some(have)) if other_table(want, have) => {
+                    out.push(Op::Remove(*key, have.clone()));
+                    adds.push(Op::Add(*key, want.clone()));
                     slot.have = Some(want.clone());
                 }
                 (Some(want), Some(have)) if slot.stale || !same(want, have) => {
@@ -373,10 +388,57 @@ impl Table {
             Key::Sysctl(_) => (1, 0),
             Key::Up(_) => (2, 0),
             Key::Socket(_) | Key::Ear(_) => (3, 0),
-            Key::Address(_) => (4, place()),
-            Key::Route(_) => (5, place()),
-            Key::Rule(_) => (6, place()),
-            Key::SyncDaemon(_) | Key::Service(_) | Key::Dest(..) => (7, 0),
+            Key::Firewall(_) | Key::Blocked(_) => (4, 0),
+            Key::Address(_) => (5, place()),
+            Key::Route(_) => (6, place()),
+            Key::Rule(_) => (7, place()),
+            Key::SyncDaemon(_) | Key::Service(_) | Key::Dest(..) => (8, 0),
+        }
+    }
+
+    /// A table that goes or comes takes its elements with it, and begins without any: those that are to be there again.
+    fn firewalls_change(&mut self, unsettled: &[Key]) -> Vec<Key> {
+        let changes = |key: &&Key| self.slots.get(key).is_some_and(|slot| slot.stale || slot.want != slot.have);
+        let family = |key: &Key| if let Key::Firewall(family) = key { Some(*family) } else { None };
+        let families: Vec<Family> = unsettled.iter().filter(changes).filter_map(family).collect();
+        families.into_iter().flat_map(|family| self.forget_blocked(family)).collect()
+    }
+
+    /// In which table an address is blocked now: its owner may not have been asked since a reload.
+    fn firewall_of(&self, key: &Key) -> Option<Value> {
+        let Key::Blocked(b) = key else { return None };
+        match &self.slots.get(&Key::Firewall(Family::of(&b.address)))?.want {
+            Some(Value::Firewall(f)) => Some(Value::Blocked(f.clone())),
+            _ => None,
+        }
+    }
+
+    fn forget_blocked(&mut self, family: Family) -> Vec<Key> {
+        let mut lost = Vec::new();
+        for (key, slot) in &mut self.slots {
+            if matches!(key, Key::Blocked(b) if Family::of(&b.address) == family) && slot.have.take().is_some() {
+                lost.push(*key);
+            }
+        }
+        lost
+    }
+
+    /// Somebody removed the table.
+    pub fn firewall_gone(&mut self, now: Instant, family: Family, name: &str) -> Change {
+        let have = self.slots.get(&Key::Firewall(family)).and_then(|slot| slot.have.as_ref());
+        if !matches!(have, Some(Value::Firewall(f)) if *f.table == *name) {
+            return Change::None;
+        }
+        let lost = self.forget_blocked(family);
+        self.unsettled.extend(lost);
+        self.vanished(now, Key::Firewall(family))
+    }
+
+    /// A block was refused: its table is made anew when its time comes.
+    pub fn mistrust_firewall(&mut self, now: Instant, family: Family) {
+        if let Some(slot) = self.slots.get_mut(&Key::Firewall(family)) {
+            slot.stale = true;
+            self.park(Key::Firewall(family), now + limits::REFUSED_RETRY);
         }
     }
 
@@ -443,9 +505,15 @@ fn same(want: &Value, have: &Value) -> bool {
         (Value::Route(want), Value::Route(have)) => route::is_same(want, have),
         // Its key says all of it.
         (Value::Rule(_), Value::Rule(_)) => true,
+        // A table that changes is made anew, and its elements with it.
+        (Value::Blocked(_), Value::Blocked(_)) => true,
         (Value::Sysctl(want), Value::Sysctl(have)) => want.value == have.value,
         _ => want == have,
     }
+}
+
+fn other_table(want: &Value, have: &Value) -> bool {
+    matches!((want, have), (Value::Firewall(want), Value::Firewall(have)) if want.table != have.table)
 }
 
 /// Does a changed wish mean another object, with the same key?
@@ -494,6 +562,15 @@ fn is_plain(key: &Key) -> bool {
 
 fn is_ipvs(key: &Key) -> bool {
     matches!(key, Key::Service(_) | Key::Dest(..) | Key::SyncDaemon(_))
+}
+
+/// Whose table a key is about.
+pub fn firewall_family(key: &Key) -> Option<Family> {
+    match key {
+        Key::Firewall(family) => Some(*family),
+        Key::Blocked(b) => Some(Family::of(&b.address)),
+        _ => None,
+    }
 }
 
 fn interface(key: &Key) -> Option<u32> {

@@ -12,6 +12,7 @@ pub mod ipvs;
 pub mod link;
 pub mod na;
 pub mod netlink;
+pub mod nft;
 pub mod op;
 pub mod route;
 pub mod rtnl;

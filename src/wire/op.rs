@@ -6,6 +6,7 @@ use crate::base::addr::{Endpoint, Family, IfName, IpNet};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr};
+use std::rc::Rc;
 
 /// What an object is, without its details. Two objects with one key cannot exist at one time.
 /// The order of the variants is the order of putting up; taking down goes the other way.
@@ -19,6 +20,9 @@ pub enum Key {
     Socket(SocketKey),
     /// A packet socket that hears what comes to a group by a virtual link, without being a member of it there.
     Ear(SocketKey),
+    /// The table that keeps traffic from addresses; it goes with all that is in it.
+    Firewall(Family),
+    Blocked(BlockedKey),
     Address(AddressKey),
     Route(RouteKey),
     Rule(RuleKey),
@@ -42,6 +46,14 @@ pub struct SocketKey {
 pub struct AddressKey {
     pub ifindex: u32,
     pub net: IpNet,
+}
+
+/// An address that takes and sends no traffic.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct BlockedKey {
+    pub address: IpAddr,
+    /// A link-local address is blocked on its interface only; 0: on all.
+    pub ifindex: u32,
 }
 
 /// What tells one route from another for the kernel.
@@ -110,12 +122,26 @@ pub enum Value {
     Sysctl(SysctlValue),
     Up,
     Socket,
+    Firewall(Rc<Firewall>),
+    /// In which table it is blocked.
+    Blocked(Rc<Firewall>),
     Address(AddressValue),
     Route(Box<RouteValue>),
     Rule(Box<RuleValue>),
-    SyncDaemon { interface: IfName, id: u8 },
+    SyncDaemon {
+        interface: IfName,
+        id: u8,
+    },
     Service(ServiceValue),
     Dest(DestValue),
+}
+
+/// The nftables table of one family, and the details of its rules.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Firewall {
+    pub table: Box<str>,
+    pub priority: i32,
+    pub counters: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -415,6 +441,9 @@ impl fmt::Display for Key {
                 let what = if s.address.is_multicast() { "group" } else { "address" };
                 write!(f, "socket for protocol {} on interface {}, {what} {}", s.protocol, s.ifindex, s.address)
             }
+            Key::Firewall(Family::V4) => f.write_str("nftables table for IPv4"),
+            Key::Firewall(Family::V6) => f.write_str("nftables table for IPv6"),
+            Key::Blocked(b) => write!(f, "nftables element for {}", b.address),
             Key::Ear(s) => write!(f, "packet socket for {} on interface {}", s.address, s.ifindex),
             Key::Address(a) => write!(f, "address {} on interface {}", a.net, a.ifindex),
             Key::Route(r) => write!(f, "route to {} in table {}", r.dst, r.table),
@@ -490,6 +519,10 @@ pub enum News {
         interface: IfName,
         id: u8,
     },
+    /// The firewall's table of that family stands.
+    FirewallReady(Family),
+    /// Somebody took it away, with all that was in it.
+    FirewallGone(Family, Box<str>),
     /// The table of IPVS was read whole, or it is missing: the reason and what to do.
     IpvsReady,
     IpvsMissing,
@@ -511,6 +544,10 @@ pub struct Link {
 /// An object as the ownership record names it: interfaces by name, for their numbers change when a machine starts anew.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum OwnedKey {
+    Firewall {
+        family: Family,
+        table: Box<str>,
+    },
     Link {
         name: IfName,
     },

@@ -2,6 +2,7 @@
 
 TIME advert SOURCE TTL VRID PRIORITY VERSION AUTH PASSWORD ADDRESS...
 TIME garp ADDRESS MAC
+TIME na ADDRESS MAC
 """
 import socket
 import struct
@@ -16,6 +17,8 @@ def describe(frame):
     ip = frame[14:]
     if kind == b"\x08\x06" and ip[14:18] == ip[24:28]:
         return f"garp {socket.inet_ntoa(ip[14:18])} {ip[8:14].hex(':')}"
+    if kind == b"\x86\xdd" and ip[6] == 58 and ip[24:40] == socket.inet_pton(socket.AF_INET6, "ff02::1") and ip[40:41] == b"\x88":
+        return f"na {socket.inet_ntop(socket.AF_INET6, ip[48:64])} {ip[66:72].hex(':')}"
     if kind == b"\x08\x00" and len(ip) >= 20 and ip[9] == 112:
         p = ip[(ip[0] & 15) * 4:struct.unpack("!H", ip[2:4])[0]]
         if len(p) < 8:

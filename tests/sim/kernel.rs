@@ -1,6 +1,6 @@
 //! A kernel that holds what a real one would, refuses what a real one refuses, and tells its news late.
 
-use holdfast::base::addr::{IfName, IpNet, Mac};
+use holdfast::base::addr::{Family, IfName, IpNet, Mac};
 use holdfast::node::event::Outcome;
 use holdfast::wire::op::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,7 @@ pub struct Kernel {
 }
 
 const EPERM: i32 = 1;
+const ENOENT: i32 = 2;
 const ESRCH: i32 = 3;
 const ENODEV: i32 = 19;
 
@@ -111,6 +112,12 @@ impl Kernel {
                         return Some(Outcome::Refused(ESRCH));
                     }
                 }
+                if let Key::Blocked(b) = key {
+                    if !self.objects.contains_key(&Key::Firewall(Family::of(&b.address))) {
+                        return Some(Outcome::Refused(ENOENT));
+                    }
+                }
+                self.unblock(&key);
                 let was = self.objects.insert(key, value.clone());
                 match (key, value) {
                     (Key::Address(_), _) if was.is_some() => return Some(Outcome::WasThere),
@@ -121,7 +128,8 @@ impl Kernel {
                 }
             }
             Op::Remove(..) => {
-                if self.objects.remove(&key).is_none() {
+                self.unblock(&key);
+                if self.objects.remove(&key).is_none() && !matches!(key, Key::Firewall(_)) {
                     return Some(Outcome::WasThere);
                 }
                 match key {
@@ -132,6 +140,13 @@ impl Kernel {
             }
         }
         None
+    }
+
+    /// A table comes without elements, and takes its own with it.
+    fn unblock(&mut self, key: &Key) {
+        if let Key::Firewall(family) = key {
+            self.objects.retain(|k, _| !matches!(k, Key::Blocked(b) if Family::of(&b.address) == *family));
+        }
     }
 
     pub fn dump(&self) -> Vec<News> {
@@ -176,6 +191,8 @@ impl Kernel {
             Key::Service(s) => OwnedKey::Service(*s),
             Key::Dest(s, d) => OwnedKey::Dest(*s, *d),
             Key::Socket(_) | Key::Ear(_) | Key::Link(_) | Key::Sysctl(_) | Key::Up(_) => return None,
+            Key::Firewall(family) => OwnedKey::Firewall { family: *family, table: "keepalived".into() },
+            Key::Blocked(_) => return None,
         })
     }
 

@@ -58,6 +58,8 @@ pub struct Plan {
     pub tracks_file: Option<i32>,
     pub tracks_process: Option<i32>,
     pub tracks_link: Option<i32>,
+    /// no_accept: the addresses are blocked while MASTER.
+    pub guarded: bool,
 }
 
 impl Plan {
@@ -121,6 +123,7 @@ impl Plan {
             tracks_file,
             tracks_process,
             tracks_link,
+            guarded: rng.one_in(3),
         }
     }
 
@@ -242,6 +245,7 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
             excluded: if at.six { vips } else { Vec::new() }.into(),
             track: track.clone().into(),
             group: (plan.grouped && v < 2).then_some(0),
+            accept: !plan.guarded,
             ..Instance::new(&format!("VI_{v}"), SEGMENTS[at.segment].parse().unwrap(), at.vrid)
         }
     };
@@ -309,7 +313,8 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         notify_priority_changes: false,
     };
     Config {
-        global: Global::default(),
+        // Other rules: the table is made anew.
+        global: Global { nftables: Nftables { counters: variant, ..Nftables::default() }, ..Global::default() },
         instances: plan.virtuals.iter().enumerate().take(virtuals).map(instance).collect(),
         groups: if plan.grouped { vec![group] } else { vec![] },
         scripts: plan.tracks.map(|_| script).into_iter().collect(),

@@ -5,6 +5,7 @@ use crate::kernel::Kernel;
 use crate::oracle::{self, Heard, Last, Oracle};
 use crate::rng::Rng;
 use crate::setup::{self, Plan, SEGMENTS};
+use holdfast::base::addr::Family;
 use holdfast::base::time::Instant;
 use holdfast::base::verdict::{Reason, Verdict};
 use holdfast::node::effect::Effect;
@@ -439,8 +440,15 @@ impl World {
         // What comes by time or by a packet changes wishes through the state alone.
         let plain = was_due || matches!(event, Event::Packet { .. });
         self.one(r, event);
-        while let Some(event) = self.todo.pop_front() {
-            self.one(r, event);
+        loop {
+            while let Some(event) = self.todo.pop_front() {
+                self.one(r, event);
+            }
+            // What was announced is sent at once here.
+            if !self.routers[r].node.as_ref().is_some_and(|n| n.is_announcing()) {
+                break;
+            }
+            self.one(r, Event::Announced);
         }
         let at = self.fingerprint(r);
         if !plain || at != self.routers[r].looked_at || self.measured.steps % 16 == 0 {
@@ -518,6 +526,9 @@ impl World {
                 match outcome {
                     Some(outcome) => self.todo.push_back(Event::Answer(op, outcome)),
                     None => {
+                        if let Op::Add(Key::Firewall(family), _) | Op::Set(Key::Firewall(family), _) = op {
+                            self.todo.push_back(Event::Kernel(News::FirewallReady(family)));
+                        }
                         if let (Op::Remove(key, _), router) = (&op, &mut self.routers[r]) {
                             if let Key::Service(gone) = key {
                                 router.owned.retain(|k, _| !matches!(k, OwnedKey::Dest(s, _) if s == gone));
@@ -664,6 +675,7 @@ impl World {
             link || node.table().is_parked(key)
                 || router.foreign.contains_key(key)
                 || (ipvs && !node.table().ipvs_ready)
+                || matches!(key, Key::Blocked(b) if node.table().is_parked(&Key::Firewall(Family::of(&b.address))))
                 || matches!(key, Key::Dest(s, _) if node.table().is_parked(&Key::Service(*s)))
         };
         for (key, value) in &desired {

@@ -1,18 +1,86 @@
-//! When to announce the addresses of a MASTER: at once, again after a delay, then at each refresh.
+//! When to announce the addresses of a MASTER: at once, again after a delay, then at each refresh. And how fast: what is
+//! still to be sent is a count of rounds and a place in the list of addresses, however many there are. Nothing is queued.
 
 use crate::base::time::Instant;
 use crate::config::model::Garp;
+use std::cmp::Ordering;
+use std::ops::Range;
+
+/// Gratuitous ARP and neighbour advertisements have paces of their own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    Arp,
+    Na,
+}
 
 #[derive(Clone, Debug, Default)]
 pub struct Announce {
     /// The burst to come, and its rounds.
     burst: Option<(Instant, u32)>,
     refresh: Option<Instant>,
+    arp: Rounds,
+    na: Rounds,
+}
+
+/// What is to be sent of one kind: rounds over a part of the addresses, A B C A B C, so that each is told early.
+#[derive(Clone, Debug, Default)]
+pub struct Rounds {
+    /// The one that is under way included.
+    left: u32,
+    /// The next address.
+    at: usize,
+    part: Range<usize>,
+}
+
+impl Rounds {
+    fn ask(&mut self, rounds: u32, part: &Range<usize>) {
+        if self.left == 0 {
+            (self.at, self.part) = (part.start, part.clone());
+        } else {
+            self.part = self.part.start.min(part.start)..self.part.end.max(part.end);
+        }
+        // What comes faster than it can be sent does not pile up.
+        let both = self.left.saturating_add(rounds).min(rounds.saturating_mul(2));
+        self.left = both.max(self.left);
+    }
+
+    /// The first address from here on that `fits`: its place. None: there is nothing to send.
+    fn next(&mut self, fits: impl Fn(usize) -> bool) -> Option<usize> {
+        if self.left == 0 {
+            return None;
+        }
+        // Twice: to the end of this round, and a whole one.
+        for _ in 0..2 {
+            if let Some(at) = (self.at..self.part.end).find(|at| fits(*at)) {
+                self.at = at;
+                return Some(at);
+            }
+            self.step_over();
+            if self.left == 0 {
+                return None;
+            }
+        }
+        self.left = 0;
+        None
+    }
+
+    fn step_over(&mut self) {
+        self.at = self.part.start;
+        self.left = self.left.saturating_sub(1);
+    }
+
+    /// The address at `at` was sent.
+    fn sent(&mut self, at: usize) {
+        self.at = at + 1;
+        if self.at >= self.part.end {
+            self.step_over();
+        }
+    }
 }
 
 impl Announce {
     /// Became MASTER: a burst now, one after the delay, the first refresh one period after that.
-    /// The caller sends the first burst; its rounds are returned.
+    /// The caller begins the first burst; its rounds are returned.
     pub fn start(&mut self, now: Instant, garp: &Garp) -> u32 {
         self.burst = (!garp.delay.is_zero()).then(|| (now + garp.delay, garp.repeat));
         self.refresh = garp.refresh.map(|every| now + garp.delay + every);
@@ -41,7 +109,7 @@ impl Announce {
         }
     }
 
-    /// The rounds to send now, if any are due.
+    /// The rounds to begin now, if any are due.
     pub fn due(&mut self, now: Instant, garp: &Garp) -> u32 {
         let mut rounds = 0;
         if let Some((at, n)) = self.burst {
@@ -57,6 +125,42 @@ impl Announce {
             }
         }
         rounds
+    }
+
+    /// So many rounds over these addresses are wanted.
+    pub fn ask(&mut self, rounds: u32, part: Range<usize>) {
+        if rounds > 0 && !part.is_empty() {
+            self.arp.ask(rounds, &part);
+            self.na.ask(rounds, &part);
+        }
+    }
+
+    pub fn is_silent(&self) -> bool {
+        self.arp.left == 0 && self.na.left == 0
+    }
+
+    /// What may be sent next of each kind, in the order of the addresses: the place of each. `kind` says what an
+    /// address needs, None if it is announced nowhere.
+    pub fn next(&mut self, kind: impl Fn(usize) -> Option<Kind>) -> [Option<(Kind, usize)>; 2] {
+        let arp = self.arp.next(|at| kind(at) == Some(Kind::Arp)).map(|at| (Kind::Arp, at));
+        let na = self.na.next(|at| kind(at) == Some(Kind::Na)).map(|at| (Kind::Na, at));
+        // Without pauses both go through the list together.
+        let arp_first = match self.arp.left.cmp(&self.na.left) {
+            Ordering::Equal => self.arp.at < self.na.at,
+            more => more == Ordering::Greater,
+        };
+        if arp_first {
+            [arp, na]
+        } else {
+            [na, arp]
+        }
+    }
+
+    pub fn sent(&mut self, kind: Kind, at: usize) {
+        match kind {
+            Kind::Arp => self.arp.sent(at),
+            Kind::Na => self.na.sent(at),
+        }
     }
 }
 
@@ -78,5 +182,59 @@ mod tests {
         assert_eq!(a.deadline(), Some(Instant(125_000_000)));
         a.stop();
         assert_eq!(a.deadline(), None);
+    }
+
+    /// Addresses as letters: capitals by ARP, small ones by NA, a dot nowhere. All that is sent, first choice first.
+    fn all(a: &mut Announce, addresses: &str) -> String {
+        let letter = |at: usize| addresses.chars().nth(at).filter(|c| *c != '.');
+        let kind = |at: usize| letter(at).map(|c| if c.is_uppercase() { Kind::Arp } else { Kind::Na });
+        let mut out = String::new();
+        while let Some((kind, at)) = a.next(kind).into_iter().flatten().next() {
+            out.extend(letter(at));
+            a.sent(kind, at);
+            assert!(out.len() < 1000);
+        }
+        assert!(a.is_silent());
+        out
+    }
+
+    #[test]
+    fn rounds_in_the_order_of_the_list() {
+        let asked = |rounds, part: Range<usize>| {
+            let mut a = Announce::default();
+            a.ask(rounds, part);
+            a
+        };
+        for (addresses, rounds, sent) in [
+            ("ABCDe", 3, "ABCDeABCDeABCDe"),
+            ("aBcD", 2, "aBcDaBcD"),
+            ("A.B", 2, "ABAB"),
+            ("..b", 2, "bb"),
+            ("A", 3, "AAA"),
+            ("...", 5, ""),
+            ("", 5, ""),
+        ] {
+            assert_eq!(all(&mut asked(rounds, 0..addresses.len()), addresses), sent, "{addresses}");
+        }
+        assert_eq!(all(&mut asked(2, 1..3), "ABcD"), "BcBc", "a part");
+        assert_eq!(all(&mut asked(2, 1..9), "AB"), "BB", "a list that has become shorter");
+    }
+
+    #[test]
+    fn one_burst_upon_another_adds_up_and_has_a_bound() {
+        let mut a = Announce::default();
+        a.ask(2, 0..2);
+        a.ask(2, 0..2);
+        assert_eq!(all(&mut a, "AB"), "ABABABAB");
+        for _ in 0..1000 {
+            a.ask(2, 0..2);
+        }
+        assert_eq!(all(&mut a, "AB"), "ABABABAB");
+        a.ask(5, 0..2);
+        a.ask(1, 0..2);
+        assert_eq!(all(&mut a, "AB"), "ABABABABAB", "a small one does not shorten a large one");
+        a.ask(1, 0..1);
+        a.ask(1, 2..3);
+        assert_eq!(all(&mut a, "ABC"), "ABCABC");
     }
 }

@@ -1,9 +1,11 @@
 //! The instances of a node: routes packets and news to them, keeps sync groups together, says what MASTERs hold.
 
 pub mod announce;
+mod block;
 pub mod instance;
 pub mod packet;
 mod signing;
+mod speak;
 pub mod vlink;
 
 use super::effect::{Effect, Spawn};
@@ -36,6 +38,9 @@ pub struct Vrrp {
     pub garbage: [u32; Bad::COUNT],
     /// Sockets that the kernel refused: who needs one is deaf and must not take part.
     deaf: BTreeSet<SocketKey>,
+    /// Families whose addresses cannot be blocked, and why: the errno.
+    unguarded: BTreeMap<Family, i32>,
+    pub speaker: speak::Speaker,
     /// Virtual links that the kernel refused.
     unmade: BTreeSet<LinkKey>,
     running: bool,
@@ -145,13 +150,14 @@ impl Vrrp {
                 let (then, now) = (n.master_down(was, p), n.master_down(conf, p));
                 n.deadline = n.deadline.map(|at| (at + now) - then);
             }
-            if n.state == State::Master && conf.vips != was.vips {
+            if n.state == State::Master && (&conf.vips, &conf.excluded) != (&was.vips, &was.excluded) {
                 self.announce(i, conf.garp.repeat, ctx);
             }
             self.refile(i, ctx);
             ctx.dirty.insert(Owner::Instance(i));
             self.locate(i, ctx);
         }
+        self.find_talkers(ctx);
         self.begin(&new, ctx);
         self.begin_freed(ctx);
         for i in 0..self.instances.len() {
@@ -307,10 +313,9 @@ impl Vrrp {
                     self.obey_faults(i, ctx);
                 }
                 (None, Key::Address(a)) if change != Change::Left => {
-                    if let Some(mac) = ctx.links.name(a.ifindex).and_then(|n| ctx.links.get(n)).map(|l| l.mac) {
-                        for _ in 0..conf.garp.repeat {
-                            ctx.calls.push(Effect::Announce { ifindex: a.ifindex, mac, ip: a.net.addr });
-                        }
+                    let mut vips = conf.vips.iter().chain(&conf.excluded);
+                    if let Some(at) = vips.position(|v| v.net == a.net) {
+                        self.announce_part(i, conf.garp.repeat, at..at + 1, ctx);
                     }
                 }
                 (None, _) => {}
@@ -669,8 +674,10 @@ impl Vrrp {
         n.source = source(conf, ctx);
         n.last_source = n.source.or(n.last_source);
         let sum = ctx.track.sum(i, ctx.conf, ctx.links);
-        n.fault =
-            fault(n, conf, ctx.links, &self.deaf).or_else(|| no_link(n, conf, ctx.links, &self.unmade)).or(sum.fault);
+        n.fault = fault(n, conf, ctx.links, &self.deaf)
+            .or_else(|| no_link(n, conf, ctx.links, &self.unmade))
+            .or_else(|| block::fault(conf, &self.unguarded))
+            .or(sum.fault);
         n.fault = n.fault.take().or_else(|| statics::fault(i, ctx.conf, ctx.links));
         n.waits = sum.waits;
         let priority = n.effective(conf, sum.weight);
@@ -783,19 +790,6 @@ impl Vrrp {
         }
     }
 
-    /// Rounds of all addresses: A B A B, so that each is told early.
-    fn announce(&self, i: usize, rounds: u32, ctx: &mut Ctx) {
-        let (Some(n), Some(conf)) = (self.instances.get(i), ctx.conf.instances.get(i)) else { return };
-        for _ in 0..rounds {
-            for vip in conf.vips.iter().chain(&conf.excluded) {
-                let link = ctx.links.get(vlink::interface_of(n, conf, vip));
-                if let Some(link) = link.filter(|l| !l.no_arp) {
-                    ctx.calls.push(Effect::Announce { ifindex: link.ifindex, mac: link.mac, ip: vip.net.addr });
-                }
-            }
-        }
-    }
-
     /// Unicast goes through tables of neighbours: after a fault they hear where our own address is.
     fn announce_source(&self, i: usize, ctx: &mut Ctx) {
         let (Some(n), Some(conf)) = (self.instances.get(i), ctx.conf.instances.get(i)) else { return };
@@ -823,6 +817,7 @@ impl Vrrp {
             let value = Value::SyncDaemon { interface: daemon.interface.clone(), id: daemon.id };
             want.push((Key::SyncDaemon(role), value));
         }
+        block::desired(n, conf, config, links, &mut want);
         if n.state != State::Master {
             return want;
         }
