@@ -271,8 +271,34 @@ impl Node {
     }
 
     fn due(&mut self, now: Instant, out: &mut Vec<Effect>, calls: &mut Vec<Effect>, told: &mut Vec<Effect>) {
-        let (vrrp, lvs, mut ctx) = self.split(now, out, calls, told);
+        let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
         vrrp.adverts_due(&mut ctx);
+        // Twice, for a priority that rises may move a timer into the past.
+        for _ in 0..2 {
+            let tracked = self.timers_due(now, out, calls, told);
+            if tracked.is_empty() {
+                break;
+            }
+            self.trackers_due(&tracked, now, out, calls, told);
+        }
+        if self.table.retry_at().is_some_and(|at| at <= now) {
+            self.table.unpark(now, None);
+            let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
+            for key in vrrp.deaf() {
+                vrrp.socket_refused(key, false, &mut ctx);
+            }
+        }
+    }
+
+    /// What is due but the trackers, which are returned.
+    fn timers_due(
+        &mut self,
+        now: Instant,
+        out: &mut Vec<Effect>,
+        calls: &mut Vec<Effect>,
+        told: &mut Vec<Effect>,
+    ) -> Vec<Timer> {
+        let (vrrp, lvs, mut ctx) = self.split(now, out, calls, told);
         let mut tracked = Vec::new();
         for _ in 0..limits::DUE_AT_ONCE {
             let Some(timer) = ctx.timers.pop_due(now) else { break };
@@ -285,14 +311,7 @@ impl Node {
                 Timer::Ipvs => ctx.out.push(Effect::OpenIpvs),
             }
         }
-        self.trackers_due(&tracked, now, out, calls, told);
-        if self.table.retry_at().is_some_and(|at| at <= now) {
-            self.table.unpark(now, None);
-            let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
-            for key in vrrp.deaf() {
-                vrrp.socket_refused(key, false, &mut ctx);
-            }
-        }
+        tracked
     }
 
     fn trackers_due(

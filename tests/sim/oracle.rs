@@ -130,7 +130,9 @@ impl Oracle {
             Some(at) => at.0 + skew(plan, v, priority),
             None => seat.armed.0 + down(plan, v, priority),
         };
-        let early = if grouped { due(seat.highest) } else { due(priority) };
+        // A member whose timer has run out waits for the others, whatever it hears of who gives up.
+        let waited = seat.armed.0 + down(plan, v, seat.highest);
+        let early = if grouped { due(seat.highest).min(waited) } else { due(priority) };
         assert!(now.0 >= early, "router {r} takes over {v} early, by {} us: {seat:?}", early - now.0);
         let late = due(priority).max(seat.moved.0) + 2;
         assert!(grouped || seat.loose || now.0 <= late, "router {r} takes over {v} late: {late} {now:?} {seat:?}");
