@@ -5,6 +5,16 @@ use std::time::Duration;
 
 /// Largest configuration file that is read: 30,000 real servers are 6 MB; beyond this it is not a configuration.
 pub const CONFIG_BYTES: u64 = 32 << 20;
+/// Words of one statement with all that is in it, and lines of a list: the largest are the addresses of one instance.
+pub const BLOCK_WORDS: usize = 1 << 16;
+/// Words of one line; a route over 256 next hops has 1,500.
+pub const LINE_WORDS: usize = 1 << 14;
+/// Blocks at the top level of one configuration: 30,000 virtual servers are the most that is known of.
+pub const CONFIG_BLOCKS: usize = 1 << 16;
+/// Statements in all of them, each with all that is in it: 30,000 virtual servers of one real server have 300,000.
+pub const CONFIG_STATEMENTS: usize = 1 << 20;
+/// Lines with a NUL byte in one file; beyond these it is no text.
+pub const NUL_LINES: usize = 16;
 /// Nesting of braces in a configuration; the deepest real block has 5.
 pub const CONFIG_DEPTH: usize = 16;
 /// Files that include one another, one inside the other; a configuration is split two or three deep.
@@ -30,8 +40,12 @@ pub const CLOSEST: usize = 1000;
 pub const PEER_CANDIDATES: usize = 512;
 /// Virtual addresses of one instance: the count in an advert is one byte (RFC 9568 5.2.5).
 pub const ADVERT_ADDRESSES: usize = 255;
+/// Virtual routers that are said to be unknown (log_unknown_vrids), each once; a LAN has some few.
+pub const UNKNOWN_ROUTERS: usize = 64;
 /// Senders of one virtual router whose last AH number is remembered: more than that are seldom in one election.
 pub const AH_SENDERS: usize = 4;
+/// The same of signed adverts (auth_hmac); unicast has a mark for each peer instead.
+pub const HMAC_SENDERS: usize = 4;
 /// A periodic advert may leave early by this much, so that adverts nearly due leave together.
 pub const ADVERT_SLACK: Duration = Duration::from_millis(3);
 /// ... but never by more than this share of its interval (3 %).

@@ -30,10 +30,20 @@ fn host() -> Host {
         user: Some(|u| u == "root" || u == "nobody"),
         table: Some(|t| (t == "red").then_some(100)),
         group: Some(|g| g == "root" || g == "nogroup"),
+        key: Some(key),
         environment: Some(|name| (name == "SITE").then(|| "north".into())),
         files: true,
         all_files: false,
         seed: 1,
+    }
+}
+
+/// /keys/short holds too little of one.
+fn key(path: &str) -> Result<Vec<u8>, String> {
+    match path {
+        "/gone/key" => Err(format!("the key cannot be read from {path}")),
+        "/keys/short" => Ok(b"short\n".to_vec()),
+        _ => Ok(vec![b'k'; 32]),
     }
 }
 
@@ -80,13 +90,17 @@ fn each_file_is_understood_as_written_down() {
 /// The mistakes are marked in the files themselves, by `WRONG column` at the end of the line.
 #[test]
 fn ten_mistakes_are_ten_findings() {
-    for name in ["ten-mistakes.conf", "ten-more-mistakes.conf", "ten-lvs-mistakes.conf"] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(name);
+    let files = files().into_iter().filter_map(|p| Some(p.file_name()?.to_str()?.to_string()));
+    let files: Vec<String> = files.filter(|name| name.starts_with("ten-")).collect();
+    assert!(files.len() >= 10);
+    for name in files {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(&name);
         let text = read_file(&path).expect("readable");
         let mut wanted = Vec::new();
         for (number, line) in String::from_utf8_lossy(&text).lines().enumerate() {
             if let Some((_, column)) = line.split_once("WRONG ") {
-                wanted.push(format!("{}:{}", number + 1, column.trim()));
+                // A definition goes on behind the mark.
+                wanted.push(format!("{}:{}", number + 1, column.trim_end_matches('\\').trim()));
             }
         }
         assert_eq!(wanted.len(), 10, "{name}");
@@ -100,6 +114,84 @@ fn ten_mistakes_are_ten_findings() {
             .collect();
         assert_eq!(found, wanted, "{name}:\n{report}");
     }
+}
+
+/// Where the findings of a file are.
+fn places(text: &str) -> Vec<String> {
+    let mut report = String::new();
+    load("f", text.as_bytes().to_vec(), host()).report(&mut report).expect("a string takes all");
+    let heads = report.lines().filter_map(|l| l.strip_prefix("f:"));
+    heads.map(|l| l.splitn(3, ':').take(2).collect::<Vec<_>>().join(":")).collect()
+}
+
+/// What follows from a mistake is not said beside it. The first line of each instance is line 1.
+#[test]
+fn one_mistake_is_one_finding() {
+    let instance = |lines: &str| {
+        let given = |word: &str| lines.split('\n').any(|l| l.starts_with(word));
+        let mut text = String::from("vrrp_instance A {\n");
+        text += lines;
+        for (word, line) in [
+            ("interface", "\ninterface eth0"),
+            ("virtual_router_id", "\nvirtual_router_id 5"),
+            ("virtual_ip", "\nvirtual_ipaddress {\n192.0.2.1/24\n}"),
+        ] {
+            if !given(word) {
+                text += line;
+            }
+        }
+        text + "\n}\n"
+    };
+    let service = |lines: &str, server: &str| {
+        format!(
+            "virtual_server 192.0.2.1 80 {{\n{lines}\nlb_algo rr\nlb_kind NAT\nprotocol TCP\n\
+             real_server 192.0.2.2 80 {{\n{server}\n}}\n}}\n"
+        )
+    };
+    let cases = [
+        (instance("strict_mode maybe"), "2:13"),
+        (instance("unicast_src_ip foo"), "2:16"),
+        (instance("unicast_ttl 300"), "2:13"),
+        (instance("virtual_ipaddress {\n192.0.2.1/24 lable eth0:1\n}"), "3:14"),
+        (instance("virtual_ipaddress {\n192.0.2.1/24 192.0.2.2/24\n}"), "3:14"),
+        (instance("virtual_ipaddress {\n}"), "1:15"),
+        (instance("virtual_ipaddress 192.0.2.1"), "2:1"),
+        (instance("virtual_ipadress {\n192.0.2.1/24\n}"), "2:1"),
+        (instance("authentication {\nauth_type PASS\n}\nauth_pass abc\n}"), "4:1"),
+        (instance("authentication\nadvert_int 1"), "2:1"),
+        (instance("unicast_peer\nadvert_int 1"), "2:1"),
+        (instance("unicast_peer {\nrouter2\n}"), "3:1"),
+        (instance("unicast_src_ip 192.0.2.9\nuncast_peer {\n192.0.2.8\n}"), "3:1"),
+        (instance("{\nadvert_int 1"), "2:1"),
+        (instance("nopreempt\npreempt_delay 5"), "3:1"),
+        (instance("garp_master_repeat 0"), "2:20"),
+        (instance("track_interface {\neth1 weigth 20\n}"), "3:6"),
+        (instance("interface = eth0"), "2:11"),
+        (instance("router_id = x"), "2:1"),
+        ("include {x,y}\n".to_string() + &instance(""), "1:9"),
+        ("vrrp_script {\nscript \"/bin/true\"\n}\n".to_string() + &instance("track_script {\nchk\n}"), "1:1"),
+        ("vrrp_scrpt chk {\nscript \"/bin/true\"\n}\n".to_string() + &instance("track_script {\nchk\n}"), "1:1"),
+        ("vrrp_sync_group G {\nA\nB\n}\n".to_string() + &instance(""), "2:1"),
+        ("vrrp_sync_group G {\ngroup\n}\n".to_string() + &instance(""), "2:1"),
+        ("global_defs {\nrouter_id = x\n}\n".to_string() + &instance(""), "2:11"),
+        (service("real_server", ""), "2:1"),
+        (service("hashed", ""), "2:1"),
+        (service("quorum 9\nhysteresis 3", ""), "2:8"),
+        (service("", "HTTP_GET {\nurl {\n}\n}"), "8:1"),
+        (service("", "HTTP_GET {\nurl\n}"), "8:1"),
+        (service("", "HTTP_GET {\nurl {\npath\n}\n}"), "9:1"),
+        (service("", "HTTP_GET {\nurl {\npath /\n}\nstatus_code 200\n}\n}"), "10:1"),
+        (service("", "HTTP_GET {\nurl {\npath /\nstatus_code\n}\n}"), "10:1"),
+        (service("", "HTTP_GET {\nurl {\npath /\nstatus_code 200\nstatus_code 404\n}\n}"), "11:1"),
+        (service("", "TCP_CHECK {\nconnect_port 80\n"), "1:1"),
+        (service("", "").replace(".1 80", ".1:80"), "1:16"),
+        (service("", "").replace(".2 80", ".2:80"), "6:13"),
+    ];
+    for (text, place) in cases {
+        assert_eq!(places(&text), [place], "{text}");
+    }
+    assert_eq!(places(&instance("")), Vec::<String>::new());
+    assert_eq!(places(&service("", "")), Vec::<String>::new());
 }
 
 #[test]
@@ -256,4 +348,45 @@ fn a_file_that_is_no_configuration() {
     assert_eq!(loaded.diagnostics.len(), holdfast::limits::DIAGNOSTICS);
     assert_eq!(loaded.dropped, 50_000 - holdfast::limits::DIAGNOSTICS);
     assert_eq!(loaded.status, 5);
+}
+
+/// What -t of keepalived 2.2.7 and 2.3.4 exits with, where a.conf is there and what begins with z is not.
+#[test]
+fn each_include_is_as_strict_as_its_letter() {
+    let dir = std::env::temp_dir().join(format!("holdfast-include-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a directory");
+    std::fs::write(dir.join("a.conf"), "router_id x\n").expect("a file");
+    let plain = ["z.conf", "{z}.conf", "{z,zz}.conf", "{a,z}.conf", "z*.conf", "{z*,zz*}.conf", "{z,zz*}.conf"];
+    for (letter, statuses) in [
+        ("", [0, 0, 0, 0, 0, 0, 0]),
+        ("r", [0, 0, 0, 0, 0, 0, 0]),
+        ("m", [6, 0, 0, 0, 0, 0, 0]),
+        ("w", [6, 0, 0, 0, 6, 6, 0]),
+        ("b", [0, 6, 6, 6, 0, 0, 6]),
+        ("a", [6, 6, 6, 6, 6, 6, 6]),
+    ] {
+        for (pattern, status) in plain.iter().zip(statuses) {
+            let text = format!("global_defs {{\n include{letter} {pattern}\n}}\n");
+            let loaded = load(&dir.join("main").display().to_string(), text.into_bytes(), host());
+            assert_eq!(loaded.status, status, "include{letter} {pattern}");
+        }
+        // A pattern that finds nothing beside one that does.
+        let text = format!("global_defs {{\n include{letter} {{a,z*}}.conf\n}}\n");
+        assert_eq!(load(&dir.join("main").display().to_string(), text.into_bytes(), host()).status, 0, "{letter}");
+    }
+    std::fs::remove_dir_all(&dir).expect("removed");
+}
+
+/// As keepalived, which takes the first: one finding for the line, however many follow.
+#[test]
+fn of_several_addresses_on_one_line_the_first_is_used() {
+    let text = "vrrp_instance V {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n\
+                10.0.1.1 10.0.1.2 10.0.1.3 dev eth1\n10.0.1.4\n }\n}\n";
+    let loaded = load("f", text.into(), host());
+    assert_eq!(loaded.diagnostics.len(), 1, "{:?}", loaded.diagnostics);
+    assert_eq!(loaded.status, 5);
+    let config = loaded.config.expect("it starts");
+    let vips: Vec<String> = config.instances[0].vips.iter().map(|v| format!("{} {:?}", v.net, v.dev)).collect();
+    assert_eq!(vips.len(), 2, "{vips:?}");
+    assert!(vips[0].starts_with("10.0.1.1/32") && vips[0].contains("eth1"), "{vips:?}");
 }

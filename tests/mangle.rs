@@ -1,4 +1,5 @@
-//! Configurations with bytes flipped, cut, spliced and repeated: whatever comes, a load ends, and does not panic.
+//! Configurations, packets and news of the kernel with bytes flipped, cut, spliced and repeated: whatever comes, a load ends
+//! in a verdict, a packet is counted or heard, and nothing panics.
 
 use holdfast::base::addr::Family;
 use holdfast::config::dump::dump;
@@ -171,11 +172,72 @@ fn no_shape_is_endless() {
         format!("static_ipaddress {{ {} }}", numbered(20_000, "10.0.0.1 track_group g{}\n")),
         numbered(20_000, "virtual_server_group g{} { 10.0.0.1 80\n}\n"),
         numbered(20_000, "vrrp_script s{} { script /x\n}\n"),
+        numbered(20_000, "bfd_instance b{} { neighbor_ip ::{}\n}\n"),
+        numbered(20_000, "virtual_server_group g{} { 10.0.0.1 80\n}\nvirtual_server group g{} {\n}\n"),
+        format!("vrrp_instance a {{ track_script {{ {} }} }}", numbered(20_000, "s{}\n")),
+        format!("vrrp_instance a {{ unicast_peer {{ {} }} }}", numbered(20_000, "::{}\n")),
+        "vrrp_instance a { interface e\nvirtual_router_id 1\nvirtual_ipaddress { ::1\n } }\n".to_string()
+            + &numbered(
+                20_000,
+                "vrrp_instance i{} { interface e{}\nvirtual_router_id 1\nvirtual_ipaddress { ::1 dev e\n } }\n",
+            ),
+        numbered(20_000, "$D{}=1\n") + &numbered(20_000, "foo ${E{}}\n"),
     ];
     for shape in shapes {
         let loaded = load("f", shape.into_bytes(), Host::default());
         let mut out = String::new();
         loaded.report(&mut out).expect("a string takes all");
+    }
+}
+
+fn findings(text: Vec<u8>) -> (Vec<(&'static str, String)>, usize, u8) {
+    let loaded = load("f", text, Host::default());
+    let mut out = String::new();
+    loaded.report(&mut out).expect("a string takes all");
+    let found = loaded.diagnostics.iter().map(|d| (d.code.name(), d.text.to_string())).collect();
+    (found, loaded.dropped, loaded.status)
+}
+
+/// A program, an archive, another encoding: one finding, with its place.
+#[test]
+fn what_is_no_text_is_one_finding() {
+    let mut random = Random(7);
+    let noise: Vec<u8> = (0..5000).map(|_| random.next() as u8).collect();
+    let text = "global_defs {\n router_id x\n}\n".repeat(50);
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let program = std::fs::read("/proc/self/exe").expect("this test");
+    let packed = [&b"\x1f\x8b\x08\0\0\0\0\0"[..], &noise].concat();
+    for bytes in [noise, wide, program, packed] {
+        let (found, dropped, status) = findings(bytes);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].0, dropped, status), ("not-text", 0, 5));
+    }
+    // Text at first: as far as it goes.
+    let (found, ..) = findings(["# nothing\n".repeat(10_000).as_bytes(), &b"\0\n".repeat(5000)].concat());
+    assert_eq!(found.iter().filter(|f| f.0 == "not-text").count(), 1);
+    assert!(found.len() < 20, "{found:?}");
+    // Other alphabets in comments and strings are nobody's business.
+    let latin = b"! caf\xe9 \x93x\x94\nglobal_defs {\n router_id \"\xe9\xe8\"\n}\n";
+    assert_eq!(findings(latin.to_vec()), (Vec::new(), 0, 0));
+    assert_eq!(findings("! Привет\nglobal_defs {\n router_id \"é→\"\n}\n".into()), (Vec::new(), 0, 0));
+}
+
+/// What is far beyond any configuration is one error that names the limit.
+#[test]
+fn what_has_no_end_is_one_error() {
+    let lines = "10.0.0.1\n".repeat(100_000);
+    let blocks = [
+        format!("virtual_server_group g {{\n{}}}\nglobal_defs {{\n}}\n", numbered(100_000, "fwmark 1{}\n")),
+        "static_routes {\n~SEQ(i, 0, 99) ~SEQ(j, 0, 999) ::${i}:${j} dev e\n}\n".to_string(),
+        format!("vrrp_instance a {{\ninterface e\nvirtual_ipaddress {{\n{lines}}}\n}}\n"),
+        numbered(100_000, "vrrp_script s{} {\nscript /x\n}\n"),
+        format!("global_defs {{\nrouter_id {}\n}}\n", "x ".repeat(20_000)),
+    ];
+    for text in blocks {
+        let head = text.get(..30).unwrap_or_default().to_string();
+        let (found, ..) = findings(text.into_bytes());
+        let limits = found.iter().filter(|f| f.1.contains(" has more than ")).count();
+        assert_eq!(limits, 1, "{head}: {found:?}");
     }
 }
 
@@ -207,4 +269,119 @@ fn includes_end() {
         assert!(!out.is_empty(), "{name}");
     }
     std::fs::remove_dir_all(&dir).expect("removed");
+}
+
+/// The files of hexadecimal digits that the fuzzer begins with, too.
+fn seeds(folder: &str) -> Vec<Vec<u8>> {
+    let mut paths: Vec<_> = std::fs::read_dir(format!("{}/tests/fuzz/{folder}", env!("CARGO_MANIFEST_DIR")))
+        .expect("seeds are there")
+        .filter_map(|e| e.ok().map(|e| e.path()))
+        .collect();
+    paths.sort();
+    let bytes = |text: &str| {
+        let digits = text.trim().as_bytes();
+        digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+    };
+    paths.iter().map(|p| bytes(&std::fs::read_to_string(p).expect("readable"))).collect()
+}
+
+fn damage(random: &mut Random, seeds: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = seeds[random.below(seeds.len())].clone();
+    for _ in 0..1 + random.below(4) {
+        let at = random.below(bytes.len());
+        match random.below(8) {
+            0 => bytes.truncate(at),
+            1 => bytes.extend_from_within(at..),
+            2 => bytes.iter_mut().skip(at).take(2).for_each(|b| *b = 0xff),
+            3 => bytes.iter_mut().skip(at).take(4).for_each(|b| *b = 0),
+            4 => {
+                let other = &seeds[random.below(seeds.len())];
+                bytes.truncate(at);
+                bytes.extend_from_slice(&other[random.below(other.len())..]);
+            }
+            _ => bytes.iter_mut().skip(at).take(1).for_each(|b| *b = random.next() as u8),
+        }
+    }
+    bytes
+}
+
+/// Damaged adverts of each form at a MASTER's socket: each is heard, or counted for one reason; and without the key, none
+/// moves an instance that has one.
+#[test]
+fn damaged_packets_are_counted() {
+    use holdfast::node::event::Event;
+    use holdfast::node::vrrp::instance::State;
+    use holdfast::wire::op::{AddressKey, AddressValue, Link, News};
+    let seeds: Vec<Vec<u8>> = seeds("packets").into_iter().map(|mut bytes| bytes.split_off(1)).collect();
+    let hmac = "auth_hmac {\n key 1 0123456789012345678901234567890123\n}";
+    let forms = [
+        String::new(),
+        "version 3".into(),
+        "authentication {\n auth_type AH\n auth_pass 12345679\n}".into(),
+        format!("version 3\n {hmac}"),
+        format!("version 3\n {hmac}\n unicast_peer {{\n 10.0.0.2\n}}"),
+        hmac.into(),
+    ];
+    for (form, lines) in forms.iter().enumerate() {
+        let text = format!(
+            "vrrp_instance A {{\n interface eth0\n virtual_router_id 51\n {lines}\n virtual_ipaddress {{\n 10.0.0.100\n }}\n}}\n\
+             vrrp_instance B {{\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {{\n fe80::51\n }}\n}}\n"
+        );
+        let config = load("f", text.into_bytes(), Host::default()).config.expect("a good file");
+        let mut node = holdfast::node::Node::new(std::rc::Rc::new(config));
+        let (mut now, mut out) = (holdfast::base::time::Instant(1_000_000), Vec::new());
+        node.step(now, Event::Start { seed: 1, owned: Vec::new() }, &mut out);
+        let (mac, more) = (holdfast::base::addr::Mac([2; 6]), Default::default());
+        let name = "eth0".parse().unwrap();
+        let link = Link { ifindex: 2, name, up: true, mac, mtu: 1500, no_arp: false, more };
+        let address = |net: &str| {
+            let key = AddressKey { ifindex: 2, net: net.parse().unwrap() };
+            News::Address { key, value: AddressValue::default(), primary: true }
+        };
+        let addresses = [address("10.0.0.1/24"), address("fe80::1/64")];
+        for news in [News::DumpBegin, News::Link(link)].into_iter().chain(addresses).chain([News::DumpDone]) {
+            node.step(now, Event::Kernel(news), &mut out);
+        }
+        let mut random = Random(0x5eed + form as u64);
+        let counted = |node: &holdfast::node::Node| -> u64 {
+            let all = node.vrrp.instances.iter().map(|n| &n.counters);
+            let known: u64 =
+                all.map(|c| u64::from(c.advert_rcvd) + c.dropped.iter().map(|n| u64::from(*n)).sum::<u64>()).sum();
+            known + u64::from(node.vrrp.foreign) + node.vrrp.garbage.iter().map(|n| u64::from(*n)).sum::<u64>()
+        };
+        for round in 0..20_000 {
+            if round % 1000 == 0 {
+                while let Some(at) = node.deadline().filter(|at| at.0 < 9_000_000 * (1 + round / 1000)) {
+                    now = at.max(now);
+                    node.step(now, Event::Due, &mut out);
+                }
+            }
+            let before = counted(&node);
+            let bytes = damage(&mut random, &seeds);
+            node.step(now, Event::Packet { ifindex: 2, bytes: &bytes }, &mut out);
+            assert_eq!(counted(&node), before + 1, "{bytes:02x?}");
+            let sealed = form >= 2;
+            assert!(!sealed || node.vrrp.instances[0].state == State::Master, "form {form}: {bytes:02x?}");
+            out.clear();
+        }
+    }
+}
+
+/// What the kernel says, damaged: read to its end, or as far as it makes sense.
+#[test]
+fn damaged_news_end() {
+    use holdfast::wire::{connector, ipvs, netlink, rtnl};
+    let seeds = seeds("messages");
+    let mut random = Random(18);
+    let mut told = 0;
+    for _ in 0..50_000 {
+        let bytes = damage(&mut random, &seeds);
+        for message in netlink::messages(&bytes) {
+            told += usize::from(rtnl::parse(&message).is_some());
+            let _ = (message.answer(), message.dump_end());
+        }
+        let _ = (netlink::attributes(&bytes).count(), connector::events(&bytes).count());
+        let _ = (ipvs::services(&bytes).count(), ipvs::dests(&bytes).count(), ipvs::daemons(&bytes).count());
+    }
+    assert!(told > 20_000, "{told}");
 }

@@ -16,7 +16,7 @@ use holdfast::wire::ipv4::Ipv4;
 use holdfast::wire::link::{LinkMore, Stack, Sysctl};
 use holdfast::wire::op::{AddressKey, AddressValue, Key, Link, News, Op};
 use holdfast::wire::vrrp;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -370,8 +370,9 @@ fn advert3(src: &str, dst: &str, ttl: u8, priority: u8, centiseconds: u64, rule:
     let auth = vrrp::Auth::None;
     let advert = vrrp::Outgoing { version: 3, vrid: 51, priority, interval, auth, rule, ends };
     let mut w = Writer::new();
-    Head { src: ends.src, dst: ends.dst, ttl, protocol: 112 }.emit(1, advert.size(0), &mut w);
-    advert.emit(std::iter::empty(), &mut w);
+    let vip: IpAddr = if ends.dst.is_ipv4() { [10, 0, 0, 100].into() } else { "fe80::51".parse().unwrap() };
+    Head { src: ends.src, dst: ends.dst, ttl, protocol: 112 }.emit(1, advert.size(1), &mut w);
+    advert.emit(std::iter::once(vip), &mut w);
     w.bytes
 }
 
@@ -973,7 +974,8 @@ fn the_json_dump_is_that_of_keepalived() {
         format!(
             "\"advert_rcvd\":0,\"advert_sent\":{sent},\"become_master\":{master},\"release_master\":0,\"packet_len_err\":0,\
              \"advert_interval_err\":0,\"ip_ttl_err\":0,\"invalid_type_rcvd\":0,\"addr_list_err\":0,\"invalid_authtype\":0,\
-             \"authtype_mismatch\":0,\"auth_failure\":0,\"pri_zero_rcvd\":0,\"pri_zero_sent\":0}}}}"
+             \"authtype_mismatch\":0,\"auth_failure\":0,\"auth_ext_missing\":0,\"auth_ext_malformed\":0,\"auth_ext_unknown_key\":0,\
+             \"auth_ext_invalid_hmac\":0,\"auth_ext_stale\":0,\"auth_ext_replay\":0,\"pri_zero_rcvd\":0,\"pri_zero_sent\":0}}}}"
         )
     };
     let epoch = 1_700_000_000_000_000;

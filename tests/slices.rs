@@ -37,14 +37,54 @@ fn no_step_takes_everything() {
     }
 }
 
+/// A large file that is included, and many small ones: steps of one each leave the reader often.
+#[test]
+fn no_step_reads_a_whole_include() {
+    let dir = std::env::temp_dir().join(format!("holdfast-slices-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).expect("a directory");
+    let put = |name: &str, text: &str| std::fs::write(dir.join(name), text).expect("a file");
+    put("large.inc", &"# nothing\n".repeat(200_000));
+    for n in 0..300 {
+        put(&format!("{n}.conf"), "# nothing\n");
+    }
+    put("farm.inc", &farm(10, 200));
+    let host = Host { files: true, ..Host::default() };
+    let main = dir.join("main").display().to_string();
+    let read = |text: &str| {
+        let mut loader = Loader::new(&main, text.as_bytes().to_vec(), host.clone());
+        let mut steps = 1;
+        while loader.step(1) == Progress::More {
+            steps += 1;
+        }
+        (steps, loader.finish())
+    };
+    // 2 MB in pieces of 64 KB.
+    let (steps, _) = read("include large.inc\n");
+    assert!(steps >= 30, "{steps}");
+    let (steps, _) = read("include *.conf\n");
+    assert!(steps >= 300, "{steps}");
+    // The files that a step opens count for more than one statement.
+    let mut loader = Loader::new(&main, b"include *.conf\n".to_vec(), host.clone());
+    let mut slices = 1;
+    while loader.step(SLICE) == Progress::More {
+        slices += 1;
+    }
+    assert!(slices >= 15, "{slices}");
+    let (_, loaded) = read("include farm.inc\n");
+    assert!(loaded.config == load("f", farm(10, 200).into_bytes(), Host::default()).config);
+    std::fs::remove_dir_all(&dir).expect("removed");
+}
+
 #[test]
 fn longest_slice() {
     let Some(file) = std::env::var_os("HOLDFAST_SLICES") else { return };
-    let text = std::fs::read(file).expect("the file is readable");
+    let name = file.to_string_lossy().into_owned();
+    let host = Host { files: true, ..Host::default() };
+    let text = std::fs::read(&file).expect("the file is readable");
     // What interrupts us is none of our doing: of some turns each slice's best.
     let mut best: Vec<Duration> = Vec::new();
     for _ in 0..7 {
-        let mut loader = Loader::new("f", text.clone(), Host::default());
+        let mut loader = Loader::new(&name, text.clone(), host.clone());
         for number in 0.. {
             let start = Instant::now();
             let progress = loader.step(SLICE);

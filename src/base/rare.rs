@@ -7,6 +7,10 @@ pub trait Usual: Clone + PartialEq + 'static {
     const USUAL: &'static Self;
 }
 
+impl<T: Clone + PartialEq + 'static> Usual for Vec<T> {
+    const USUAL: &'static Self = &Vec::new();
+}
+
 #[derive(Clone, Debug)]
 pub struct Rare<T>(Option<Box<T>>);
 
@@ -32,6 +36,14 @@ impl<T: Usual> Deref for Rare<T> {
 impl<T: Usual> DerefMut for Rare<T> {
     fn deref_mut(&mut self) -> &mut T {
         self.0.get_or_insert_with(|| Box::new(T::USUAL.clone()))
+    }
+}
+
+impl<'a, T: Clone + PartialEq + 'static> IntoIterator for &'a Rare<Vec<T>> {
+    type Item = &'a T;
+    type IntoIter = std::slice::Iter<'a, T>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }
 

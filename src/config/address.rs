@@ -21,18 +21,25 @@ pub fn read(cx: &mut Context, line: Node, place: Place) -> Option<Line> {
     cx.settled();
     let mut words = Words::new(line, Block::Address, "an address", place);
     let first = words.next()?;
-    if let Some(second) = line.arg(0).filter(|a| is_address(a) || a.str() == ",") {
-        let text = "one line holds one address".to_string();
-        let place = if first.str().ends_with(',') { first } else { second };
-        cx.bad(Code::Value, place, text).help("write the others on lines of their own; the line is not used");
+    let another = |arg: &Arg| is_address(arg) || arg.str() == ",";
+    let many = line.arg(0).filter(another);
+    let text = || "one line holds one address".to_string();
+    if many.is_some() && first.str().ends_with(',') {
+        cx.bad(Code::Value, first, text()).help("write the others on lines of their own; the line is not used");
         return None;
     }
     let net = words::prefix(cx, first)?;
+    if let Some(second) = many {
+        cx.bad(Code::Value, second, text()).help("write the others on lines of their own; only the first is used");
+    }
     let mut read = Line { vip: Vip::new(net), span: first.span(), group: None };
     let vip = &mut read.vip;
     let v6 = net.family() == Family::V6;
     let mut peer = None;
     while let Some(option) = words.next() {
+        if many.is_some() && another(&option) {
+            continue;
+        }
         if !v6 && matches!(option.str().as_ref(), "home" | "-nodad" | "mngtmpaddr") {
             let word = option.str();
             cx.warn(Code::Conflict, option.span(), &word, format!("'{word}' is for IPv6 addresses"))

@@ -8,6 +8,7 @@ use super::model::Bfd;
 use super::track::Head;
 use super::tree::{Arg, Node};
 use crate::base::addr::Family;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -90,8 +91,8 @@ impl BfdDraft {
         }
     }
 
-    /// None: it cannot be used, which is said. `first`: where the sessions before it stand.
-    pub fn finish(&self, cx: &mut Context, known: &[Bfd], first: &[Span]) -> Option<Bfd> {
+    /// None: it cannot be used, which is said.
+    pub fn finish(&self, cx: &mut Context, known: &mut Known) -> Option<Bfd> {
         let head = &self.head;
         if self.bad {
             return None;
@@ -110,14 +111,14 @@ impl BfdDraft {
             return None;
         }
         let source = self.source.map(|(ip, _)| ip);
-        if let Some(other) = known.iter().position(|b| b.neighbor == neighbor && same(b.source, source)) {
-            let name = known.get(other).map_or("", |b| &b.name);
+        if let Some((name, first)) = known.session(neighbor, source) {
             let text = format!("'{name}' is a session with {neighbor} already");
             cx.error(Code::Duplicate, span, &neighbor.to_string(), text)
-                .see(first.get(other).copied().unwrap_or(span), "the first one")
+                .see(*first, "the first one")
                 .help("the second one is not used; give each a source_ip of its own");
             return None;
         }
+        known.add(neighbor, source, &head.name, span);
         let v4 = matches!(neighbor, IpAddr::V4(_));
         let ttl = self.ttl.unwrap_or(if v4 { 255 } else { 64 });
         let (mut max_hops, at) = self.max_hops;
@@ -151,16 +152,28 @@ impl BfdDraft {
     pub fn is_for_checks(&self) -> bool {
         self.checker || !self.vrrp
     }
-
-    /// Where its neighbour stands.
-    pub fn place(&self) -> Span {
-        self.neighbor.map_or(self.head.span, |(_, span)| span)
-    }
 }
 
-/// A session without a source takes all of its neighbour.
-fn same(a: Option<IpAddr>, b: Option<IpAddr>) -> bool {
-    a == b || a.is_none() || b.is_none()
+/// The sessions before: name and place, by neighbour and source. A session without a source takes all of its neighbour.
+#[derive(Default)]
+pub struct Known {
+    sessions: HashMap<(IpAddr, Option<IpAddr>), (Box<str>, Span)>,
+    /// The first one of each neighbour.
+    first: HashMap<IpAddr, Option<IpAddr>>,
+}
+
+impl Known {
+    /// The one that this would be, or be in the way of.
+    fn session(&self, neighbor: IpAddr, source: Option<IpAddr>) -> Option<&(Box<str>, Span)> {
+        let first = *self.first.get(&neighbor)?;
+        let same = self.sessions.get(&(neighbor, source));
+        same.or_else(|| (source.is_none() || first.is_none()).then(|| self.sessions.get(&(neighbor, first)))?)
+    }
+
+    fn add(&mut self, neighbor: IpAddr, source: Option<IpAddr>, name: &str, span: Span) {
+        self.first.entry(neighbor).or_insert(source);
+        self.sessions.insert((neighbor, source), (name.into(), span));
+    }
 }
 
 fn address(cx: &mut Context, node: Node) -> Option<(IpAddr, Span)> {

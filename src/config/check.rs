@@ -368,7 +368,10 @@ impl Draft {
     fn misc(&mut self, cx: &mut Context, node: Node, keyword: &'static Keyword) {
         match keyword.word {
             "misc_path" => match node.arg(0) {
-                Some(_) => self.words = script::program(cx, node),
+                Some(_) => {
+                    self.words = script::program(cx, node);
+                    script::beyond(cx, node);
+                }
                 None => drop(value(cx, node)),
             },
             "misc_dynamic" => self.dynamic = true,
@@ -555,6 +558,7 @@ pub fn read(cx: &mut Context, node: Node, server_port: u16, checks: &mut Vec<Che
     let plain = matches!(block, Block::Tcp | Block::Ping);
     let tls = block == Block::Http && node.word().str() == "SSL_GET";
     let mut draft = if plain { None } else { Some(Draft::new(tls)) };
+    let runs = cx.script;
     for child in node.children() {
         let Some(keyword) = cx.known(child, block, &mut seen) else { continue };
         if timing.take(cx, child, keyword) || connect.take(cx, child, keyword) {
@@ -587,6 +591,10 @@ pub fn read(cx: &mut Context, node: Node, server_port: u16, checks: &mut Vec<Che
         connect.port = None;
     }
     cx.excuse(node, &mut seen);
+    if draft.as_ref().is_some_and(|d| d.bad_user) {
+        // Its script is not run.
+        cx.script = runs;
+    }
     let hosts = draft.as_mut().map(|d| std::mem::take(&mut d.hosts)).unwrap_or_default();
     let kind = match (draft, block) {
         (Some(draft), _) => draft.kind(cx, node, &seen),

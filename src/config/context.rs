@@ -57,7 +57,8 @@ pub struct Context {
 
 /// A finding that is made only if its line has no other.
 struct Pending {
-    keyword: &'static Keyword,
+    /// Of which it is said only once.
+    keyword: Option<&'static Keyword>,
     found: Diagnostic,
     /// So many findings there were before.
     before: usize,
@@ -219,14 +220,14 @@ impl Context {
             self.found.push(found);
             return;
         }
-        self.pending = Some(Pending { keyword, found, before: self.found.count_all() });
+        self.pending = Some(Pending { keyword: Some(keyword), found, before: self.found.count_all() });
     }
 
     /// The line is read.
     pub fn settled(&mut self) {
         let Some(Pending { keyword, found, before }) = self.pending.take() else { return };
         if self.found.count_all() == before {
-            self.said.push(keyword);
+            self.said.extend(keyword);
             self.found.push(found);
         }
     }
@@ -306,6 +307,9 @@ impl Context {
     /// The rules for every statement of a block with keywords. None: there is nothing more to do with it.
     pub fn known(&mut self, node: Node, block: Block, seen: &mut Seen) -> Option<&'static Keyword> {
         self.settled();
+        if node.count() > 1 {
+            self.equals(node);
+        }
         let word = node.word();
         if let Some(keyword) = node
             .keyword()
@@ -326,6 +330,12 @@ impl Context {
                 let meant_block = KEYWORDS.iter().find(|k| k.block == block && k.word == meant).map(|k| k.child);
                 self.nameless.extend(meant_block.filter(|_| block == Block::Top));
                 seen.means(block, meant);
+                if block != Block::Top {
+                    // Nothing in it is used, so nothing in it can end all.
+                    let stopped = self.found.stopped;
+                    self.walk(node);
+                    self.found.stopped = stopped;
+                }
             }
             return None;
         };
@@ -347,6 +357,19 @@ impl Context {
         let known = self.stated(node, keyword, seen);
         self.extra(node, keyword, block);
         known
+    }
+
+    /// `KEYWORD = VALUE`, where a text may stand: said unless the line has another finding.
+    fn equals(&mut self, node: Node) {
+        let (Some(keyword), Some(arg)) = (node.keyword(), node.arg(0)) else { return };
+        if !matches!(arg.raw(), b"=" | b":" | b":=") || arg.quoted() {
+            return;
+        }
+        let mark = arg.str();
+        let text = format!("'{mark}' is taken as the value of '{}'", keyword.word);
+        let mut found = self.diagnostic(Level::Warning, Code::Extra, arg.span(), &mark, text, 0);
+        found.help = Some(format!("remove the '{mark}': a keyword and its value are parted by a blank").into());
+        self.pending = Some(Pending { keyword: None, found, before: self.found.count_all() });
     }
 
     /// What there is to say about a keyword that is not simply done.
@@ -428,6 +451,13 @@ impl Context {
         if self.cut_short.contains(&node.word().span()) {
             seen.meant = [u64::MAX; 3];
         }
+    }
+
+    /// The kind of block that a word is meant to begin, if that can be told.
+    pub fn meant_block(&mut self, word: &str, block: Block) -> Block {
+        let meant = if block == Block::Unknown { None } else { self.nearest(word, block) };
+        let child = meant.and_then(|word| self.options.find(block, word.as_bytes())).map(|k| k.child);
+        child.filter(|child| *child != Block::None).unwrap_or(Block::Unknown)
     }
 
     /// The nearest of names that the file gave. None when nobody will read it, and among the first few only: thousands
@@ -540,6 +570,7 @@ impl Context {
             (Takes::No, Block::None) => 0,
             (takes, Block::None) if takes.whole().is_some() || matches!(takes, Takes::Dec(..)) => 1,
             (_, Block::None) if ONE_WORD.contains(&keyword.word) => 1,
+            (_, Block::None) if keyword.word == "sorry_server" => 2,
             _ => return,
         };
         let Some(arg) = node.arg(takes) else { return };
@@ -766,6 +797,12 @@ const ONE_WORD: &[&str] = &[
     "helo_name",
     "notification_email_from",
     "persistence_granularity",
+    "file",
+    "track_file",
+    "sni_name",
+    "neighbor_ip",
+    "neighbour_ip",
+    "source_ip",
 ];
 
 /// At most so many bytes of it: the ends stay.

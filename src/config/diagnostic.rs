@@ -40,7 +40,7 @@ macro_rules! codes {
     };
 }
 codes!(
-    File "file", Blanks "blanks", Nul "nul", Quote "quote", Brace "brace", Depth "depth", Unknown "unknown-keyword",
+    File "file", NotText "not-text", Blanks "blanks", Nul "nul", Quote "quote", Brace "brace", Depth "depth", Unknown "unknown-keyword",
     NotYet "not-in-this-version", Safeguard "safeguard-missing", Refused "not-done-here", NotReplaced "not-replaced", NoCheck "check-missing", Renamed "deprecated-name",
     Dead "dead-name", Argument "missing-argument", Extra "extra-word", Value "bad-value", Range "out-of-range",
     Rounded "rounded", Repeated "repeated", Duplicate "duplicate", Missing "missing-keyword", Reference "unknown-reference",
@@ -265,8 +265,21 @@ pub fn gathered<'d>(source: &Source, list: &'d [Diagnostic]) -> Vec<Gathered<'d>
         });
         inside.extend(found.map(|(at, w)| (*at, d as *const Diagnostic, *w)));
     }
+    // A name that is not defined is one mistake, whatever its place should hold.
+    let undefined = |d: &&Diagnostic| d.code == Code::Reference && d.level == Level::Error && d.token.starts_with('$');
+    let undefined: Vec<_> = list.iter().filter(undefined).map(|d| (place(d), d)).collect();
+    let follows = |d: &Diagnostic| {
+        let of = |((file, span), u): &((u32, Span), &Diagnostic)| {
+            let at = place(d);
+            !std::ptr::eq(*u, d) && at == (*file, *span) && d.token.contains(u.token.as_ref())
+        };
+        d.level == Level::Error && d.token.contains('$') && undefined.iter().any(of)
+    };
     let mut known: HashMap<(&str, u32, Code, Level, Option<&str>), usize> = HashMap::new();
     for d in list {
+        if follows(d) {
+            continue;
+        }
         if d.code == Code::NotReplaced && inside.iter().any(|(at, ..)| *at == place(d)) {
             continue;
         }
@@ -318,16 +331,21 @@ impl<'s> Printer<'s> {
 
     /// How the text at a place came there, a line each.
     pub fn steps(&mut self, span: Span) -> Vec<String> {
-        let spot = self.source.spot(span);
-        spot.steps
-            .into_iter()
-            .map(|step| match step {
+        let mut steps: Vec<String> = Vec::new();
+        for step in self.source.spot(span).steps {
+            let text = match step {
                 Step::Reads(line) => format!("here it reads: {}", discreet(&line)),
                 Step::Defined(name, span) => format!("${name} is defined at {}", self.place(span)),
+                Step::Used(name, span) => format!("${name} is used at {}", self.place(span)),
                 Step::Turn(turn) => format!("in the repetition with {turn}"),
                 Step::Included(span) => format!("included at {}", self.place(span)),
-            })
-            .collect()
+            };
+            // A definition that refers to itself is put in at one place many times.
+            if !steps.contains(&text) {
+                steps.push(text);
+            }
+        }
+        steps
     }
 
     /// One place of a finding that concerns several configurations, and its line unless that shall not be seen. No
@@ -368,7 +386,9 @@ impl<'s> Printer<'s> {
             let (Place { line: number, column }, line, at) = self.lines.find(spot.span.start);
             write!(out, "{place}{}:{number}:{column}:{end} ", spot.file)?;
             writeln!(out, "{colour}{level}:{end} {}", d.text)?;
-            excerpt(out, line, at, spot.span.of(&self.source.bytes), mark, end)?;
+            if d.code != Code::NotText {
+                excerpt(out, line, at, spot.span.of(&self.source.bytes), mark, end)?;
+            }
             for step in self.steps(d.span) {
                 writeln!(out, "    = {step}")?;
             }

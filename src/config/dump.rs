@@ -152,6 +152,9 @@ fn instance(i: &Instance, config: &Config, line: &mut dyn FnMut(&str)) {
             line(&format!("   Password = {MASK}"));
         }
     }
+    if let Some(hmac) = i.hmac.as_ref().filter(|h| !h.keys.is_empty()) {
+        line(&format!("   Authentication extension = {}", hmac.describe()));
+    }
     wire(&i.wire, line);
     if i.smtp_alert {
         line("   Mail alerts active");

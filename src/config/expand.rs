@@ -4,10 +4,12 @@
 use super::diagnostic::{closest, Code, Level};
 use super::glob::{glob, Alternative};
 use super::lexer::{high_blank, Span};
-use super::loader::{read_file, Host};
-use super::source::{Defined, How, Piece, Source};
+use super::loader::{open_file, Host};
+use super::source::{Defined, How, Piece, Source, Via};
+use super::text::{not_text, NotText};
 use crate::limits;
 use std::collections::HashMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What was wrong with a line; the reader says it.
@@ -55,6 +57,23 @@ struct Files {
     strict: Strict,
 }
 
+/// An included file that is being read, a part in each step.
+struct Reading {
+    file: std::fs::File,
+    name: String,
+    /// Where its text starts.
+    start: usize,
+    dir: PathBuf,
+    path: PathBuf,
+    span: Span,
+    strict: Strict,
+}
+
+/// Bytes of an included file that are read in one step.
+const CHUNK: u64 = 64 << 10;
+/// What it costs to open a file, or to read a chunk of it, in statements.
+const COST: usize = 8;
+
 /// A repetition with turns left.
 struct Turns {
     /// The rest of its line.
@@ -70,6 +89,8 @@ enum Values {
 
 struct Definition {
     value: Box<[u8]>,
+    /// Where its lines stand, if it has several.
+    lines: Box<[Piece]>,
     /// Set by a repetition, anew with each turn.
     counted: bool,
 }
@@ -85,11 +106,11 @@ struct File {
 pub struct Strict {
     /// Each file can be read, is a regular file and not executable.
     pub read: bool,
-    /// A plain name is there.
+    /// A plain name, without braces, is there.
     pub plain: bool,
-    /// A pattern names something.
+    /// A pattern of wildcards names something.
     pub wild: bool,
-    /// Each of the alternatives in braces names something.
+    /// Each of the alternatives in braces that is a plain name is there.
     pub braces: bool,
 }
 
@@ -111,8 +132,19 @@ pub struct Expand {
     made: usize,
     included: usize,
     full: bool,
+    nuls: usize,
+    /// Names that were not defined, of which a like one was looked for.
+    guesses: usize,
+    reading: Option<Reading>,
+    /// What reading files has cost since it was asked last, in statements.
+    pub cost: usize,
     pub strict: Strict,
     pub faults: Vec<Fault>,
+    /// Faults beyond the limit, and the highest status of theirs.
+    pub dropped: usize,
+    pub dropped_status: u8,
+    /// What is read is skipped: no repetition needs its turns.
+    pub skipping: bool,
 }
 
 /// What follows the end of a stretch.
@@ -158,9 +190,13 @@ fn name_len(rest: &[u8]) -> usize {
     }
 }
 
+/// The next such byte, else the end. `contains` looks at many bytes at once, and a file is large.
 fn find(bytes: &[u8], from: usize, end: usize, byte: u8) -> usize {
+    const PART: usize = 4096;
     let rest = bytes.get(from..end).unwrap_or_default();
-    rest.iter().position(|b| *b == byte).map_or(end, |n| from + n)
+    let found = rest.chunks(PART).enumerate().find(|(_, part)| part.contains(&byte));
+    let place = found.and_then(|(n, part)| Some(from + n * PART + part.iter().position(|b| *b == byte)?));
+    place.unwrap_or(end)
 }
 
 /// Nearly all lines: nothing in it, nor behind it, concerns us. Steps over its blanks.
@@ -240,8 +276,15 @@ impl Expand {
             made: 0,
             included: 0,
             full: false,
+            nuls: 0,
+            guesses: 0,
+            reading: None,
+            cost: 0,
             strict: if host.all_files { Strict::ALL } else { Strict::default() },
             faults: Vec::new(),
+            dropped: 0,
+            dropped_status: 0,
+            skipping: false,
         };
         (expand, Stretch::new(Span::new(0, source.len()), What::File))
     }
@@ -258,7 +301,17 @@ impl Expand {
 
     fn error(&mut self, code: Code, span: Span, token: &str, text: String, help: &str) {
         let fault = Fault { level: Level::Error, code, span, token: token.into(), text, help: help.into(), status: 5 };
-        self.faults.push(fault);
+        self.fault(fault);
+    }
+
+    /// One line may make millions.
+    fn fault(&mut self, fault: Fault) {
+        if self.faults.len() < limits::DIAGNOSTICS {
+            self.faults.push(fault);
+        } else {
+            self.dropped += 1;
+            self.dropped_status = self.dropped_status.max(fault.status);
+        }
     }
 
     /// The end of a stretch was read.
@@ -274,7 +327,7 @@ impl Expand {
                 return After::Resumed;
             }
             Some(Frame::Turns(turns)) => self.turn(source, at, turns),
-            Some(Frame::Files(files)) => self.next_file(source, at, files),
+            Some(Frame::Files(files)) => self.next_file(source, files),
         }
         After::Turn
     }
@@ -322,6 +375,13 @@ impl Expand {
             return true;
         }
         let span = Span::new(at.nul, at.nul + 1);
+        self.nuls += 1;
+        if self.nuls > limits::NUL_LINES {
+            let text = format!("more than {} lines hold a NUL byte: this is not text", limits::NUL_LINES);
+            self.error(Code::NotText, span, "NUL", text, "what follows in this file is not read");
+            (at.pos, self.nuls) = (at.end, 0);
+            return false;
+        }
         self.error(Code::Nul, span, "NUL", "this line holds a NUL byte".into(), "the line is not used");
         at.pos = end;
         false
@@ -371,10 +431,12 @@ impl Expand {
             return true;
         }
         let mut value = Vec::new();
+        let mut lines = Vec::new();
         at.pos += 1 + len + 1;
         loop {
             let (end, code_end) = value_line(&source.bytes, at.pos, at.end);
-            let line = trim(&source.bytes, Span::new(at.pos, code_end)).of(&source.bytes);
+            let trimmed = trim(&source.bytes, Span::new(at.pos, code_end));
+            let line = trimmed.of(&source.bytes);
             // A comment hides no '\': the value goes on behind it.
             let (line, more) = match line {
                 [line @ .., b'\\'] => (line, true),
@@ -384,6 +446,10 @@ impl Expand {
                 line => (line, false),
             };
             let kept = line.len() - line.iter().rev().take_while(|b| blank(**b)).count();
+            let start = trimmed.start as usize;
+            // One more for the line's end.
+            let from = Span::new(start, start + kept + usize::from(more));
+            lines.push(Piece { at: value.len() as u32, from, via: Via::Copy });
             value.extend_from_slice(line.get(..kept).unwrap_or_default());
             at.pos = end;
             if !more || end >= at.end {
@@ -392,14 +458,17 @@ impl Expand {
             value.push(b'\n');
             at.pos += 1;
         }
-        self.define(source, &name, &value, name_span, false);
+        if lines.len() == 1 {
+            lines.clear();
+        }
+        self.define(source, &name, &value, lines, name_span, false);
         true
     }
 
-    fn define(&mut self, source: &mut Source, name: &[u8], value: &[u8], span: Span, counted: bool) {
+    fn define(&mut self, source: &mut Source, name: &[u8], value: &[u8], lines: Vec<Piece>, span: Span, counted: bool) {
         self.names.insert(name.into(), self.definitions.len() as u32);
         source.definitions.push(Defined { name: String::from_utf8_lossy(name).into(), span });
-        self.definitions.push(Definition { value: value.into(), counted });
+        self.definitions.push(Definition { value: value.into(), lines: lines.into(), counted });
     }
 
     /// The last definition of this name.
@@ -457,12 +526,12 @@ impl Expand {
     }
 
     /// The text with its definitions put in; None: there is none to put in.
-    fn replace(&mut self, source: &Source, span: Span) -> Option<(Vec<u8>, Vec<Piece>)> {
+    fn replace(&mut self, source: &mut Source, span: Span) -> Option<(Vec<u8>, Vec<Piece>)> {
         let mut text = span.of(&source.bytes).to_vec();
         if !text.contains(&b'$') {
             return None;
         }
-        let mut pieces = vec![Piece { at: 0, from: span, definition: None }];
+        let mut pieces = vec![Piece { at: 0, from: span, via: Via::Copy }];
         if self.full {
             return Some((Vec::new(), pieces));
         }
@@ -477,7 +546,7 @@ impl Expand {
                 self.endless(span);
                 // What was made in vain took its time all the same.
                 self.count_made(&text, &pieces);
-                return Some((Vec::new(), vec![Piece { at: 0, from: span, definition: None }]));
+                return Some((Vec::new(), vec![Piece { at: 0, from: span, via: Via::Copy }]));
             }
         }
         changed.then_some((text, pieces))
@@ -491,7 +560,7 @@ impl Expand {
     /// Replaces each `$NAME` and `${NAME}` that stands in the text now. `first`: the text is as it was written.
     fn replace_once(
         &mut self,
-        source: &Source,
+        source: &mut Source,
         text: &[u8],
         pieces: &[Piece],
         whole: Span,
@@ -510,8 +579,16 @@ impl Expand {
                         if let Some((value, definition)) = self.value(&used, source, pieces, span, quoted, first) {
                             copy(text, from, at, pieces, &mut out, &mut made);
                             let (origin, outer) = origin(pieces, at, used.len);
-                            let definition = if outer.is_some() { outer } else { Some(definition) };
-                            made.push(Piece { at: out.len() as u32, from: origin, definition });
+                            let at = out.len() as u32;
+                            let lines =
+                                self.definitions.get(definition as usize).map(|d| d.lines.as_ref()).unwrap_or_default();
+                            if lines.is_empty() {
+                                let via = if outer == Via::Copy { Via::Value(definition) } else { outer };
+                                made.push(Piece { at, from: origin, via });
+                            } else {
+                                let via = source.add_use(definition, origin);
+                                made.extend(lines.iter().map(|p| Piece { at: at + p.at, via, ..*p }));
+                            }
                             out.extend_from_slice(&value);
                             (from, changed) = (span.end as usize, true);
                         }
@@ -533,7 +610,7 @@ impl Expand {
         }
         copy(text, from, text.len(), pieces, &mut out, &mut made);
         if made.is_empty() {
-            made.push(Piece { at: 0, from: whole, definition: None });
+            made.push(Piece { at: 0, from: whole, via: Via::Copy });
         }
         Some((out, made))
     }
@@ -543,7 +620,7 @@ impl Expand {
         let name = String::from_utf8_lossy(name).into_owned();
         let text = format!("'${name}' is not replaced here: only a blank, ',', ')' or the line's end may follow it");
         let (level, code, help) = (Level::Warning, Code::NotReplaced, format!("write ${{{name}}}"));
-        self.faults.push(Fault { level, code, span, token: format!("${name}"), text, help, status: 0 });
+        self.fault(Fault { level, code, span, token: format!("${name}"), text, help, status: 0 });
     }
 
     /// What one use stands for, and the number of its definition.
@@ -568,8 +645,10 @@ impl Expand {
             return None;
         }
         let name = String::from_utf8_lossy(used.name).into_owned();
-        let names = source.definitions.iter().map(|d| d.name.as_ref());
-        let close = closest(&name, names).map(str::to_string);
+        let names = source.definitions.iter().take(limits::CLOSEST).map(|d| d.name.as_ref());
+        // Each look costs as much as there are names.
+        self.guesses += 1;
+        let close = if self.guesses > limits::DIAGNOSTICS { None } else { closest(&name, names).map(str::to_string) };
         // Without braces it may be meant as it stands: a password, a shell's own variable.
         if !first || (close.is_none() && (quoted || !used.braces)) {
             return None;
@@ -583,7 +662,7 @@ impl Expand {
         if quoted || !used.braces {
             let token = format!("${name}");
             let (level, code) = (Level::Warning, Code::Reference);
-            self.faults.push(Fault { level, code, span: place, token, text, help, status: 0 });
+            self.fault(Fault { level, code, span: place, token, text, help, status: 0 });
             return None;
         }
         self.error(Code::Reference, place, &format!("${name}"), text, &help);
@@ -658,11 +737,11 @@ impl Expand {
 
     /// The next turn of a repetition, if one is left.
     fn turn(&mut self, source: &mut Source, at: &mut Stretch, mut turns: Turns) {
-        let Some(values) = turns.values.next().filter(|_| !self.full) else { return };
+        let Some(values) = turns.values.next().filter(|_| !self.full && !self.skipping) else { return };
         let text = turns.line.of(&source.bytes).to_vec();
         let mut out = Vec::new();
         let mut made = Vec::new();
-        let whole = [Piece { at: 0, from: turns.line, definition: None }];
+        let whole = [Piece { at: 0, from: turns.line, via: Via::Copy }];
         let (mut from, mut pos) = (0, 0);
         while let Some(rest) = text.get(pos..).filter(|r| !r.is_empty()) {
             let used = usage(rest).filter(|u| u.arguments.is_empty());
@@ -672,11 +751,7 @@ impl Expand {
                 continue;
             };
             copy(&text, from, pos, &whole, &mut out, &mut made);
-            made.push(Piece {
-                at: out.len() as u32,
-                from: origin(&whole, pos, used.len).0,
-                definition: Some(u32::MAX),
-            });
+            made.push(Piece { at: out.len() as u32, from: origin(&whole, pos, used.len).0, via: Via::Value(u32::MAX) });
             out.extend_from_slice(values.get(number).map(Vec::as_slice).unwrap_or_default());
             pos += used.len;
             from = pos;
@@ -701,7 +776,7 @@ impl Expand {
         let last = self.names.get(name).and_then(|number| self.definitions.get_mut(*number as usize));
         match last.filter(|d| d.counted) {
             Some(definition) => definition.value = value.into(),
-            None => self.define(source, name, value, line, true),
+            None => self.define(source, name, value, Vec::new(), line, true),
         }
     }
 
@@ -751,7 +826,7 @@ impl Expand {
             let text = "the quotes around this name are not needed".to_string();
             let help = "keepalived takes them as part of the name, and does not find the file".to_string();
             let (level, code, token) = (Level::Warning, Code::File, name.clone());
-            self.faults.push(Fault { level, code, span: argument, token, text, help, status: 0 });
+            self.fault(Fault { level, code, span: argument, token, text, help, status: 0 });
             pattern = inside.to_string();
         }
         if !self.read_files {
@@ -762,31 +837,38 @@ impl Expand {
         let dir = self.files.last().map(|f| f.dir.clone()).unwrap_or_default();
         let home = self.environment.and_then(|get| get("HOME"));
         let found = glob(&dir, &pattern, home.as_deref());
-        self.check_matches(&found, argument, strict);
+        let braces = pattern.find('{').is_some_and(|at| pattern.get(at..).is_some_and(|rest| rest.contains('}')));
+        self.check_matches(&found, braces, argument, strict);
+        self.cost += found.iter().map(|a| a.found.len()).sum::<usize>() / COST;
         let paths: Vec<PathBuf> = found.into_iter().flat_map(|a| a.found).collect();
         self.stack.push(Frame::Text(*at));
         *at = Stretch::default();
-        self.next_file(source, at, Files { paths: paths.into_iter(), span: argument, strict });
+        self.next_file(source, Files { paths: paths.into_iter(), span: argument, strict });
         true
     }
 
-    fn next_file(&mut self, source: &mut Source, at: &mut Stretch, mut files: Files) {
+    fn next_file(&mut self, source: &mut Source, mut files: Files) {
         let Some(path) = files.paths.next() else { return };
         let (span, strict) = (files.span, files.strict);
         self.stack.push(Frame::Files(files));
-        self.open(source, at, &path, span, strict);
+        self.open(source, &path, span, strict);
     }
 
-    fn check_matches(&mut self, found: &[Alternative], span: Span, strict: Strict) {
-        let braces = found.len() > 1;
+    /// `braces`: the pattern has alternatives.
+    fn check_matches(&mut self, found: &[Alternative], braces: bool, span: Span, strict: Strict) {
+        let nothing = found.iter().all(|a| a.found.is_empty() && a.wild);
         for dir in found.iter().flat_map(|a| &a.closed) {
             let text = format!("{}: no permission to look into it", dir.display());
             let (level, code, token) = (Level::Error, Code::File, dir.display().to_string());
             let (help, status) = ("what lies there is not read".to_string(), if strict.read { 6 } else { 0 });
-            self.faults.push(Fault { level, code, span, token, text, help, status });
+            self.fault(Fault { level, code, span, token, text, help, status });
         }
         for alternative in found.iter().filter(|a| a.found.is_empty()) {
-            let must = if alternative.wild { strict.wild } else { strict.plain } || (braces && strict.braces);
+            let must = match (alternative.wild, braces) {
+                (true, _) => strict.wild && nothing,
+                (false, true) => strict.braces,
+                (false, false) => strict.plain,
+            };
             // A directory of snippets may be empty.
             if alternative.wild && !must {
                 continue;
@@ -796,12 +878,12 @@ impl Expand {
             let help = "a name is looked for beside the file that includes it".to_string();
             let token = alternative.pattern.clone();
             let status = if must { 6 } else { 0 };
-            self.faults.push(Fault { level: Level::Error, code: Code::File, span, token, text, help, status });
+            self.fault(Fault { level: Level::Error, code: Code::File, span, token, text, help, status });
         }
     }
 
-    /// Puts one file on top of what is read next.
-    fn open(&mut self, source: &mut Source, at: &mut Stretch, path: &Path, span: Span, strict: Strict) {
+    /// Opens one file, to be read next.
+    fn open(&mut self, source: &mut Source, path: &Path, span: Span, strict: Strict) {
         let name = path.display().to_string();
         let unusable = |text: String, help: &str, level| Fault {
             level,
@@ -826,28 +908,71 @@ impl Expand {
             let text = format!("'{name}' is executable, so it is not a configuration file");
             Err(unusable(text, "it is not read; if it is one, use chmod -x", Level::Warning))
         } else {
-            read_file(path).map_err(|text| unusable(text, "it is not read", Level::Error))
+            open_file(path).map_err(|text| unusable(text, "it is not read", Level::Error))
         };
-        let text = match text {
-            Ok(text) if (source.len() + text.len()) as u64 > limits::CONFIG_BYTES => {
-                let text = format!("the configuration has more than {} bytes with '{name}'", limits::CONFIG_BYTES);
-                self.faults.push(unusable(text, "it is not read", Level::Error));
+        self.cost += COST;
+        let (file, len) = match text {
+            Ok((_, len)) if source.len() as u64 + len > limits::CONFIG_BYTES => {
+                self.fault(unusable(too_much(&name), "it is not read", Level::Error));
                 return;
             }
-            Ok(text) => text,
+            Ok(opened) => opened,
             Err(fault) => {
-                self.faults.push(fault);
+                self.fault(fault);
                 return;
             }
         };
         self.included += 1;
-        let part = source.add_file(&name, &text, span);
-        *at = Stretch::new(part, What::File);
-        self.files.push(File { dir: path.parent().unwrap_or(Path::new("")).to_path_buf(), path: real });
+        let start = source.begin_file(&name, span, len as usize);
+        let dir = path.parent().unwrap_or(Path::new("")).to_path_buf();
+        self.reading = Some(Reading { file, name, start, dir, path: real, span, strict });
+    }
+
+    pub fn is_reading(&self) -> bool {
+        self.reading.is_some()
+    }
+
+    /// The next part of an included file; at its end it is what is read next.
+    pub fn read_on(&mut self, source: &mut Source, at: &mut Stretch) {
+        let Some(mut reading) = self.reading.take() else { return };
+        self.cost += COST;
+        let first = source.len() == reading.start;
+        let status = if reading.strict.read { 6 } else { 0 };
+        let unusable = |span, code, text, help: &str, status| {
+            let (level, token, help) = (Level::Error, reading.name.clone(), help.to_string());
+            Fault { level, code, span, token, text, help, status }
+        };
+        let read = reading.file.by_ref().take(CHUNK).read_to_end(&mut source.bytes);
+        let text = match read {
+            Err(ref e) => Some(format!("{}: cannot be read: {e}", reading.name)),
+            Ok(_) if source.len() as u64 > limits::CONFIG_BYTES => Some(too_much(&reading.name)),
+            Ok(_) => None,
+        };
+        if let Some(text) = text {
+            source.bytes.truncate(reading.start);
+            return self.fault(unusable(reading.span, Code::File, text, "it is not read", status));
+        }
+        let part = source.bytes.get(reading.start..).unwrap_or_default();
+        if let Some(not) = first.then(|| not_text(part)).flatten() {
+            let span = not.span(reading.start);
+            let NotText { text, help, .. } = not;
+            return self.fault(unusable(span, Code::NotText, text, help, 5));
+        }
+        if read.is_ok_and(|bytes| bytes as u64 == CHUNK) {
+            self.reading = Some(reading);
+            return;
+        }
+        *at = Stretch::new(Span::new(reading.start, source.len()), What::File);
+        self.files.push(File { dir: reading.dir, path: reading.path });
+        self.nuls = 0;
     }
 }
 
-/// Directories are said by `read_file`.
+fn too_much(name: &str) -> String {
+    format!("the configuration has more than {} bytes with '{name}'", limits::CONFIG_BYTES)
+}
+
+/// Directories are said by `open_file`.
 fn executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
@@ -889,16 +1014,16 @@ fn usage(rest: &[u8]) -> Option<Used<'_>> {
     fits.then_some(Used { name, arguments, braces: true, len: 2 + len + close + 1 })
 }
 
-/// Where `len` bytes at an offset of made text were written, and the definition that they came from.
-fn origin(pieces: &[Piece], at: usize, len: usize) -> (Span, Option<u32>) {
+/// Where `len` bytes at an offset of made text were written, and how they came from there.
+fn origin(pieces: &[Piece], at: usize, len: usize) -> (Span, Via) {
     let number = pieces.partition_point(|p| p.at as usize <= at);
     match number.checked_sub(1).and_then(|n| pieces.get(n)) {
-        Some(p) if p.definition.is_some() => (p.from, p.definition),
+        Some(p) if matches!(p.via, Via::Value(_)) => (p.from, p.via),
         Some(p) => {
             let start = (p.from.start as usize + at - p.at as usize).min(p.from.end as usize);
-            (Span::new(start, (start + len).min(p.from.end as usize)), None)
+            (Span::new(start, (start + len).min(p.from.end as usize)), p.via)
         }
-        None => (Span::NOWHERE, None),
+        None => (Span::NOWHERE, Via::Copy),
     }
 }
 
@@ -908,8 +1033,8 @@ fn copy(text: &[u8], from: usize, to: usize, pieces: &[Piece], out: &mut Vec<u8>
     while at < to {
         let behind = pieces.partition_point(|p| p.at as usize <= at);
         let end = pieces.get(behind).map_or(to, |p| (p.at as usize).min(to));
-        let (from, definition) = origin(pieces, at, end - at);
-        made.push(Piece { at: out.len() as u32, from, definition });
+        let (from, via) = origin(pieces, at, end - at);
+        made.push(Piece { at: out.len() as u32, from, via });
         out.extend_from_slice(text.get(at..end).unwrap_or_default());
         at = end;
     }

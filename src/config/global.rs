@@ -72,9 +72,16 @@ pub struct GlobalDraft {
     pub script_security: bool,
     pub script_user: Option<(Box<str>, Option<Box<str>>)>,
     pub seen: Seen,
+    /// There is a block that is probably meant for this one.
+    pub misspelt: bool,
 }
 
 impl GlobalDraft {
+    /// It is written, rightly or wrongly, or may stand where it was not read.
+    pub fn tried(&self, word: &str) -> bool {
+        self.misspelt || self.seen.has(Block::Global, &[word])
+    }
+
     pub fn entry(&mut self, cx: &mut Context, node: Node) {
         let Some(keyword) = cx.known(node, Block::Global, &mut self.seen) else {
             if node.keyword().is_some_and(|k| k.word == "vrrp_iptables") {
@@ -398,6 +405,7 @@ impl GlobalDraft {
 
     fn user(&mut self, cx: &mut Context, node: Node) {
         let Some(user) = node.arg(0) else {
+            self.bad_user = true;
             cx.bad(Code::Argument, node.word(), "'script_user' has no argument".into())
                 .help("write 'script_user' and a user");
             return;
@@ -430,7 +438,8 @@ impl GlobalDraft {
                 .help("the first one counts");
             return;
         }
-        let Some(interface) = cx.interface(first) else { return };
+        // keepalived does not look for it before it starts.
+        let Some(interface) = cx.silently(|cx| cx.interface(first)) else { return };
         let mut draft = SyncDraft {
             interface,
             instance: "".into(),

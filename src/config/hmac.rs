@@ -4,6 +4,7 @@ use super::context::{Context, Seen};
 use super::diagnostic::Code;
 use super::keywords::Block;
 use super::lexer::Span;
+use super::loader::ReadKey;
 use super::model::{AntiReplay, Hmac, HmacKey, HmacMode, HmacSecret};
 use super::tree::{Arg, Node};
 use super::words;
@@ -13,7 +14,7 @@ use std::time::Duration;
 const SHORTEST: usize = 32;
 const LONGEST: usize = 64;
 
-const NOT_SIGNED: &str = "adverts are not signed";
+const NOT_SIGNED: &str = "adverts cannot be signed: the instance stays in FAULT";
 
 #[derive(Default)]
 pub struct HmacDraft {
@@ -90,7 +91,7 @@ impl HmacDraft {
                 .help("the second one is not used");
             return;
         }
-        match secret(&value.bytes()) {
+        match secret(&value.bytes(), cx.host.key) {
             Ok(secret) => self.keys.push((HmacKey { id, secret }, number.span())),
             Err(text) => {
                 self.bad = true;
@@ -100,23 +101,24 @@ impl HmacDraft {
         }
     }
 
-    pub fn finish(self, cx: &mut Context, advert_int: Duration) -> Option<Hmac> {
+    /// Without a key that signs there is none at all, and the instance is not to take part.
+    pub fn finish(self, cx: &mut Context, advert_int: Duration) -> Hmac {
         let first = self.keys.first().map(|(key, _)| key.id);
         let active = match (self.active, first) {
-            (_, None) => {
-                if !self.bad {
-                    cx.error(Code::Missing, self.span, "key", "'auth_hmac' has no key".into()).help(NOT_SIGNED);
-                }
-                return None;
-            }
             (Some((id, span)), _) => {
                 if !self.keys.iter().any(|(key, _)| key.id == id) {
                     if !self.bad {
                         cx.error(Code::Reference, span, "active_key", format!("there is no key {id}")).help(NOT_SIGNED);
                     }
-                    return None;
+                    return Hmac::unusable();
                 }
                 id
+            }
+            (_, None) => {
+                if !self.bad {
+                    cx.error(Code::Missing, self.span, "key", "'auth_hmac' has no key".into()).help(NOT_SIGNED);
+                }
+                return Hmac::unusable();
             }
             (None, Some(id)) if self.keys.len() == 1 => id,
             (None, _) => {
@@ -127,16 +129,16 @@ impl HmacDraft {
                         .see(second, "the second key")
                         .help(NOT_SIGNED);
                 }
-                return None;
+                return Hmac::unusable();
             }
         };
-        Some(Hmac {
+        Hmac {
             keys: self.keys.into_iter().map(|(key, _)| key).collect(),
             active,
             time_window: self.window.unwrap_or((advert_int * 3).max(Duration::from_secs(5))),
             anti_replay: self.anti_replay,
             mode: self.mode,
-        })
+        }
     }
 }
 
@@ -145,20 +147,32 @@ fn id(cx: &mut Context, arg: Arg) -> Option<u8> {
 }
 
 /// `hex:DIGITS`, `file:PATH` or the bytes themselves.
-fn secret(value: &[u8]) -> Result<HmacSecret, String> {
-    if let Some(path) = value.strip_prefix(b"file:") {
-        let path = String::from_utf8_lossy(path);
-        return match path.is_empty() {
-            true => Err("'file:' names no file".into()),
-            false => Ok(HmacSecret::File(path.as_ref().into())),
-        };
+fn secret(value: &[u8], read: Option<ReadKey>) -> Result<HmacSecret, String> {
+    let Some(path) = value.strip_prefix(b"file:") else { return key(value).map(HmacSecret::Bytes) };
+    let path = String::from_utf8_lossy(path);
+    if path.is_empty() {
+        return Err("'file:' names no file".into());
     }
+    let bytes = match read {
+        None => None,
+        Some(read) => Some(key_of_file(&read(&path)?)?),
+    };
+    Ok(HmacSecret::File(path.as_ref().into(), bytes))
+}
+
+/// A text ends where its last line does; anything else is the key as it is.
+fn key_of_file(content: &[u8]) -> Result<Box<[u8]>, String> {
+    let text = content.trim_ascii_end();
+    key(if text.iter().all(u8::is_ascii_graphic) { text } else { content })
+}
+
+fn key(value: &[u8]) -> Result<Box<[u8]>, String> {
     let bytes = match value.strip_prefix(b"hex:") {
         Some(digits) => hex(digits).ok_or("behind 'hex:' stand pairs of hexadecimal digits")?,
         None => value.to_vec(),
     };
     match bytes.len() {
-        SHORTEST..=LONGEST => Ok(HmacSecret::Bytes(bytes.into())),
+        SHORTEST..=LONGEST => Ok(bytes.into()),
         n => Err(format!("a key has {SHORTEST} to {LONGEST} bytes, not {n}")),
     }
 }
@@ -176,11 +190,26 @@ mod tests {
     #[test]
     fn keys_as_hexadecimal_text_or_file() {
         let zeros = HmacSecret::Bytes([0; 32].into());
-        assert_eq!(secret(format!("hex:{}", "00".repeat(32)).as_bytes()), Ok(zeros));
-        assert_eq!(secret(&[b'k'; 64]), Ok(HmacSecret::Bytes([b'k'; 64].into())));
-        assert_eq!(secret(b"file:/etc/key"), Ok(HmacSecret::File("/etc/key".into())));
+        assert_eq!(secret(format!("hex:{}", "00".repeat(32)).as_bytes(), None), Ok(zeros));
+        assert_eq!(secret(&[b'k'; 64], None), Ok(HmacSecret::Bytes([b'k'; 64].into())));
+        assert_eq!(secret(b"file:/etc/key", None), Ok(HmacSecret::File("/etc/key".into(), None)));
         for bad in [&b"short"[..], &[b'k'; 65], b"hex:0", b"hex:+1", b"file:"] {
-            assert!(secret(bad).is_err(), "{bad:?}");
+            assert!(secret(bad, None).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn what_a_file_holds() {
+        let of = |content: &[u8]| key_of_file(content).map(|key| key.to_vec());
+        assert_eq!(of(&[[b'k'; 32].as_slice(), b"\n"].concat()), Ok(vec![b'k'; 32]));
+        assert_eq!(of(format!("hex:{}\r\n", "0a".repeat(32)).as_bytes()), Ok(vec![10; 32]));
+        // Bytes of chance may end as a line does.
+        let raw = [[0xf0; 31].as_slice(), b"\n"].concat();
+        assert_eq!(of(&raw), Ok(raw));
+        assert!(of(b"").is_err() && of(b"short\n").is_err());
+        let read: ReadKey = |path| if path == "/k" { Ok(vec![b'k'; 32]) } else { Err("there is none".into()) };
+        let known = HmacSecret::File("/k".into(), Some([b'k'; 32].into()));
+        assert_eq!(secret(b"file:/k", Some(read)), Ok(known));
+        assert_eq!(secret(b"file:/other", Some(read)), Err("there is none".into()));
     }
 }

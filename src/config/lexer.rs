@@ -144,6 +144,12 @@ impl Lexer {
             if std::mem::take(&mut self.begins) {
                 self.expand.line(source, &mut self.at);
             }
+            if self.expand.is_reading() {
+                // As if empty lines stood there.
+                self.expand.read_on(source, &mut self.at);
+                self.begins = true;
+                return Token::Line;
+            }
             let text = source.bytes.get(..self.at.end).unwrap_or_default();
             match self.scan(text) {
                 Token::End => match self.expand.after(source, &mut self.at) {

@@ -12,16 +12,18 @@ use super::lvs::{ServiceDraft, Settling};
 use super::marks::Marks;
 use super::model::{Config, Ssl};
 use super::script;
-use super::server_group::{ServerGroupDraft, Taken};
+use super::server_group::{self, ServerGroupDraft, Taken};
 use super::source::Source;
 use super::statics::{self, GarpGroupDraft, Lines as StaticLines, StaticsDraft, TrackGroupDraft};
+use super::text::not_text;
 use super::track::{self, FileDraft, ProcessDraft, ScriptDraft};
-use super::tree::{Item, Node, Reader, Tree};
+use super::tree::{too_large, Item, Node, Reader, Tree};
 use super::vrrp::{self, GroupDraft, InstanceDraft};
 use crate::base::addr::IfName;
 use crate::limits;
 use std::collections::HashMap;
 use std::fmt;
+use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -41,6 +43,8 @@ pub struct Host {
     pub table: Option<fn(&str) -> Option<u32>>,
     /// Is there such a group?
     pub group: Option<fn(&str) -> bool>,
+    /// What a file of `key ID file:PATH` holds.
+    pub key: Option<ReadKey>,
     /// A variable of the environment, for `${_ENV NAME}`.
     pub environment: Option<fn(&str) -> Option<String>>,
     /// `include` is followed.
@@ -50,6 +54,9 @@ pub struct Host {
     /// Where `${_RANDOM}` begins.
     pub seed: u64,
 }
+
+/// The content of a key's file, or why it cannot be had.
+pub type ReadKey = fn(&str) -> Result<Vec<u8>, String>;
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ScriptFile {
@@ -113,7 +120,14 @@ pub struct Loader {
     tree: Tree,
     phase: Phase,
     current: Current,
+    /// The open block is not used, since its first word is wrong: the script that was known before, and whether
+    /// anything can start.
+    misspelt: Option<(Option<Span>, bool)>,
     mark: usize,
+    /// All that were read: blocks, statements, and the statements of the open block.
+    blocks: usize,
+    statements: usize,
+    lines: usize,
     top_seen: Seen,
     global: GlobalDraft,
     instances: Vec<InstanceDraft>,
@@ -126,7 +140,7 @@ pub struct Loader {
     statics: StaticsDraft,
     track_group_names: Names,
     services: std::collections::VecDeque<Box<ServiceDraft>>,
-    server_groups: Vec<(Box<str>, Span)>,
+    server_groups: server_group::Names,
     names: Names,
     group_names: Names,
     taken: Taken,
@@ -138,6 +152,7 @@ pub struct Loader {
 impl Loader {
     pub fn new(file: &str, text: Vec<u8>, host: Host) -> Loader {
         let len = text.len() as u64;
+        let not_text = not_text(&text);
         let source = Source::new(file, if len > limits::CONFIG_BYTES { Vec::new() } else { text });
         let mut loader = Loader {
             reader: Reader::new(&source, &host),
@@ -146,7 +161,11 @@ impl Loader {
             tree: Tree::default(),
             phase: Phase::Read,
             current: Current::Skipped,
+            misspelt: None,
             mark: 0,
+            blocks: 0,
+            statements: 0,
+            lines: 0,
             top_seen: Seen::default(),
             global: GlobalDraft::default(),
             instances: Vec::new(),
@@ -161,7 +180,7 @@ impl Loader {
             services: Default::default(),
             names: Names::new(),
             group_names: Names::new(),
-            server_groups: Vec::new(),
+            server_groups: Default::default(),
             taken: Taken::default(),
             settling: None,
             config: Config::default(),
@@ -171,8 +190,17 @@ impl Loader {
             let text = format!("the file has {len} bytes; a configuration has at most {}", limits::CONFIG_BYTES);
             loader.cx.say(Level::Error, Code::File, Span::NOWHERE, "", text, 4).help("give the right file");
             loader.phase = Phase::Done;
+        } else if let Some(not) = not_text {
+            loader.cx.error(Code::NotText, not.span(0), "", not.text).help(not.help);
+            loader.phase = Phase::Done;
         }
         loader
+    }
+
+    /// Without the places of the VRRP statements, which only the comparison of several files needs.
+    pub fn without_marks(mut self) -> Loader {
+        self.marks.off = true;
+        self
     }
 
     /// Reads about `budget` statements, or settles as many servers.
@@ -182,7 +210,10 @@ impl Loader {
                 budget -= 1;
             }
             match &mut self.phase {
-                Phase::Read => self.read(),
+                Phase::Read => {
+                    self.read();
+                    budget = budget.saturating_sub(self.reader.take_cost());
+                }
                 Phase::Tracked => self.tracked(),
                 Phase::Vrrp(settling) => {
                     if settling.step(&mut self.cx, &mut self.global, &mut self.config) {
@@ -218,11 +249,18 @@ impl Loader {
     }
 
     fn read(&mut self) {
-        let item = self.reader.next(&mut self.source, &mut self.tree, &mut self.cx);
+        let mut item = self.reader.next(&mut self.source, &mut self.tree, &mut self.cx);
+        self.statements += usize::from(item == Item::Entry);
+        self.blocks += usize::from(item == Item::Open);
+        if self.blocks > limits::CONFIG_BLOCKS || self.statements > limits::CONFIG_STATEMENTS {
+            self.too_many();
+            item = Item::End;
+        }
         match item {
             Item::Open => self.open(),
             Item::Entry => self.entry(),
             Item::Close => self.close(),
+            Item::Pause => {}
             Item::End => {
                 self.blanks();
                 self.config.global = std::mem::take(&mut self.global.global);
@@ -235,13 +273,28 @@ impl Loader {
         }
     }
 
+    /// The rest of the file is left out.
+    fn too_many(&mut self) {
+        let span = self.tree.root(&self.source.bytes).map_or(Span::NOWHERE, |node| node.word().span());
+        let text = match self.blocks > limits::CONFIG_BLOCKS {
+            true => format!("the configuration has more than {} blocks", limits::CONFIG_BLOCKS),
+            false => format!("the configuration has more than {} statements", limits::CONFIG_STATEMENTS),
+        };
+        let said = self.cx.error(Code::Range, span, "", text);
+        said.help("this one and all that follow are not used; it is a limit of this program");
+        if self.reader.inside() && self.blocks <= limits::CONFIG_BLOCKS {
+            self.close();
+        }
+    }
+
     fn open(&mut self) {
         let Some(node) = self.tree.root(&self.source.bytes) else { return };
         self.mark = 0;
+        self.lines = 0;
         let known = self.cx.known(node, Block::Top, &mut self.top_seen);
         self.mark = self.cx.enter(node);
         let Some(keyword) = known else {
-            self.current = Current::Skipped;
+            self.current = if node.keyword().is_none() { self.misspelt() } else { Current::Skipped };
             return;
         };
         if let (Block::TrackFile, Some(name)) = (keyword.child, node.arg(0)) {
@@ -258,7 +311,6 @@ impl Loader {
             Block::Instance => named(&mut self.cx, node, &mut self.names)
                 .map_or(Current::Skipped, |name| Current::Instance(Box::new(InstanceDraft::new(&self.cx, name)))),
             Block::Service => {
-                // One that cannot be served is looked through all the same.
                 let looked = Current::Other(Block::Service, Seen::default());
                 ServiceDraft::new(&mut self.cx, node).map_or(looked, |s| Current::Service(Box::new(s)))
             }
@@ -270,7 +322,7 @@ impl Loader {
                     .map_or(Current::Skipped, |group| Current::ServerGroup(Box::new(group)))
             }
             Block::List => {
-                drop(vrrp::list(&mut self.cx, node));
+                let _ = vrrp::list(&mut self.cx, node);
                 StaticLines::of(keyword.word).map_or(Current::Skipped, Current::Lines)
             }
             Block::None | Block::Unknown => Current::Skipped,
@@ -287,6 +339,24 @@ impl Loader {
         self.marks.open(node, !matches!(self.current, Current::Skipped));
     }
 
+    /// A block of which only the first word is wrong: it is read to say what else is wrong with it, and not used.
+    fn misspelt(&mut self) -> Current {
+        let Some(node) = self.tree.root(&self.source.bytes) else { return Current::Skipped };
+        let cx = &mut self.cx;
+        self.misspelt = Some((cx.script, cx.found.stopped));
+        self.global.misspelt |= node.block() == Block::Global;
+        match (node.block(), node.arg(0)) {
+            (Block::Instance, Some(name)) => Current::Instance(Box::new(InstanceDraft::new(cx, name))),
+            (Block::Group, Some(name)) => Current::Group(Box::new(GroupDraft::new(cx, name))),
+            (Block::Script, Some(name)) => Current::Script(Box::new(ScriptDraft::new(cx, name))),
+            (Block::Service, Some(_)) => match ServiceDraft::new(cx, node) {
+                Some(service) => Current::Service(Box::new(service)),
+                None => Current::Other(Block::Service, Seen::default()),
+            },
+            (block, _) => Current::Other(block, Seen::default()),
+        }
+    }
+
     fn entry(&mut self) {
         let Some(node) = self.tree.root(&self.source.bytes) else { return };
         let cx = &mut self.cx;
@@ -294,6 +364,14 @@ impl Loader {
             // A single line at top level, or a block that was left out.
             if let Some(keyword) = cx.known(node, Block::Top, &mut self.top_seen) {
                 self.global.top(cx, node, keyword);
+            }
+            return;
+        }
+        self.lines += 1;
+        if matches!(self.current, Current::Lines(_) | Current::ServerGroup(_)) && self.lines > limits::BLOCK_WORDS {
+            if self.lines == limits::BLOCK_WORDS + 1 {
+                too_large(cx, &self.source.bytes, node.word().span(), self.reader.header());
+                self.reader.skip_repetitions(true);
             }
             return;
         }
@@ -320,6 +398,7 @@ impl Loader {
             Current::TrackGroup(draft) => draft.entry(cx, node),
             Current::GarpGroup(draft) => draft.entry(cx, node),
             Current::Lines(lines) => self.statics.line(cx, *lines, node),
+            Current::Other(Block::List | Block::Unknown, _) => {}
             Current::Other(block, seen) => {
                 if let Some(keyword) = cx.known(node, *block, seen) {
                     cx.unread(node, keyword);
@@ -330,17 +409,24 @@ impl Loader {
     }
 
     fn close(&mut self) {
+        if let Some(before) = self.misspelt.take() {
+            self.current = Current::Skipped;
+            (self.cx.script, self.cx.found.stopped) = before;
+        }
         match std::mem::replace(&mut self.current, Current::Skipped) {
             Current::Ssl(ssl, _) => self.global.global.ssl = Some(ssl),
             Current::Group(draft) => self.groups.push(*draft),
-            Current::Instance(draft) => self.instances.push(*draft),
+            Current::Instance(mut draft) => {
+                draft.close();
+                self.instances.push(*draft);
+            }
             Current::Service(mut draft) => {
                 draft.close();
                 self.services.push_back(draft);
             }
             Current::ServerGroup(draft) => {
                 if let Some((group, span)) = draft.close(&mut self.cx) {
-                    self.server_groups.push((group.name.clone(), span));
+                    self.server_groups.insert(group.name.clone(), (self.config.server_groups.len(), span));
                     self.config.server_groups.push(group);
                 }
             }
@@ -357,6 +443,7 @@ impl Loader {
             Current::GarpGroup(draft) => self.statics.garp_group(&mut self.cx, *draft),
             Current::Global | Current::Other(..) | Current::Lines(_) | Current::Skipped => {}
         }
+        self.reader.skip_repetitions(false);
         self.marks.close();
         self.cx.leave(self.mark);
     }
@@ -368,7 +455,7 @@ impl Loader {
                 self.conclude();
                 return;
             };
-            let groups = &self.config.server_groups;
+            let groups = (&self.server_groups, self.config.server_groups.as_slice());
             self.settling = Settling::new(&mut self.cx, &self.global, *draft, &mut self.taken, groups);
         }
         let Some(settling) = &mut self.settling else { return };
@@ -502,8 +589,8 @@ pub fn load(file: &str, text: Vec<u8>, host: Host) -> Loaded {
 /// O_NONBLOCK and O_CLOEXEC come from the flag's value on Linux; std sets the latter.
 const O_NONBLOCK: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 0x80 } else { 0x800 };
 
-/// A configuration file's bytes, or what is wrong with it in one line.
-pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+/// A file that may be a configuration and its length, or what is wrong with it in one line.
+pub fn open_file(path: &Path) -> Result<(File, u64), String> {
     let name = path.display();
     // A FIFO without a writer would hold us for ever.
     let file = std::fs::OpenOptions::new().read(true).custom_flags(O_NONBLOCK).open(path);
@@ -519,14 +606,24 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     if !about.is_file() {
         return Err(format!("{name}: is not a regular file"));
     }
-    let too_large = || format!("{name}: is larger than {} bytes, so it is not a configuration", limits::CONFIG_BYTES);
     if about.len() > limits::CONFIG_BYTES {
-        return Err(too_large());
+        return Err(too_long(path));
     }
-    let mut text = Vec::with_capacity(about.len() as usize + 1);
-    file.take(limits::CONFIG_BYTES + 1).read_to_end(&mut text).map_err(|e| format!("{name}: cannot be read: {e}"))?;
+    Ok((file, about.len()))
+}
+
+fn too_long(path: &Path) -> String {
+    format!("{}: is larger than {} bytes, so it is not a configuration", path.display(), limits::CONFIG_BYTES)
+}
+
+/// A configuration file's bytes, or what is wrong with it in one line.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    let (file, len) = open_file(path)?;
+    let mut text = Vec::with_capacity(len as usize + 1);
+    let read = file.take(limits::CONFIG_BYTES + 1).read_to_end(&mut text);
+    read.map_err(|e| format!("{}: cannot be read: {e}", path.display()))?;
     if text.len() as u64 > limits::CONFIG_BYTES {
-        return Err(too_large());
+        return Err(too_long(path));
     }
     Ok(text)
 }

@@ -8,7 +8,7 @@ use super::keywords::{Block, Keyword};
 use super::lexer::Span;
 use super::model::{Check, Checksum, Member, Script, Server, ServerGroup, ServerMore, Service, Sorry, Tunnel};
 use super::script;
-use super::server_group::{Other, Taken};
+use super::server_group::{Names, Other, Taken};
 use super::tree::{Arg, Node};
 use crate::base::addr::{Endpoint, Family};
 use crate::wire::op::{Forward, Protocol, Scheduler, ServiceKey};
@@ -140,7 +140,9 @@ pub struct ServiceDraft {
 enum Header {
     At(IpAddr, u16),
     Mark(u32),
-    Group(Box<str>),
+    Group(Box<str>, Span),
+    /// It says nothing that can be served, which was said.
+    Wrong,
 }
 
 impl Header {
@@ -160,7 +162,7 @@ impl Header {
                 }
             }
             "group" => match node.arg(1) {
-                Some(name) => Some(Header::Group(name.str().as_ref().into())),
+                Some(name) => Some(Header::Group(name.str().as_ref().into(), name.span())),
                 None => {
                     cx.bad(Code::Argument, first, "'group' has no name behind it".into())
                         .help("write the name of a virtual_server_group; the virtual server is not used");
@@ -173,9 +175,10 @@ impl Header {
 }
 
 impl ServiceDraft {
-    /// None: the header says nothing that can be served; the block is skipped.
+    /// None: there is no header.
     pub fn new(cx: &mut Context, node: Node) -> Option<ServiceDraft> {
-        let header = Header::new(cx, node)?;
+        node.arg(0)?;
+        let header = Header::new(cx, node).unwrap_or(Header::Wrong);
         let service = Service {
             key: ServiceKey::Mark(Family::V4, 0),
             group: None,
@@ -694,14 +697,14 @@ fn granularity(word: &str) -> Option<u8> {
 }
 
 /// The first one counts.
-fn once(cx: &mut Context, node: Node, to: &mut Option<Script>) {
+fn once(cx: &mut Context, node: Node, to: &mut Option<impl From<Script>>) {
     if to.is_some() {
         let word = node.word();
         cx.bad(Code::Repeated, word, format!("'{}' was given before in this block", word.str()))
             .help("the first one counts");
         return;
     }
-    *to = script::command(cx, node);
+    *to = script::command(cx, node).map(Into::into);
 }
 
 /// A service whose file is read whole: gets its values from above, a few servers at a time.
@@ -729,7 +732,7 @@ impl Settling {
         global: &GlobalDraft,
         mut draft: ServiceDraft,
         taken: &mut Taken,
-        groups: &[ServerGroup],
+        groups: (&Names, &[ServerGroup]),
     ) -> Option<Settling> {
         cx.return_to(&draft.path);
         let token = draft.path.clone();
@@ -740,8 +743,8 @@ impl Settling {
         }
         let marks = match &draft.header {
             Header::At(..) => false,
-            Header::Mark(_) => true,
-            Header::Group(_) => group.is_some_and(|g| g.members.iter().all(|m| matches!(m, Member::Mark(..)))),
+            Header::Mark(_) | Header::Wrong => true,
+            Header::Group(..) => group.is_some_and(|g| g.members.iter().all(|m| matches!(m, Member::Mark(..)))),
         };
         let protocol = draft.balanced(cx, marks);
         let first = draft.service.servers.first().map_or(Family::V4, |r| Family::of(&r.at.ip));
@@ -750,7 +753,8 @@ impl Settling {
         s.key = match (&draft.header, group) {
             (Header::At(ip, port), _) => ServiceKey::Address(protocol, Endpoint { ip: *ip, port: *port }),
             (Header::Mark(mark), _) => ServiceKey::Mark(family, *mark),
-            (Header::Group(_), group) => key(group?, protocol, family)?,
+            (Header::Group(..), group) => key(group?, protocol, family)?,
+            (Header::Wrong, _) => return None,
         };
         let other = match group {
             None => taken.alone(s.key, draft.span),
@@ -800,7 +804,7 @@ impl Settling {
         let token = draft.path.clone();
         let s = &mut draft.service;
         self.held = match (&draft.header, protocol, s.family()) {
-            (Header::Group(_), ..) => Some(("groups of virtual servers are not in this version", draft.span)),
+            (Header::Group(..), ..) => Some(("groups of virtual servers are not in this version", draft.span)),
             (_, Protocol::Sctp, _) if !marks => Some(("SCTP is not in this version", draft.protocol_span)),
             (.., Family::V6) => Some(("IPv6 virtual servers are not in this version", draft.span)),
             _ => None,
@@ -836,8 +840,8 @@ impl Settling {
         }
         s.alpha = draft.alpha.unwrap_or(false);
         s.smtp_alert = draft.smtp_alert.or(global.smtp_alert_checker).or(global.smtp_alert).unwrap_or(false);
-        script::default_user(s.quorum_up.as_mut(), &global.script_user);
-        script::default_user(s.quorum_down.as_mut(), &global.script_user);
+        script::default_user(s.quorum_up.as_deref_mut(), &global.script_user);
+        script::default_user(s.quorum_down.as_deref_mut(), &global.script_user);
         self.sorry(cx);
     }
 
@@ -964,7 +968,7 @@ impl Settling {
                     self.moved.insert(moved.unwrap_or_else(|| (left.checks, own, to_port(&server.checks, own))));
                 server.checks = checks.clone();
             }
-            Header::Group(_) if server.forward != Forward::Nat && !self.said_port => {
+            Header::Group(..) if server.forward != Forward::Nat && !self.said_port => {
                 if let Some(port) = self.ports.iter().find(|port| **port != own) {
                     self.said_port = true;
                     cx.return_to(&draft.path);
@@ -1017,6 +1021,7 @@ impl Settling {
             let text = "the weights of all its real servers are 0".into();
             cx.error(Code::Conflict, draft.span, &draft.path, text).help("no connection is given to any of them");
         }
+        let given = s.quorum;
         if u64::from(s.quorum) > total {
             let most = u32::try_from(total).unwrap_or(u32::MAX).max(1);
             if draft.quorum_span != Span::NOWHERE && total > 0 {
@@ -1025,7 +1030,10 @@ impl Settling {
             }
             s.quorum = most;
         }
-        if s.hysteresis >= s.quorum {
+        if s.hysteresis >= s.quorum && s.hysteresis < given {
+            // It was below the quorum that was given, and that was said.
+            s.hysteresis = s.quorum - 1;
+        } else if s.hysteresis >= s.quorum {
             let text = format!("the hysteresis {} is not below the quorum {}", s.hysteresis, s.quorum);
             cx.error(Code::Conflict, draft.hysteresis_span, "hysteresis", text)
                 .help(format!("{} is used", s.quorum - 1));
@@ -1046,7 +1054,7 @@ const TUNNEL: &str = "tunnels of type gue and gre are not in this version";
 impl ServiceDraft {
     fn empty(&self, cx: &mut Context) {
         let given = self.seen.has(Block::Service, &["real_server"]) && self.service.servers.is_empty();
-        if self.bad_server || given {
+        if self.bad_server || given || matches!(self.header, Header::Wrong) {
             return;
         }
         cx.error(Code::Empty, self.span, &self.path, "this virtual server has no real server".into())
@@ -1054,14 +1062,19 @@ impl ServiceDraft {
     }
 
     /// Its group, if it has one. None: there is none of that name, which is said.
-    fn group<'g>(&mut self, cx: &mut Context, groups: &'g [ServerGroup]) -> Option<Option<&'g ServerGroup>> {
-        let Header::Group(name) = &self.header else { return Some(None) };
-        self.service.group = groups.iter().position(|g| g.name == *name);
+    fn group<'g>(
+        &mut self,
+        cx: &mut Context,
+        (names, groups): (&Names, &'g [ServerGroup]),
+    ) -> Option<Option<&'g ServerGroup>> {
+        let Header::Group(name, span) = &self.header else { return Some(None) };
+        let span = *span;
+        self.service.group = names.get(name).map(|(number, _)| *number);
         let found = self.service.group.and_then(|n| groups.get(n));
-        if found.is_none() {
+        if found.is_none() && !cx.nameless.contains(&Block::List) {
             let close = cx.closest(name, groups.iter().map(|g| g.name.as_ref()));
             let help = close.map(|c| format!("did you mean '{c}'? ")).unwrap_or_default();
-            cx.warn(Code::Reference, self.span, name, format!("there is no virtual_server_group '{name}'"))
+            cx.warn(Code::Reference, span, name, format!("there is no virtual_server_group '{name}'"))
                 .help(format!("{help}the virtual server is not used"));
         }
         found.map(Some)

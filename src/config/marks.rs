@@ -7,6 +7,8 @@ use super::tree::Node;
 
 #[derive(Default)]
 pub struct Marks {
+    /// Nobody will ask: nothing is kept.
+    pub off: bool,
     blocks: Vec<Marked>,
     /// The last block is still being read.
     open: bool,
@@ -85,11 +87,16 @@ fn kept(block: Block) -> &'static [&'static str] {
 }
 
 impl Marks {
+    /// For who compares nothing.
+    pub fn none() -> Marks {
+        Marks { off: true, ..Marks::default() }
+    }
+
     /// A top-level block begins; `used`: it is not left out.
     pub fn open(&mut self, node: Node, used: bool) {
         self.open = false;
         let Some(keyword) = node.keyword() else { return };
-        self.open = used && !kept(keyword.child).is_empty();
+        self.open = used && !self.off && !kept(keyword.child).is_empty();
         if self.open {
             let (name, span) = match node.arg(0) {
                 Some(arg) => (arg.str().as_ref().into(), arg.span()),
@@ -118,8 +125,7 @@ impl Marks {
     }
 
     pub fn close(&mut self) {
-        self.open = false;
-        if let Some(block) = self.blocks.last_mut() {
+        if let (true, Some(block)) = (std::mem::take(&mut self.open), self.blocks.last_mut()) {
             block.marks.shrink_to_fit();
         }
     }

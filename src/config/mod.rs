@@ -28,6 +28,7 @@ mod script;
 mod server_group;
 pub mod source;
 mod statics;
+mod text;
 mod track;
 mod tree;
 mod vlink;

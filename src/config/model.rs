@@ -451,20 +451,16 @@ pub struct Garp {
     pub lower_repeat: Option<u32>,
 }
 
-impl Usual for Garp {
-    const USUAL: &'static Garp = &Garp {
-        delay: Duration::from_secs(5),
-        repeat: 5,
-        refresh: None,
-        refresh_repeat: 1,
-        lower_delay: None,
-        lower_repeat: None,
-    };
-}
-
 impl Default for Garp {
     fn default() -> Self {
-        Garp::USUAL.clone()
+        Garp {
+            delay: Duration::from_secs(5),
+            repeat: 5,
+            refresh: None,
+            refresh_repeat: 1,
+            lower_delay: None,
+            lower_repeat: None,
+        }
     }
 }
 
@@ -511,13 +507,15 @@ pub struct Instance {
     pub nopreempt: bool,
     pub preempt_delay: Duration,
     pub mcast_src_ip: Option<IpAddr>,
-    pub wire: Wire,
+    /// Mostly that of others too.
+    pub wire: Rc<Wire>,
     pub dont_track_primary: bool,
     pub vips: Vec<Vip>,
     /// virtual_ipaddress_excluded: held, but not named in adverts.
-    pub excluded: Vec<Vip>,
-    pub routes: Vec<Route>,
-    pub garp: Rare<Garp>,
+    pub excluded: Rare<Vec<Vip>>,
+    pub routes: Rare<Vec<Route>>,
+    /// Mostly that of others too.
+    pub garp: Rc<Garp>,
     pub notify: Rare<Notify>,
     pub smtp_alert: bool,
     pub track: Rare<Tracks>,
@@ -531,7 +529,7 @@ pub struct Instance {
     pub skip_check_adv_addr: bool,
     pub down_timer_adverts: u8,
     pub hmac: Option<Box<Hmac>>,
-    pub rules: Vec<Rule>,
+    pub rules: Rare<Vec<Rule>>,
     /// Traffic to the addresses is answered; no_accept and the strict rules forbid it to all but their owner.
     pub accept: bool,
     pub strict: bool,
@@ -572,12 +570,12 @@ impl Instance {
             nopreempt: false,
             preempt_delay: Duration::ZERO,
             mcast_src_ip: None,
-            wire: Wire::default(),
+            wire: Rc::default(),
             dont_track_primary: false,
             vips: Vec::new(),
-            excluded: Vec::new(),
-            routes: Vec::new(),
-            garp: Rare::default(),
+            excluded: Rare::default(),
+            routes: Rare::default(),
+            garp: Rc::default(),
             notify: Rare::default(),
             smtp_alert: false,
             track: Rare::default(),
@@ -588,7 +586,7 @@ impl Instance {
             skip_check_adv_addr: false,
             down_timer_adverts: 3,
             hmac: None,
-            rules: Vec::new(),
+            rules: Rare::default(),
             accept: true,
             strict: false,
             track_src_ip: false,
@@ -929,6 +927,38 @@ pub struct Hmac {
     pub mode: HmacMode,
 }
 
+impl Hmac {
+    /// Asked for, but there is no key to sign with.
+    pub fn unusable() -> Hmac {
+        let (anti_replay, mode) = (AntiReplay::Time, HmacMode::Enforce);
+        Hmac { keys: Vec::new(), active: 0, time_window: Duration::ZERO, anti_replay, mode }
+    }
+
+    /// For people; without the keys themselves.
+    pub fn describe(&self) -> String {
+        let mode = match self.mode {
+            HmacMode::Enforce => "enforce",
+            HmacMode::Permissive => "permissive",
+            HmacMode::ReceiveOnly => "receive-only",
+        };
+        let window = match self.anti_replay {
+            AntiReplay::Time => format!("within {} s", self.time_window.as_secs()),
+            AntiReplay::Monotonic => "rising numbers".into(),
+        };
+        let keys: Vec<String> = self.keys.iter().map(|key| key.id.to_string()).collect();
+        let keys = keys.join(" ");
+        format!("HMAC-SHA256, mode {mode}, {window}, keys {keys}, key {} signs", self.active)
+    }
+
+    /// The key of that number.
+    pub fn key(&self, id: u8) -> Option<&[u8]> {
+        match &self.keys.iter().find(|key| key.id == id)?.secret {
+            HmacSecret::Bytes(bytes) => Some(bytes),
+            HmacSecret::File(_, bytes) => bytes.as_deref(),
+        }
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HmacKey {
     pub id: u8,
@@ -939,15 +969,15 @@ pub struct HmacKey {
 pub enum HmacSecret {
     /// 32 to 64 bytes.
     Bytes(Box<[u8]>),
-    /// The file that holds it.
-    File(Box<str>),
+    /// The file that holds it, and its key; None: the file is on another machine.
+    File(Box<str>, Option<Box<[u8]>>),
 }
 
 impl std::fmt::Debug for HmacSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             HmacSecret::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
-            HmacSecret::File(path) => write!(f, "file {path}"),
+            HmacSecret::File(path, _) => write!(f, "file {path}"),
         }
     }
 }
@@ -1218,8 +1248,8 @@ pub struct Service {
     pub engine: Option<Box<str>>,
     pub quorum: u32,
     pub hysteresis: u32,
-    pub quorum_up: Option<Script>,
-    pub quorum_down: Option<Script>,
+    pub quorum_up: Option<Box<Script>>,
+    pub quorum_down: Option<Box<Script>>,
     pub alpha: bool,
     pub omega: bool,
     /// Checks rest while none of its addresses is here.

@@ -9,6 +9,7 @@ use super::model::{OldChecksum, Peer, Unicast, Wire};
 use super::tree::{Arg, Node};
 use crate::base::addr::Family;
 use crate::wire::vrrp::MOST_CENTISECONDS;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub struct ProtocolDraft {
     native_ipv6: Option<Span>,
     group: Option<(IpAddr, Span)>,
     peers: Option<Vec<(Peer, Span)>>,
+    known_peers: HashMap<IpAddr, Span>,
     peers_word: Span,
     /// A line of them was wrong, which was said.
     bad_peers: bool,
@@ -41,6 +43,8 @@ pub struct ProtocolDraft {
     check_src: Option<bool>,
     old_checksum: OldChecksum,
     as_v2: Option<bool>,
+    /// The strict rules are in force.
+    pub strict: bool,
     /// The first unicast keyword that means nothing without peers.
     lonely: Option<(Span, &'static str)>,
 }
@@ -121,14 +125,20 @@ impl ProtocolDraft {
                 continue;
             };
             let span = line.word().span();
-            if let Some((_, first)) = peers.iter().find(|(p, _)| p.ip == peer.ip) {
+            if let Some(first) = self.known_peers.get(&peer.ip) {
                 let said = cx.warn(Code::Duplicate, span, &line.word().str(), format!("{} is given twice", peer.ip));
                 said.see(*first, "the first one").help("the second one is not used");
                 continue;
             }
+            self.known_peers.insert(peer.ip, span);
             peers.push((peer, span));
         }
         self.peers = Some(peers);
+    }
+
+    /// The peers are written, under another word.
+    pub fn not_alone(&mut self) {
+        self.lonely = None;
     }
 
     /// What decides the family, without a word about what contradicts it. `vips`: that of the advertised addresses.
@@ -158,14 +168,20 @@ impl ProtocolDraft {
     /// `groups`: of the two families.
     pub fn finish(self, cx: &mut Context, global: &GlobalDraft, groups: [IpAddr; 2], vips: Option<Family>) -> Wire {
         let family = self.family(vips);
-        let version = self.version(family, global);
+        let mut version = self.version(family, global);
         if let (Some(span), Family::V4) = (self.native_ipv6, family) {
             cx.error(Code::Conflict, span, "native_ipv6", "'native_ipv6' of an instance with IPv4 addresses".into())
                 .help("it speaks IPv4; write the addresses into virtual_ipaddress_excluded if it is to speak IPv6");
         }
         if let (Some((2, span)), Family::V6) = (self.version, family) {
-            cx.warn(Code::Conflict, span, "2", "VRRP version 2 knows no IPv6".into())
-                .help("adverts are sent as keepalived does; write version 3 on all routers");
+            let text = "VRRP version 2 knows no IPv6".into();
+            if self.strict {
+                cx.error(Code::Conflict, span, "2", text).help("version 3 is used, as the strict rules have it");
+                version = 3;
+            } else {
+                cx.warn(Code::Conflict, span, "2", text)
+                    .help("adverts are sent as keepalived does; write version 3 on all routers");
+            }
         }
         let [v4, v6] = groups;
         let group = if family == Family::V4 { v4 } else { v6 };

@@ -102,6 +102,9 @@ impl<'t> Draft<'t> {
             let Some(keyword) = words.option(cx, arg) else {
                 if self.dst.is_none() && looks_like_a_place(&arg.str()) {
                     self.dst = Some(arg);
+                    if let Ok(net) = arg.str().parse::<IpNet>() {
+                        self.family.add(cx, net.family(), arg, NOT_USED)?;
+                    }
                     continue;
                 }
                 if self.dst.is_none() && closest(&arg.str(), ["default"].into_iter()).is_some() {
@@ -384,8 +387,10 @@ impl<'t> Draft<'t> {
         }
         if self.dev.is_none() && !self.no_track {
             let text = format!("the route to {} names no interface, so none is tracked for it", to.str());
-            cx.say(Level::Warning, Code::Missing, to.span(), &to.str(), text, 5)
-                .help("write dev INTERFACE, or no_track");
+            // Those that end on this router have none: blackhole, unreachable, prohibit, throw.
+            let none = matches!(self.kind, Some(6..=9));
+            let help = if none { "write no_track behind it" } else { "write dev INTERFACE, or no_track" };
+            cx.say(Level::Warning, Code::Missing, to.span(), &to.str(), text, 5).help(help);
         }
         if self.more.protocol.is_some_and(|p| p != 18) && !self.no_track {
             let text = "a route of another protocol cannot be tracked".into();

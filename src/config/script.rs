@@ -78,6 +78,16 @@ pub fn program(cx: &mut Context, node: Node) -> Option<Vec<Box<str>>> {
     program_of(cx, node, &fields)
 }
 
+/// Words behind a command that has its own line for the user. Single quotes hold several words of the line together.
+pub fn beyond(cx: &mut Context, node: Node) {
+    let single = node.arg(0).is_some_and(|arg| arg.str().starts_with('\''));
+    if let Some(extra) = node.arg(1).filter(|_| !single) {
+        let word = extra.str();
+        cx.warn(Code::Extra, extra.span(), &word, format!("'{word}' does not belong to the command"))
+            .help("put a command with arguments into double quotes; it is not used");
+    }
+}
+
 /// For a block whose `user` stands on a line of its own: as whom the command of that line runs.
 pub fn runs_as(cx: &mut Context, node: Node, user: &Option<Box<str>>) {
     let arg = node.arg(0).map(|a| a.span());

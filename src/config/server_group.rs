@@ -2,12 +2,13 @@
 
 use super::context::Context;
 use super::diagnostic::Code;
+use super::keywords::Block;
 use super::lexer::Span;
 use super::model::{Member, ServerGroup};
 use super::tree::{Arg, Node};
 use crate::base::addr::{Endpoint, Family, IpNet};
 use crate::wire::op::{Protocol, ServiceKey};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Who stands at which addresses and marks.
@@ -74,27 +75,32 @@ impl Taken {
     }
 }
 
+/// The number and the place of each group.
+pub type Names = HashMap<Box<str>, (usize, Span)>;
+
 /// A virtual_server_group as it was read.
 pub struct ServerGroupDraft {
     group: ServerGroup,
     span: Span,
+    /// A line was wrong, which was said.
+    bad: bool,
     /// Within the group.
     taken: Taken,
 }
 
 impl ServerGroupDraft {
     /// None: there is one of that name, or it has no name.
-    pub fn new(cx: &mut Context, node: Node, known: &[(Box<str>, Span)]) -> Option<ServerGroupDraft> {
+    pub fn new(cx: &mut Context, node: Node, known: &Names) -> Option<ServerGroupDraft> {
         let arg = node.arg(0)?;
         let name: Box<str> = arg.str().as_ref().into();
-        if let Some((_, first)) = known.iter().find(|(n, _)| *n == name) {
+        if let Some((_, first)) = known.get(&name) {
             cx.warn(Code::Duplicate, arg.span(), &name, format!("there is a virtual_server_group '{name}' already"))
                 .see(*first, "the first one")
                 .help("the second one is not used");
             return None;
         }
         let group = ServerGroup { name, members: Vec::new() };
-        Some(ServerGroupDraft { group, span: arg.span(), taken: Taken::default() })
+        Some(ServerGroupDraft { group, span: arg.span(), bad: false, taken: Taken::default() })
     }
 
     pub fn entry(&mut self, cx: &mut Context, node: Node) {
@@ -108,7 +114,10 @@ impl ServerGroupDraft {
             let text = format!("'{}' is too much in this line", extra.str());
             cx.warn(Code::Extra, extra.span(), &extra.str(), text).help("it is not used");
         }
-        let Some(member) = member else { return };
+        let Some(member) = member else {
+            self.bad = true;
+            return;
+        };
         if let Some(first) = self.taken.member(Protocol::Tcp, Family::V4, &member, word.span()) {
             let text = "some of this is in the group already".into();
             cx.warn(Code::Duplicate, word.span(), &word.str(), text).see(first, "here").help("the line is not used");
@@ -120,6 +129,10 @@ impl ServerGroupDraft {
     /// The block is read. None: it is of no use, which was said.
     pub fn close(self, cx: &mut Context) -> Option<(ServerGroup, Span)> {
         let name = &self.group.name;
+        if self.group.members.is_empty() && self.bad {
+            cx.nameless.push(Block::List);
+            return None;
+        }
         if self.group.members.is_empty() {
             cx.error(Code::Empty, self.span, name, format!("the virtual_server_group '{name}' is empty"))
                 .help("it is not used");

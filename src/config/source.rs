@@ -20,8 +20,25 @@ pub struct Piece {
     pub at: u32,
     /// What stands there in the line that it was made from.
     pub from: Span,
-    /// Number of the definition that was put in; else the bytes are the same as in `from`.
-    pub definition: Option<u32>,
+    pub via: Via,
+}
+
+/// How the bytes of a piece came from where they stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Via {
+    /// They are the same.
+    Copy,
+    /// They are the value of the definition with this number, which `from` uses.
+    Value(u32),
+    /// They are the same: a line of a definition of several lines, put in by this use.
+    Line(u32),
+}
+
+/// Where a definition of several lines was put in.
+#[derive(Clone, Copy, Debug)]
+struct Use {
+    definition: u32,
+    span: Span,
 }
 
 #[derive(Debug)]
@@ -55,6 +72,7 @@ pub struct Source {
     pub bytes: Vec<u8>,
     parts: Vec<Part>,
     pub definitions: Vec<Defined>,
+    uses: Vec<Use>,
 }
 
 /// Where a span stands for a person.
@@ -71,6 +89,8 @@ pub enum Step {
     Reads(Box<str>),
     /// A definition's name and place.
     Defined(Box<str>, Span),
+    /// A definition of several lines, which the place belongs to, and where it is put in.
+    Used(Box<str>, Span),
     Turn(Box<str>),
     Included(Span),
 }
@@ -81,7 +101,7 @@ const SHOWN: usize = 160;
 impl Source {
     pub fn new(name: &str, text: Vec<u8>) -> Source {
         let main = Part { start: 0, origin: Origin::File { name: name.into(), included: None } };
-        Source { bytes: text, parts: vec![main], definitions: Vec::new() }
+        Source { bytes: text, parts: vec![main], definitions: Vec::new(), uses: Vec::new() }
     }
 
     pub fn len(&self) -> usize {
@@ -103,12 +123,24 @@ impl Source {
         Span::new(start, self.bytes.len())
     }
 
-    pub fn add_file(&mut self, name: &str, text: &[u8], included: Span) -> Span {
+    fn add_file(&mut self, name: &str, text: &[u8], included: Span) -> Span {
         self.add(text, Origin::File { name: name.into(), included: Some(included) })
+    }
+
+    /// An included file, whose text is to come: so many bytes, probably.
+    pub fn begin_file(&mut self, name: &str, included: Span, len: usize) -> usize {
+        self.bytes.reserve_exact(len + 1);
+        self.add_file(name, &[], included).start as usize
     }
 
     pub fn add_made(&mut self, text: &[u8], pieces: Vec<Piece>, how: How) -> Span {
         self.add(text, Origin::Made { pieces: pieces.into(), how })
+    }
+
+    /// A definition of several lines is put in at a place.
+    pub fn add_use(&mut self, definition: u32, span: Span) -> Via {
+        self.uses.push(Use { definition, span });
+        Via::Line(self.uses.len() as u32 - 1)
     }
 
     fn part(&self, offset: u32) -> Option<&Part> {
@@ -146,16 +178,16 @@ impl Source {
     }
 
     /// One step back: the piece of a made line at an offset, as a span of what it was made from.
-    fn back(&self, start: u32, pieces: &[Piece], span: Span) -> Option<(Span, Option<u32>)> {
+    fn back(&self, start: u32, pieces: &[Piece], span: Span) -> Option<(Span, Via)> {
         let at = span.start - start;
         let number = pieces.partition_point(|p| p.at <= at).checked_sub(1)?;
         let piece = pieces.get(number)?;
-        if piece.definition.is_some() {
-            return Some((piece.from, piece.definition));
+        if let Via::Value(_) = piece.via {
+            return Some((piece.from, piece.via));
         }
         let start = (piece.from.start + (at - piece.at)).min(piece.from.end);
         let end = (start + (span.end - span.start)).min(piece.from.end);
-        Some((Span { start, end: end.max(start) }, None))
+        Some((Span { start, end: end.max(start) }, piece.via))
     }
 
     /// Where the text of a span was written, and how it came to where it is read.
@@ -167,20 +199,38 @@ impl Source {
         while let Some(part) = self.part(at.start) {
             match &part.origin {
                 Origin::Made { pieces, how } => {
-                    if let (true, How::Replaced) = (steps.is_empty(), how) {
+                    let Some((from, via)) = self.back(part.start, pieces, at) else { break };
+                    let copied = matches!(via, Via::Line(_)) && self.is_whole_line(part, pieces, at.start);
+                    if let (true, How::Replaced, false) = (steps.is_empty(), how, copied) {
                         steps.push(Step::Reads(self.line(at.start, part)));
                     }
-                    let Some((from, definition)) = self.back(part.start, pieces, at) else { break };
-                    if let Some(d) = definition.and_then(|n| self.definitions.get(n as usize)) {
-                        // One that refers to itself is named once.
-                        if !matches!(steps.last(), Some(Step::Defined(_, last)) if *last == d.span) {
-                            steps.push(Step::Defined(d.name.clone(), d.span));
+                    at = from;
+                    match via {
+                        Via::Copy => {}
+                        Via::Value(number) => {
+                            let defined = self.definitions.get(number as usize);
+                            // One that refers to itself is named once.
+                            let last =
+                                steps.last().and_then(|s| if let Step::Defined(_, at) = s { Some(*at) } else { None });
+                            if let Some(d) = defined.filter(|d| last != Some(d.span)) {
+                                steps.push(Step::Defined(d.name.clone(), d.span));
+                            }
+                        }
+                        Via::Line(number) => {
+                            let Some(used) = self.uses.get(number as usize) else { break };
+                            if written.is_none() {
+                                let Spot { file, span, .. } = self.spot(from);
+                                written = Some((file, span));
+                            }
+                            if let Some(d) = self.definitions.get(used.definition as usize) {
+                                steps.push(Step::Used(d.name.clone(), used.span));
+                            }
+                            at = used.span;
                         }
                     }
                     if let How::Turn(turn) = how {
                         steps.push(Step::Turn(turn.clone()));
                     }
-                    at = from;
                 }
                 Origin::File { name, included } => {
                     written.get_or_insert((name.as_ref(), at));
@@ -192,6 +242,15 @@ impl Source {
         }
         let (file, span) = written.unwrap_or(("", span));
         Spot { file, span, steps }
+    }
+
+    /// The piece at an offset is a made line by itself.
+    fn is_whole_line(&self, part: &Part, pieces: &[Piece], offset: u32) -> bool {
+        let number = pieces.partition_point(|p| p.at <= offset - part.start);
+        let bounds = |n: usize| pieces.get(n).map_or(self.end(part), |p| part.start + p.at) as usize;
+        let (start, end) = (bounds(number.saturating_sub(1)), bounds(number));
+        let begins = start == part.start as usize || self.bytes.get(start - 1) == Some(&b'\n');
+        begins && (number == pieces.len() || self.bytes.get(end - 1) == Some(&b'\n'))
     }
 
     /// The order of spans as a reader goes through the files: made and included text stands where it came from.

@@ -26,8 +26,10 @@ pub struct StaticsDraft {
     /// Interfaces of garp_groups and where they stand.
     garp_taken: HashMap<IfName, Span>,
     garp: Vec<GarpGroup>,
-    delays: Vec<(LinkDelay, Span)>,
-    linkbeat: Vec<(Linkbeat, Span)>,
+    delays: Vec<LinkDelay>,
+    delays_known: HashMap<IfName, (usize, Span)>,
+    linkbeat: Vec<Linkbeat>,
+    linkbeat_known: HashMap<IfName, Span>,
 }
 
 /// The blocks that hold such lines.
@@ -170,11 +172,11 @@ impl StaticsDraft {
     fn delay(&mut self, cx: &mut Context, line: Node) {
         let first = line.word();
         let Some(interface) = cx.interface(first) else { return };
-        if let Some((_, span)) = self.delays.iter().find(|(delay, _)| delay.interface == interface) {
+        let known = self.delays_known.get(&interface).copied();
+        if let Some((_, span)) = known {
             cx.warn(Code::Duplicate, first.span(), interface.as_str(), format!("'{interface}' has its delays already"))
-                .see(*span, "the first line")
+                .see(span, "the first line")
                 .help("the last one counts");
-            self.delays.retain(|(delay, _)| delay.interface != interface);
         }
         let Some(down) = line.arg(0) else {
             cx.warn(Code::Argument, first.span(), interface.as_str(), "the line has no delay".into())
@@ -188,7 +190,13 @@ impl StaticsDraft {
         };
         let Some(up) = up else { return };
         rest(cx, line, 2);
-        self.delays.push((LinkDelay { interface, down, up }, first.span()));
+        let number = known.map_or(self.delays.len(), |(number, _)| number);
+        self.delays_known.insert(interface.clone(), (number, first.span()));
+        let delay = LinkDelay { interface, down, up };
+        match self.delays.get_mut(number) {
+            Some(known) => *known = delay,
+            None => self.delays.push(delay),
+        }
     }
 
     /// `IF [MII|ETHTOOL|IOCTL]`
@@ -208,20 +216,21 @@ impl StaticsDraft {
             };
         }
         rest(cx, line, 1);
-        if let Some((_, span)) = self.linkbeat.iter().find(|(l, _)| l.interface == interface) {
+        if let Some(span) = self.linkbeat_known.get(&interface) {
             cx.warn(Code::Duplicate, first.span(), interface.as_str(), format!("'{interface}' is given twice"))
                 .see(*span, "the first line")
                 .help("the first one counts");
             return;
         }
-        self.linkbeat.push((Linkbeat { interface, way }, first.span()));
+        self.linkbeat_known.insert(interface.clone(), first.span());
+        self.linkbeat.push(Linkbeat { interface, way });
     }
 
     /// Once the instances are there, a line at a time.
     pub fn settle(self, cx: &Context, global: &GlobalDraft, config: &mut Config) -> Settling {
         config.garp_groups = self.garp;
-        config.link_delays = self.delays.into_iter().map(|(delay, _)| delay).collect();
-        config.linkbeat = self.linkbeat.into_iter().map(|(linkbeat, _)| linkbeat).collect();
+        config.link_delays = self.delays;
+        config.linkbeat = self.linkbeat;
         Settling {
             groups: self.groups.into_iter(),
             addresses: self.addresses.into_iter(),

@@ -1,6 +1,6 @@
 //! vrrp_script, track_file, vrrp_track_process, and the lines of instances and groups that track them.
 
-use super::bfd::BfdDraft;
+use super::bfd::{self, BfdDraft};
 use super::context::{Context, Seen};
 use super::diagnostic::{closest, Code, Level};
 use super::global::GlobalDraft;
@@ -14,11 +14,12 @@ use super::script;
 use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
 use crate::wire::vrrp::PRIORITY_OWNER;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 /// What a line tracks.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
     Interface,
     Script,
@@ -201,13 +202,7 @@ impl ScriptDraft {
             cx.bad(Code::Script, arg, "the command is empty".into()).help("write the program's full path");
             return;
         }
-        // Single quotes hold several words of the line together.
-        let single = arg.str().starts_with('\'');
-        if let Some(extra) = node.arg(1).filter(|_| !single) {
-            let word = extra.str();
-            cx.warn(Code::Extra, extra.span(), &word, format!("'{word}' does not belong to the command"))
-                .help("put a command with arguments into double quotes; it is not used");
-        }
+        script::beyond(cx, node);
         self.program = Some((words, arg.span()));
     }
 
@@ -233,7 +228,8 @@ impl ScriptDraft {
         if self.bad_user {
             return None;
         }
-        if global.bad_user && self.user.is_none() {
+        let tried = global.bad_user || global.script_user.is_none() && global.tried("script_user");
+        if tried && self.user.is_none() && no_user || global.bad_user && self.user.is_none() {
             // That user was said.
             return None;
         }
@@ -248,8 +244,13 @@ impl ScriptDraft {
         let program = words.first()?;
         match look.map(|look| look(program)) {
             Some(ScriptFile::Fine) => cx.vrrp_scripts.push((number, *span)),
-            Some(ScriptFile::Missing | ScriptFile::NotExecutable) => {
-                cx.error(Code::Script, *span, program, format!("'{program}' is not there, or is not executable"))
+            Some(found @ (ScriptFile::Missing | ScriptFile::NotExecutable)) => {
+                // keepalived says nothing of one that is there.
+                let (text, status) = match found {
+                    ScriptFile::Missing => (format!("'{program}' is not there, or is not executable"), 5),
+                    _ => (format!("'{program}' is not executable"), 0),
+                };
+                cx.say(Level::Error, Code::Script, *span, program, text, status)
                     .hint(program)
                     .help("the script is not run, and what tracks it goes on without it");
                 return None;
@@ -468,7 +469,7 @@ pub struct Drafts {
     pub processes: VecDeque<ProcessDraft>,
     pub bfd: VecDeque<BfdDraft>,
     /// Neighbours of the sessions so far.
-    bfd_places: Vec<Span>,
+    bfd_known: bfd::Known,
     /// A script without a user of its own has none.
     no_user: bool,
 }
@@ -500,9 +501,8 @@ impl Drafts {
             config.processes.push(draft.finish(cx));
         } else if let Some(draft) = self.bfd.pop_front() {
             cx.return_to(&draft.head.path);
-            let bfd = draft.finish(cx, &config.bfd, &self.bfd_places);
+            let bfd = draft.finish(cx, &mut self.bfd_known);
             cx.defined.bfd.insert(draft.head.name.clone(), bfd.is_some().then_some(config.bfd.len()));
-            self.bfd_places.extend(bfd.is_some().then(|| draft.place()));
             config.bfd.extend(bfd);
         } else {
             cx.return_to("");
@@ -521,7 +521,7 @@ pub fn conclude(cx: &mut Context, global: &GlobalDraft, config: &Config) {
             cx.runs(span);
         }
     }
-    let security = global.script_security || global.seen.has(Block::Global, &["enable_script_security"]);
+    let security = global.script_security || global.tried("enable_script_security");
     if let (Some(first), false) = (cx.script, security) {
         cx.say(Level::Hint, Code::Script, first, "", "scripts run without enable_script_security".into(), 6)
             .help("write enable_script_security in global_defs, so that nobody but root can change what runs as root");
@@ -545,6 +545,8 @@ struct Line {
 pub struct Lines {
     path: Box<str>,
     all: Vec<Line>,
+    /// Where each of them stands.
+    known: HashMap<(Kind, Box<str>), Span>,
 }
 
 impl Lines {
@@ -558,13 +560,17 @@ impl Lines {
                 continue;
             }
             let (weight, reverse) = options(cx, line, kind, keyword);
-            if let Some(first) = self.all.iter().find(|l| l.kind == kind && l.name.as_ref() == name) {
-                cx.bad(Code::Duplicate, word, format!("'{name}' is tracked twice"))
-                    .see(first.span, "the first one")
-                    .help("the first one counts");
-                continue;
+            let name: Box<str> = name.as_ref().into();
+            match self.known.entry((kind, name.clone())) {
+                Entry::Occupied(first) => cx
+                    .bad(Code::Duplicate, word, format!("'{name}' is tracked twice"))
+                    .see(*first.get(), "the first one")
+                    .help("the first one counts"),
+                Entry::Vacant(place) => {
+                    place.insert(word.span());
+                    self.all.push(Line { kind, name, span: word.span(), weight, reverse });
+                }
             }
-            self.all.push(Line { kind, name: name.as_ref().into(), span: word.span(), weight, reverse });
         }
     }
 }

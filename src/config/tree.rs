@@ -184,8 +184,13 @@ pub enum Item {
     Entry,
     /// The open block ended.
     Close,
+    /// Nothing yet, and it is time for a pause.
+    Pause,
     End,
 }
+
+/// Empty lines between two statements after which a pause is due.
+const EMPTY_LINES: usize = 1024;
 
 pub struct Reader {
     lexer: Lexer,
@@ -252,9 +257,19 @@ impl Reader {
         }
     }
 
+    /// What follows is only skipped: repetitions need not make their lines.
+    pub fn skip_repetitions(&mut self, skip: bool) {
+        self.lexer.expand.skipping = skip;
+    }
+
     /// How strict every `include` is from here on.
     pub fn set_strict(&mut self, strict: Strict) {
         self.lexer.expand.strict = strict;
+    }
+
+    /// What reading files has cost since the last time, in statements.
+    pub fn take_cost(&mut self) -> usize {
+        std::mem::take(&mut self.lexer.expand.cost)
     }
 
     pub fn next(&mut self, source: &mut Source, tree: &mut Tree, cx: &mut Context) -> Item {
@@ -268,8 +283,15 @@ impl Reader {
         if self.cut {
             return self.cut_open();
         }
+        let mut empty = 0;
         loop {
             let token = self.token(text);
+            if token == Token::Line {
+                empty += 1;
+                if empty > EMPTY_LINES || self.lexer.expand.cost > 0 {
+                    return Item::Pause;
+                }
+            }
             let fresh = token != Token::Line && std::mem::take(&mut self.fresh);
             match token {
                 Token::Line => {}
@@ -462,10 +484,15 @@ impl Reader {
         let mut opened = None;
         let faults = self.lexer.errors.len();
         let mut broken = false;
+        let mut cut = false;
         loop {
             match self.token(source) {
                 Token::Word(w) => {
-                    tree.words.push(w);
+                    match tree.words.len() as u32 - from {
+                        count if count < limits::LINE_WORDS as u32 => tree.words.push(w),
+                        _ if std::mem::replace(&mut cut, true) => {}
+                        _ => too_long(cx, w.span),
+                    }
                     continue;
                 }
                 Token::Open(span) => opened = Some(span),
@@ -525,8 +552,11 @@ impl Reader {
                 if keyword.is_some() || context == Block::List {
                     cx.error(Code::Brace, first.span, &word, format!("'{word}' takes no block"))
                         .help("its block is skipped");
+                    Block::Unknown
+                } else {
+                    // What is in a misspelt block is looked at.
+                    cx.meant_block(&word, context)
                 }
-                Block::Unknown
             }
             (true, child) => child,
             (false, child) => {
@@ -648,6 +678,16 @@ impl Reader {
                     self.unclosed(cx, &source.bytes, header, &around);
                     ended = open.len();
                 }
+                Token::Word(first) if tree.words.len() >= limits::BLOCK_WORDS => {
+                    let header = open.first().map_or(header, |i| i.header);
+                    too_large(cx, &source.bytes, first.span, header);
+                    self.skip_repetitions(true);
+                    for _ in 0..open.len() {
+                        self.skip_body(source, header, cx);
+                    }
+                    self.skip_repetitions(false);
+                    ended = open.len();
+                }
                 Token::Word(first) if last.early.is_some_and(|early| self.is_left(&first, source, here, early)) => {
                     self.skip_line(source, cx);
                 }
@@ -745,6 +785,9 @@ impl Reader {
             let said = cx.say(f.level, f.code, f.span, &f.token, f.text, f.status);
             said.help(f.help);
         }
+        let expand = &mut self.lexer.expand;
+        cx.found.dropped += std::mem::take(&mut expand.dropped);
+        cx.found.status = cx.found.status.max(expand.dropped_status);
     }
 
     /// Blanks of a web page or another system: the first place of each, once the file is read.
@@ -752,10 +795,28 @@ impl Reader {
         (self.lexer.blank, self.lexer.carriage)
     }
 
+    /// Where the open top-level block begins.
+    pub fn header(&self) -> Span {
+        self.open.map_or(Span::NOWHERE, |(_, header)| header)
+    }
+
     /// A top-level block is open.
     pub fn inside(&self) -> bool {
         self.open.is_some()
     }
+}
+
+fn too_long(cx: &mut Context, word: Span) {
+    let text = format!("this line has more than {} words", limits::LINE_WORDS);
+    cx.error(Code::Range, word, "", text).help("this word and those behind it are not used");
+}
+
+pub fn too_large(cx: &mut Context, text: &[u8], word: Span, header: Span) {
+    let name = String::from_utf8_lossy(header.of(text)).into_owned();
+    let said = format!("the block '{name}' has more than {} lines or words", limits::BLOCK_WORDS);
+    cx.error(Code::Range, word, &name, said)
+        .see(header, format!("'{name}' begins here"))
+        .help("this line and the rest of the block are not used; it is a limit of this program");
 }
 
 fn begins_inside(cx: &mut Context, text: &[u8], first: Span, header: Span) {
@@ -795,6 +856,7 @@ mod tests {
             match reader.next(&mut source, &mut tree, &mut cx) {
                 Item::End => break,
                 Item::Close => depth = 0,
+                Item::Pause => {}
                 item => {
                     show(tree.root(&source.bytes).unwrap(), depth, &mut out);
                     depth = if item == Item::Open { 1 } else { depth };

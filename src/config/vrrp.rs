@@ -21,6 +21,7 @@ use crate::base::addr::{Family, IfName};
 use std::collections::hash_map::Entry;
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -50,6 +51,7 @@ pub struct InstanceDraft {
     nopreempt: Option<Span>,
     preempt_delay: Option<(Duration, Span)>,
     mcast_src_ip: Option<IpAddr>,
+    mcast_span: Span,
     dont_track_primary: bool,
     no_vips: bool,
     /// Addresses were given, whether they were right or not.
@@ -94,6 +96,14 @@ pub struct InstanceDraft {
 }
 
 impl InstanceDraft {
+    /// The block is read: there may be thousands of them.
+    pub fn close(&mut self) {
+        self.vips.shrink_to_fit();
+        self.excluded.shrink_to_fit();
+        self.known_vips.shrink_to_fit();
+        self.given.shrink_to_fit();
+    }
+
     pub fn new(cx: &Context, name: Arg) -> InstanceDraft {
         InstanceDraft { name: name.str().as_ref().into(), span: name.span(), path: cx.path(), ..Default::default() }
     }
@@ -166,6 +176,7 @@ impl InstanceDraft {
             "mcast_src_ip" => {
                 if let Some(arg) = first {
                     self.mcast_src_ip = cx.ip(node, arg).or(self.mcast_src_ip);
+                    self.mcast_span = arg.span();
                 }
             }
             "track_interface" | "track_script" | "track_file" | "track_process" | "track_bfd" => {
@@ -223,6 +234,11 @@ impl InstanceDraft {
             "use_ipvlan" => self.ipvlan = Some(Box::new(vlink::ipvlan(cx, node))),
             "vrf" => set(&mut self.vrf, first.and_then(|arg| cx.interface(arg))),
             "promote_secondaries" => self.promote_secondaries = true,
+            "linkbeat_use_polling" => {
+                let text = "'linkbeat_use_polling' of an instance is the old form".into();
+                cx.say(Level::Hint, Code::Renamed, node.word().span(), keyword.word, text, 5)
+                    .help("write linkbeat_interfaces { INTERFACE }; the kernel tells of link changes here");
+            }
             "debug" => self.debug = cx.int(node, keyword).and_then(|n| u8::try_from(n).ok()).unwrap_or(self.debug),
             "kernel_rx_buf_size" => match first {
                 Some(arg) => {
@@ -410,6 +426,8 @@ pub struct GroupDraft {
     members: Vec<(Box<str>, Span)>,
     /// Their block was not as it should be, which was said.
     bad_members: bool,
+    /// They stand without a block.
+    bare: bool,
     notify: Notify,
     smtp_alert: Option<bool>,
     notify_priority_changes: Option<bool>,
@@ -464,6 +482,9 @@ impl GroupDraft {
     /// A name alone on its line, where `group { }` should be around it. True: that is said, once for all of them.
     fn bare_member(&mut self, cx: &mut Context, node: Node) -> bool {
         let word = node.word();
+        if self.bare && node.count() == 0 && !node.body() {
+            return true;
+        }
         if node.count() > 0
             || node.body()
             || self.seen.has(Block::Group, &["group"])
@@ -471,6 +492,7 @@ impl GroupDraft {
         {
             return false;
         }
+        self.bare = true;
         if !std::mem::replace(&mut self.bad_members, true) {
             let text = format!("'{}' is no keyword; members stand in a block of their own", word.str());
             cx.bad(Code::Unknown, word, text).help("write group { INSTANCE INSTANCE }; they are not used");
@@ -580,6 +602,10 @@ impl Settling {
         self.names.insert(draft.name.clone(), number);
         self.tracks.push(std::mem::take(&mut draft.track));
         let mut instance = draft.finish(cx, global, &config.global, self.mcast, interface, vrid);
+        if let Some(last) = config.instances.last() {
+            share(&mut instance.garp, &last.garp);
+            share(&mut instance.wire, &last.wire);
+        }
         match self.taken.entry(instance.identity()) {
             Entry::Vacant(place) => drop(place.insert((instance.name.clone(), vrid_span))),
             Entry::Occupied(other) => {
@@ -616,19 +642,22 @@ struct Shared {
 impl Across {
     /// Once the groups are known: a word for each two instances. Those of one group hold an address together.
     fn conclude(self, cx: &mut Context, config: &Config) {
-        let mut said: Vec<(usize, usize)> = Vec::new();
+        let mut counts: HashMap<(usize, usize), usize> = HashMap::new();
+        for one in &self.shared {
+            *counts.entry((one.first.0, one.second.0)).or_default() += 1;
+        }
         let identity = |n: usize| config.instances.get(n).map(|i| i.identity());
         let group = |n: usize| config.instances.get(n).and_then(|i| i.group);
         for one in &self.shared {
             let pair = (one.first.0, one.second.0);
+            // Said with the first of their addresses.
+            let Some(count) = counts.remove(&pair) else { continue };
             let together = group(pair.0).is_some() && group(pair.0) == group(pair.1);
             // Of two with one VRID that was said, and one of them stays in FAULT.
-            if said.contains(&pair) || together || identity(pair.0) == identity(pair.1) {
+            if together || identity(pair.0) == identity(pair.1) {
                 continue;
             }
-            said.push(pair);
             let other = config.instances.get(pair.0).map_or("", |i| &i.name);
-            let count = self.shared.iter().filter(|s| (s.first.0, s.second.0) == pair).count();
             let more = if count > 1 { format!(", and {} more of its addresses", count - 1) } else { String::new() };
             let text = format!("{} on {} is an address of '{other}' too{more}", one.ip, one.dev);
             cx.return_to(&one.path);
@@ -718,16 +747,17 @@ impl InstanceDraft {
             preempt_delay = Duration::ZERO;
         }
         let vips = self.vips.first().map(|v| v.net.family());
+        if self.seen.was_meant(Block::Instance, "unicast_peer") {
+            self.protocol.not_alone();
+        }
+        let strict = self.strict.unwrap_or(global.strict);
+        self.protocol.strict = strict;
         let wire = std::mem::take(&mut self.protocol).finish(cx, global, mcast, vips);
         if let Some(ip) = self.mcast_src_ip.filter(|ip| Family::of(ip) != wire.family) {
-            let span = self.at("mcast_src_ip").unwrap_or(self.span);
+            let span = self.mcast_span;
             let text = format!("{ip} is not of the instance's address family");
             cx.error(Code::Conflict, span, &ip.to_string(), text).help("it is not used");
             self.mcast_src_ip = None;
-        }
-        let strict = self.strict.unwrap_or(global.strict);
-        if strict {
-            hold(&mut held, "the strict rules are not in this version".into());
         }
         let advert_int = protocol::interval(cx, self.advert_int, wire.version);
         let mut auth = Auth::None;
@@ -797,6 +827,9 @@ impl InstanceDraft {
         }
         self.virtual_link(cx, &mut held);
         let hmac = self.hmac(cx, advert_int, &mut auth);
+        if hmac.as_ref().is_some_and(|hmac| hmac.keys.is_empty()) {
+            hold(&mut held, "its adverts are to be signed (auth_hmac), and there is no key for that".into());
+        }
         let owner = priority == 255;
         let mut instance = Instance {
             name: std::mem::take(&mut self.name),
@@ -809,11 +842,11 @@ impl InstanceDraft {
             nopreempt,
             preempt_delay,
             mcast_src_ip: self.mcast_src_ip,
-            wire,
+            wire: wire.into(),
             dont_track_primary: self.dont_track_primary,
             vips: exact(&mut self.vips),
-            excluded: exact(&mut self.excluded),
-            routes: std::mem::take(&mut self.routes),
+            excluded: exact(&mut self.excluded).into(),
+            routes: exact(&mut self.routes).into(),
             garp: self.garp.over(defaults.garp).into(),
             notify: notify.into(),
             smtp_alert: self.smtp_alert.or(global.smtp_alert_vrrp).or(global.smtp_alert).unwrap_or(false),
@@ -825,7 +858,7 @@ impl InstanceDraft {
             skip_check_adv_addr: self.skip_check_adv_addr.unwrap_or(global.skip_check_adv_addr),
             down_timer_adverts: self.down_timer_adverts.or(global.down_timer_adverts).unwrap_or(3),
             hmac,
-            rules: std::mem::take(&mut self.rules).into_iter().map(|(rule, _)| rule).collect(),
+            rules: std::mem::take(&mut self.rules).into_iter().map(|(rule, _)| rule).collect::<Vec<_>>().into(),
             accept: owner || self.accept.unwrap_or(!strict),
             strict,
             track_src_ip: self.track_src_ip,
@@ -864,7 +897,7 @@ impl InstanceDraft {
             .help("'authentication' is not used");
             *auth = Auth::None;
         }
-        draft.finish(cx, advert_int).map(Box::new)
+        Some(Box::new(draft.finish(cx, advert_int)))
     }
 
     fn virtual_link(&mut self, cx: &mut Context, held: &mut Option<Box<str>>) {
@@ -973,8 +1006,9 @@ impl InstanceDraft {
             let span = self.at("garp_lower_prio_repeat").or(self.at("garp_lower_prio_delay"));
             say("garp_lower_prio_repeat", span, "a lower advert is not answered with gratuitous ARP", "0 is used");
         }
-        instance.garp.lower_delay = Some(Duration::ZERO);
-        instance.garp.lower_repeat = Some(0);
+        let garp = Rc::make_mut(&mut instance.garp);
+        garp.lower_delay = Some(Duration::ZERO);
+        garp.lower_repeat = Some(0);
         if self.lower_prio_no_advert == Some(false) {
             say(
                 "lower_prio_no_advert",
@@ -989,7 +1023,19 @@ impl InstanceDraft {
             say("higher_prio_send_advert", span, "a higher advert is not answered", "off is used");
             instance.higher_prio_send_advert = false;
         }
+        if owner && self.owner_ignore_adverts == Some(false) {
+            let span = self.at("owner_ignore_adverts");
+            say("owner_ignore_adverts", span, "an owner listens to nobody", "on is used");
+        }
         instance.owner_ignore_adverts |= owner;
+        if instance.wire.unicast.is_some() && !instance.interface.as_str().is_empty() {
+            let span = self.at("unicast_peer");
+            say("unicast_peer", span, "adverts go to the multicast group", "they go to the peers all the same");
+        }
+        if self.no_vips {
+            let span = self.at("no_virtual_ipaddress");
+            say("no_virtual_ipaddress", span, "a virtual router has addresses", "write one into virtual_ipaddress");
+        }
         let first = instance.vips.first().map(|vip| vip.net.addr);
         if first.is_some_and(|ip| matches!(ip, IpAddr::V6(ip) if !ip.is_unicast_link_local())) {
             let span = self.at("virtual_ipaddress");
@@ -1111,6 +1157,13 @@ impl GroupDraft {
     }
 }
 
+/// One of two that say the same is enough.
+fn share<T: PartialEq>(new: &mut Rc<T>, other: &Rc<T>) {
+    if new == other {
+        *new = other.clone();
+    }
+}
+
 /// A list that grows no more, without room for growth.
 fn exact<T>(list: &mut Vec<T>) -> Vec<T> {
     let mut list = std::mem::take(list);
@@ -1131,7 +1184,7 @@ fn sync_daemon(
         let instance = names.get(&sync.instance).copied().filter(|n| *n < config.instances.len());
         if instance.is_none() && !sync.instance.is_empty() {
             let text = format!("there is no vrrp_instance '{}'", sync.instance);
-            cx.error(Code::Reference, sync.span, &sync.instance, text)
+            cx.say(Level::Error, Code::Reference, sync.span, &sync.instance, text, 0)
                 .help("the connection sync daemon is not started");
         } else {
             let vrid = instance.and_then(|n| config.instances.get(n)).map_or(0, |i| i.vrid);

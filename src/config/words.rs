@@ -90,7 +90,14 @@ impl<'t> Words<'t> {
 
     /// What stands behind a wrong option belongs to it, up to the next option, or what is meant for one.
     fn skip_values(&mut self, cx: &mut Context) {
-        while self.all.get(self.at).is_some_and(|arg| !cx.like_option(self.block, *arg)) {
+        // What is like an option is looked for among the first few only: that takes its time.
+        let few = self.at + 4;
+        while let Some(arg) = self.all.get(self.at).copied() {
+            let ends =
+                if self.at < few { cx.like_option(self.block, arg) } else { cx.option(self.block, arg).is_some() };
+            if ends {
+                return;
+            }
             self.at += 1;
         }
     }

@@ -31,7 +31,8 @@ const NO_CONFIG: u8 = 6;
 pub fn whole(options: &Options, look: bool) -> Result<Loaded, Unreadable> {
     let path = path(options);
     let text = loader::read_file(&path).map_err(|text| Unreadable { text, status: NO_CONFIG })?;
-    let mut loaded = loader::load(&path.display().to_string(), text, host_of(options, look));
+    let loader = Loader::new(&path.display().to_string(), text, host_of(options, look));
+    let mut loaded = loader.without_marks().finish();
     if let Some(config) = &mut loaded.config {
         take_halves(config, options);
     }
@@ -59,6 +60,9 @@ fn take_halves(config: &mut Config, options: &Options) {
 /// Statements of a new configuration that are read, or servers and instances that are settled, in one turn of the loop.
 pub const SLICE: usize = 128;
 
+/// Bytes of a file that may hold a key: 64 as hexadecimal digits are 132.
+const KEY_FILE: u64 = 1024;
+
 /// A file that is being read again, a slice at a time.
 pub struct Loading {
     loader: Option<Loader>,
@@ -71,7 +75,7 @@ impl Loading {
         let text = loader::read_file(&path)?;
         // As at the start: a script that cannot be run is not tracked.
         let loader = Loader::new(&path.display().to_string(), text, host_of(options, true));
-        Ok(Loading { loader: Some(loader), done: false })
+        Ok(Loading { loader: Some(loader.without_marks()), done: false })
     }
 
     /// True when it was read to its end.
@@ -153,9 +157,21 @@ pub fn host(config_id: Option<&str>, look: bool) -> Host {
         host.script = Some(trust::script);
         host.user = Some(|name| process::identity(name, None).is_ok());
         host.table = Some(table);
+        host.key = Some(key);
         host.group = Some(|name| process::group(name).is_ok());
     }
     host
+}
+
+/// The file of a key of auth_hmac.
+fn key(path: &str) -> Result<Vec<u8>, String> {
+    let fault = |e: std::io::Error| format!("the key cannot be read from {path}: {e}");
+    // A FIFO would be waited for.
+    let about = fs::metadata(path).map_err(fault)?;
+    if !about.is_file() || about.len() > KEY_FILE {
+        return Err(format!("{path} is no file of a key"));
+    }
+    fs::read(path).map_err(fault)
 }
 
 /// A routing table's number by its name, from where `ip` looks.

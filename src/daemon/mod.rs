@@ -8,6 +8,7 @@ pub mod children;
 pub mod conn;
 pub mod dump;
 pub mod files;
+mod igmp;
 pub mod load;
 pub mod logger;
 pub mod options;
@@ -37,6 +38,7 @@ use crate::wire::{arp, ip, na};
 use children::Children;
 use conn::Conns;
 use files::Files;
+use igmp::Igmp;
 use load::Loading;
 use logger::Logger;
 use mio::unix::SourceFd;
@@ -74,6 +76,8 @@ const RIGHTS: [u8; 7] = [
 ];
 /// After this the start, or a reload, is well over.
 const TRIM_AFTER: Duration = Duration::from_secs(6);
+/// Microseconds that the time of day may differ from what the node was told.
+const CLOCK_STEP: u64 = 1000;
 /// How long scripts of a stop may take.
 const LAST_SCRIPTS: Duration = Duration::from_secs(1);
 
@@ -100,6 +104,7 @@ pub struct Daemon {
     children: Children,
     files: Files,
     processes: Processes,
+    igmp: Igmp,
     record: Record,
     logger: &'static Logger,
     loading: Option<Loading>,
@@ -107,6 +112,8 @@ pub struct Daemon {
     known_errors: load::Errors,
     pids: pidfile::PidFiles,
     effects: Vec<Effect>,
+    /// What the node was told of the time of day: the microseconds of 1970 at the monotonic clock's zero.
+    epoch: u64,
     adverts: Vec<(SocketKey, Vec<u8>)>,
     ops: VecDeque<Op>,
     calls: VecDeque<Effect>,
@@ -117,6 +124,8 @@ pub struct Daemon {
     stopping: Option<Instant>,
     /// When to give back the memory that only starting or loading needed.
     trim_at: Option<Instant>,
+    /// Where the program's files are mapped, once that was looked up.
+    text: Vec<std::ops::Range<usize>>,
 }
 
 /// What the daemon starts with, once options and configuration are known to be usable.
@@ -161,6 +170,9 @@ impl Daemon {
         record.claim(owned::claims(&config));
         let mut children = Children::default();
         children.obey(&config.global.scripts);
+        // Before a group is joined.
+        let mut igmp = Igmp::default();
+        igmp.follow(config.global.vrrp.disable_local_igmp);
         let mut daemon = Daemon {
             node: Node::new(Rc::new(config)),
             poll: Poll::new()?,
@@ -180,12 +192,14 @@ impl Daemon {
             children,
             files: Files::default(),
             processes: Processes::new(connector),
+            igmp,
             record,
             logger,
             loading: None,
             known_errors,
             pids,
             effects: Vec::new(),
+            epoch: 0,
             adverts: Vec::new(),
             ops: VecDeque::new(),
             calls: VecDeque::new(),
@@ -194,6 +208,7 @@ impl Daemon {
             still_ready: VecDeque::new(),
             stopping: None,
             trim_at: Some(now() + TRIM_AFTER),
+            text: Vec::new(),
             options,
         };
         daemon.watch(daemon.timer.as_raw_fd(), TIMER)?;
@@ -277,6 +292,7 @@ impl Daemon {
         for note in self.notes.drain(..count) {
             say(&note);
         }
+        self.run_due();
         for _ in 0..limits::ANNOUNCEMENTS_PER_TURN {
             let Some(call) = self.calls.pop_front() else { break };
             self.announce(call);
@@ -300,7 +316,10 @@ impl Daemon {
         if self.trim_at.is_some_and(|trim| trim <= at) {
             self.trim_at = None;
             self.rtnl.trim();
-            sys::trim(true);
+            if self.text.is_empty() {
+                self.text = sys::program_text();
+            }
+            sys::trim(&self.text, true);
         }
         if let Some(loading) = &mut self.loading {
             more |= !loading.step(load::SLICE);
@@ -363,6 +382,7 @@ impl Daemon {
 
     fn step(&mut self, event: Event) {
         let mut effects = std::mem::take(&mut self.effects);
+        self.tell_time(&event, &mut effects);
         self.node.step(now(), event, &mut effects);
         for effect in effects.drain(..) {
             // Adverts wait for nothing that comes behind them.
@@ -388,6 +408,18 @@ impl Daemon {
         }
         self.effects = effects;
         self.flush_adverts();
+    }
+
+    /// The time of day, if it is asked for and has jumped: this one is not monotonic.
+    fn tell_time(&mut self, before: &Event, effects: &mut Vec<Effect>) {
+        if !self.node.wants_clock() && !matches!(before, Event::Reload(_)) {
+            return;
+        }
+        let epoch = sys::realtime_micros().saturating_sub(sys::monotonic_micros());
+        if epoch.abs_diff(self.epoch) > CLOCK_STEP {
+            self.epoch = epoch;
+            self.node.step(now(), Event::Clock { epoch }, effects);
+        }
     }
 
     fn serve(&mut self, token: Token) -> io::Result<()> {
@@ -796,6 +828,7 @@ impl Daemon {
                 if fixed(&config.global) != fixed(&self.node.config().global) {
                     log::warn!("net_namespace, instance and use_pid_dir are read at the start only");
                 }
+                self.igmp.follow(config.global.vrrp.disable_local_igmp);
                 self.record.claim(owned::claims(&config));
                 self.follow_files(&config);
                 self.processes.follow(&config, now());
@@ -814,6 +847,7 @@ impl Daemon {
             log::warn!("the kernel refused to take back everything: the record of it stays for the next start");
         }
         self.notes.drain(..).for_each(|note| say(&note));
+        self.igmp.follow(false);
         self.pids.remove();
         log::info!("Stopped");
         self.logger.flush(now());

@@ -38,10 +38,10 @@ pub struct Record {
     /// None: nothing is recorded (no place for it, or it could not be written).
     file: Option<File>,
     path: PathBuf,
-    live: BTreeMap<OwnedKey, Option<Value>>,
+    live: BTreeMap<OwnedKey, Option<Box<Value>>>,
     lines: usize,
     /// What this daemon serves, for others that start beside it: lines that begin with `= `.
-    claims: Vec<String>,
+    claims: String,
     /// Lines of the file that made no sense.
     pub bad_lines: usize,
 }
@@ -65,13 +65,17 @@ impl Record {
         let mut text = Vec::new();
         (&file).take(limits::RECORD_BYTES).read_to_end(&mut text)?;
         let mut record =
-            Record { file: Some(file), path, live: BTreeMap::new(), lines: 0, claims: Vec::new(), bad_lines: 0 };
+            Record { file: Some(file), path, live: BTreeMap::new(), lines: 0, claims: String::new(), bad_lines: 0 };
         record.read(&text);
         // A line that was cut must not run into the next one.
         if text.last().is_some_and(|b| *b != b'\n') {
             record.compact();
         }
-        let left = record.live.iter().map(|(key, found)| Owned { key: key.clone(), found: found.clone() }).collect();
+        let owned = |(key, found): (&OwnedKey, &Option<Box<Value>>)| Owned {
+            key: key.clone(),
+            found: found.as_deref().cloned(),
+        };
+        let left = record.live.iter().map(owned).collect();
         Ok((record, left))
     }
 
@@ -100,7 +104,14 @@ impl Record {
 
     /// Records nothing: there is no place for it.
     pub fn none() -> Record {
-        Record { file: None, path: PathBuf::new(), live: BTreeMap::new(), lines: 0, claims: Vec::new(), bad_lines: 0 }
+        Record {
+            file: None,
+            path: PathBuf::new(),
+            live: BTreeMap::new(),
+            lines: 0,
+            claims: String::new(),
+            bad_lines: 0,
+        }
     }
 
     fn read(&mut self, text: &[u8]) {
@@ -111,7 +122,7 @@ impl Record {
                 continue;
             }
             match std::str::from_utf8(line).ok().and_then(parse_line) {
-                Some((true, owned)) => drop(self.live.insert(owned.key, owned.found)),
+                Some((true, owned)) => drop(self.live.insert(owned.key, owned.found.map(Box::new))),
                 Some((false, owned)) => drop(self.live.remove(&owned.key)),
                 None => self.bad_lines += 1,
             }
@@ -120,6 +131,8 @@ impl Record {
 
     /// Says what this daemon serves from now on.
     pub fn claim(&mut self, claims: Vec<String>) {
+        let claims =
+            claims.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>().into_boxed_str().into_string();
         if self.file.is_some() && self.claims != claims {
             self.claims = claims;
             self.compact();
@@ -142,7 +155,10 @@ impl Record {
             let Some(owned) = owned_key(op, name_of) else { continue };
             let found = found(&key);
             // An interface that comes back has other settings than the one that went.
-            let known = self.live.get(&owned).is_some_and(|was| *was == found || !matches!(key, Key::Sysctl(_)));
+            let known = self
+                .live
+                .get(&owned)
+                .is_some_and(|was| was.as_deref() == found.as_ref() || !matches!(key, Key::Sysctl(_)));
             if known {
                 continue;
             }
@@ -151,7 +167,7 @@ impl Record {
                 continue;
             }
             put_line(&mut text, '+', &owned, found.as_ref());
-            self.live.insert(owned, found);
+            self.live.insert(owned, found.map(Box::new));
             self.lines += 1;
         }
         self.append(&text);
@@ -216,20 +232,24 @@ impl Record {
         }
     }
 
+    fn claimed(&self) -> usize {
+        self.claims.lines().count()
+    }
+
     fn compact_if_grown(&mut self) {
-        if self.file.is_some() && self.lines > self.live.len() * 2 + self.claims.len() + limits::RECORD_STALE_LINES {
+        if self.file.is_some() && self.lines > self.live.len() * 2 + self.claimed() + limits::RECORD_STALE_LINES {
             self.compact();
         }
     }
 
     fn compact(&mut self) {
-        let mut text: String = self.claims.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+        let mut text = self.claims.clone();
         for (key, found) in &self.live {
-            put_line(&mut text, '+', key, found.as_ref());
+            put_line(&mut text, '+', key, found.as_deref());
         }
         let done = self.replace(&text);
         self.check(done);
-        self.lines = self.live.len() + self.claims.len();
+        self.lines = self.live.len() + self.claimed();
     }
 
     fn replace(&mut self, text: &str) -> io::Result<()> {

@@ -6,7 +6,7 @@
 use std::ffi::{c_int, c_long, c_void, CString};
 use std::io::{self, Error};
 use std::mem::{size_of, zeroed};
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -569,11 +569,42 @@ pub fn keep_capabilities(keep: &[u8]) -> io::Result<()> {
 
 /// Pages of the program's file are mapped sixteen at a time around each one that is touched, but never beyond the end of
 /// a mapping: mappings this small keep what a router that idles needs to about that.
-const TEXT_PIECE: usize = 16 << 10;
+const TEXT_PIECE: usize = 8 << 10;
 
-/// Gives back the pages of the program's file in this range; what is used on is read again. For ranges that
-/// /proc/self/smaps calls read-only, backed by a file and without a page of our own (which is what relocation leaves).
-fn release_file(range: std::ops::Range<usize>, size: usize) {
+/// Where the program's files are mapped read-only, without a page of our own (which is what relocation leaves).
+pub fn program_text() -> Vec<Range<usize>> {
+    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
+    let (mut found, mut current) = (Vec::new(), None);
+    for line in maps.lines() {
+        let mut words = line.split_ascii_whitespace();
+        let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        if first == "Anonymous:" {
+            found.extend(current.take().filter(|_| second == "0"));
+        } else if !first.ends_with(':') {
+            let ends = first.split_once('-').map(|(a, b)| (usize::from_str_radix(a, 16), usize::from_str_radix(b, 16)));
+            let file = matches!(second, "r-xp" | "r--p") && words.nth(3).is_some_and(|file| file.starts_with('/'));
+            current = match ends {
+                Some((Ok(start), Ok(end))) if file => Some(start..end),
+                _ => None,
+            };
+        }
+    }
+    found
+}
+
+/// Gives back the pages of the program's files (see `program_text`); what is used on is read again. Starting touches most
+/// of a small program once; a router with 64 MB need not keep that. `finely`: nor what lies around what it needs.
+pub fn trim(text: &[Range<usize>], finely: bool) {
+    // SAFETY: no pointers.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(TEXT_PIECE);
+    let size = if finely { TEXT_PIECE.max(page) } else { usize::MAX };
+    for range in text {
+        release_file(range.clone(), size);
+    }
+    release_heap();
+}
+
+fn release_file(range: Range<usize>, size: usize) {
     for (count, start) in range.clone().step_by(size).enumerate() {
         let piece = std::ptr::without_provenance_mut::<c_void>(start);
         let len = size.min(range.end - start);
@@ -586,33 +617,6 @@ fn release_file(range: std::ops::Range<usize>, size: usize) {
             libc::madvise(piece, len, libc::MADV_DONTNEED);
         }
     }
-}
-
-/// Starting touches most of a small program once; a router with 64 MB need not keep that. `finely`: nor what lies around
-/// what it needs.
-pub fn trim(finely: bool) {
-    // SAFETY: no pointers.
-    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(TEXT_PIECE);
-    let size = if finely { TEXT_PIECE.max(page) } else { usize::MAX };
-    let maps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
-    let mut current = None;
-    for line in maps.lines() {
-        let mut words = line.split_ascii_whitespace();
-        let (first, second) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        if first == "Anonymous:" {
-            if let Some(range) = current.take().filter(|_| second == "0") {
-                release_file(range, size);
-            }
-        } else if !first.ends_with(':') {
-            let ends = first.split_once('-').map(|(a, b)| (usize::from_str_radix(a, 16), usize::from_str_radix(b, 16)));
-            let file = matches!(second, "r-xp" | "r--p") && words.nth(3).is_some_and(|file| file.starts_with('/'));
-            current = match ends {
-                Some((Ok(start), Ok(end))) if file => Some(start..end),
-                _ => None,
-            };
-        }
-    }
-    release_heap();
 }
 
 /// What was allocated and freed again goes back to the kernel; musl does so by itself.

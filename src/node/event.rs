@@ -12,6 +12,9 @@ pub enum Event<'a> {
     Reload(Rc<Config>),
     /// Give everything back: adverts of priority 0, then addresses, then services.
     Stop,
+    /// What time of day it is: the microseconds since 1970 at the node's instant 0. Once before the start, and whenever the
+    /// clock was set; only signed adverts (auth_hmac) ask for it.
+    Clock { epoch: u64 },
     /// A deadline has come.
     Due,
     /// An IP packet from a VRRP socket of that interface, header included.

@@ -15,7 +15,7 @@ pub mod table;
 pub mod track;
 pub mod vrrp;
 
-use crate::base::addr::{Endpoint, IfName, IpNet};
+use crate::base::addr::{Endpoint, IfName, IpNet, Mac};
 use crate::base::time::Instant;
 use crate::base::timers::Timers;
 use crate::config::model::{Check, Config};
@@ -40,6 +40,8 @@ pub enum Timer {
     /// Addresses of that instance were taken away too often; it may try again.
     Stolen(usize),
     Check(u32),
+    /// The end of vrrp_startup_delay.
+    Begin,
     /// The next run of a tracked script.
     Script(usize),
     /// The delay of a tracked process.
@@ -98,11 +100,15 @@ pub struct Node {
     ipvs_said: bool,
     /// Entries of IPVS that a run before this one left.
     adopted: u32,
+    /// Time of day at instant 0.
+    epoch: u64,
+    signs: bool,
 }
 
 /// What the engines work with during one step.
 pub struct Ctx<'a> {
     pub now: Instant,
+    pub epoch: u64,
     pub conf: &'a Config,
     pub links: &'a Links,
     pub virtual_ips: &'a BTreeSet<IpAddr>,
@@ -120,6 +126,11 @@ pub struct Ctx<'a> {
 }
 
 impl Ctx<'_> {
+    /// The time of day: microseconds since 1970.
+    fn wall(&self) -> u64 {
+        self.epoch.saturating_add(self.now.0)
+    }
+
     /// After a reload the numbers of the instances mean others.
     fn timers_of_vrrp_are_stale(&mut self) {
         let mine = |t: &Timer| matches!(t, Timer::Instance(_) | Timer::Announce(_) | Timer::Stolen(_));
@@ -155,6 +166,8 @@ impl Node {
             dumping: false,
             ipvs_said: false,
             adopted: 0,
+            epoch: 0,
+            signs: false,
         };
         node.name_addresses();
         node
@@ -163,8 +176,8 @@ impl Node {
     /// Takes in one thing that happened; what is to be done about it is appended to `out`.
     pub fn step(&mut self, now: Instant, event: Event, out: &mut Vec<Effect>) {
         let (mut calls, mut told) = (Vec::new(), Vec::new());
-        // A start or news may ask for a socket, and what is due then may need it.
-        let puts_off = matches!(event, Event::Due | Event::Packet { .. });
+        // A start, news or a packet may ask for what the next advert needs.
+        let by_time = matches!(event, Event::Due);
         match event {
             Event::Start { seed, owned } => {
                 self.seed = seed;
@@ -180,6 +193,7 @@ impl Node {
                 lvs.stop(&mut ctx);
                 self.timers.file(Timer::Ipvs, None);
             }
+            Event::Clock { epoch } => self.epoch = epoch,
             Event::Due => self.due(now, out, &mut calls, &mut told),
             Event::Packet { ifindex, bytes } => {
                 let (vrrp, _, mut ctx) = self.split(now, out, &mut calls, &mut told);
@@ -207,7 +221,7 @@ impl Node {
             }
         }
         // Adverts first: while more of them are due, the kernel waits a little.
-        let more = puts_off && !self.dirty.is_empty() && self.is_due(now) && self.unsettled_for < limits::SETTLE_AFTER;
+        let more = by_time && !self.dirty.is_empty() && self.is_due(now) && self.unsettled_for < limits::SETTLE_AFTER;
         self.unsettled_for = if more { self.unsettled_for + 1 } else { 0 };
         if !more {
             self.settle(out);
@@ -244,6 +258,11 @@ impl Node {
         }
     }
 
+    /// Does any instance sign its adverts, or look at signatures?
+    pub fn wants_clock(&self) -> bool {
+        self.signs
+    }
+
     /// The settings of a check and where its server is, for the shell that carries it out.
     pub fn check(&self, id: u32) -> Option<(Endpoint, &Check)> {
         self.lvs.check(id, &self.config)
@@ -265,9 +284,13 @@ impl Node {
         calls: &'a mut Vec<Effect>,
         told: &'a mut Vec<Effect>,
     ) -> (&'a mut vrrp::Vrrp, &'a mut lvs::Lvs, Ctx<'a>) {
-        let Node { config, links, table, vrrp, lvs, track, timers, adverts, dirty, virtual_ips, .. } = self;
-        let conf: &Config = config;
-        (vrrp, lvs, Ctx { now, conf, links, virtual_ips, track, table, timers, adverts, dirty, out, calls, told })
+        let Node { config, links, table, vrrp, lvs, track, timers, adverts, dirty, virtual_ips, epoch, .. } = self;
+        let (conf, epoch): (&Config, u64) = (config, *epoch);
+        (
+            vrrp,
+            lvs,
+            Ctx { now, epoch, conf, links, virtual_ips, track, table, timers, adverts, dirty, out, calls, told },
+        )
     }
 
     fn due(&mut self, now: Instant, out: &mut Vec<Effect>, calls: &mut Vec<Effect>, told: &mut Vec<Effect>) {
@@ -306,6 +329,7 @@ impl Node {
                 Timer::Instance(i) => vrrp.due(i, &mut ctx),
                 Timer::Announce(i) => vrrp.announce_due(i, &mut ctx),
                 Timer::Stolen(i) => vrrp.stolen_due(i, &mut ctx),
+                Timer::Begin => vrrp.delay_over(&mut ctx),
                 Timer::Check(id) => lvs.due(id, &mut ctx),
                 Timer::Script(_) | Timer::Process(_) => tracked.push(timer),
                 Timer::Ipvs => ctx.out.push(Effect::OpenIpvs),
@@ -379,6 +403,7 @@ impl Node {
         let vips = all.iter().flat_map(|c| c.vips.iter().chain(&c.excluded).map(move |vip| (c, vip)));
         // Collected as a whole: trees that grow in order are half empty.
         self.virtual_ips = vips.clone().map(|(_, vip)| vip.net.addr).collect();
+        self.signs = all.iter().any(|c| c.hmac.is_some());
         self.has_owner = all.iter().any(|c| c.priority == crate::wire::vrrp::PRIORITY_OWNER);
         // Asked for at the start only.
         self.named = match self.phase {
@@ -538,9 +563,10 @@ impl Node {
         if !recorded && !vrrp::vlink::is_left_over(&self.config, link) {
             return false;
         }
-        let key = Key::Link(LinkKey { parent, mac: link.mac });
-        // No link is made with this group, so it is another one than that which is wanted.
-        let value = LinkValue { name: link.name.clone(), kind: LinkKind::Macvlan, group: u32::MAX };
+        // Ipvlan links all have their parent's address: a key that no wanted one has.
+        let [a, b, c, d] = link.ifindex.to_be_bytes();
+        let key = Key::Link(LinkKey { parent, mac: Mac([0xff, 0xff, a, b, c, d]) });
+        let value = LinkValue { name: link.name.clone(), kind: LinkKind::Macvlan, group: 0 };
         told.push(Effect::Note(Note::Leftover { what: format!("virtual link {}", link.name).into() }));
         self.table.adopt(key, Value::Link(value), None);
         self.doomed.insert(link.ifindex);

@@ -30,6 +30,12 @@ pub enum Note {
     Master { name: Box<str> },
     Fault { name: Box<str>, why: Box<str> },
     FaultGone { name: Box<str> },
+    // vrrp_startup_delay, vrrp_delay_after_boot; log_unknown_vrids.
+    Delayed { time: Duration },
+    UnknownRouter { vrid: u8, interface: IfName, from: IpAddr },
+    // Another owner, which does not go when it is told.
+    Rival { name: Box<str>, from: IpAddr },
+    GivesWay { name: Box<str>, to: IpAddr },
     GroupSync { name: Box<str>, state: &'static str },
     SentZero { name: Box<str> },
     HeardZero { name: Box<str>, from: IpAddr },
@@ -37,6 +43,7 @@ pub enum Note {
     LowerIgnored { name: Box<str>, from: IpAddr, theirs: u8 },
     SameAddress { name: Box<str>, from: IpAddr },
     AddressList { name: Box<str>, from: IpAddr },
+    ClockSkew { name: Box<str>, from: IpAddr, seconds: i32 },
     OtherInterval { name: Box<str>, from: IpAddr, theirs: Duration, ours: Duration },
     Dropped { name: Box<str>, from: Option<IpAddr>, bad: Bad },
     PutBack { name: Box<str>, what: Box<str>, count: u32 },
@@ -76,6 +83,8 @@ pub enum BackupWhy {
     FaultGone,
     /// Another member of the sync group is not MASTER any more.
     Group,
+    /// timer_expired_backup.
+    Late,
 }
 
 impl Note {
@@ -85,6 +94,7 @@ impl Note {
             Fault { .. } | Stolen { .. } | ServerDown { .. } | QuorumDown { .. } | IpvsMissing => Level::Error,
             SameAddress { .. } | AddressList { .. } | Dropped { .. } | PutBack { .. } | Refused { .. } => Level::Warn,
             ScriptBad { .. } | ScriptNotStarted { .. } | Processes { enough: false, .. } => Level::Warn,
+            ClockSkew { .. } | UnknownRouter { .. } | Rival { .. } | GivesWay { .. } => Level::Warn,
             LinkGone { .. } | Leftover { .. } | CheckFailed { .. } => Level::Warn,
             _ => Level::Info,
         }
@@ -129,6 +139,20 @@ impl fmt::Display for Note {
             Backup { name, why: BackupWhy::Group } => {
                 write!(f, "({name}) Entering BACKUP STATE: another member of its sync group left MASTER")
             }
+            Backup { name, why: BackupWhy::Late } => {
+                write!(f, "({name}) Entering BACKUP STATE: too late with an advert, others may have a master by now")
+            }
+            Delayed { time } => write!(f, "Delaying startup of all instances by {} s", time.as_secs_f64()),
+            UnknownRouter { vrid, interface, from } => {
+                write!(f, "{from} sends adverts of virtual router {vrid} on {interface}, which is not configured here")
+            }
+            Rival { name, from } => write!(
+                f,
+                "({name}) {from} claims priority 255 too: only the owner of the addresses has it; it is told twice to go"
+            ),
+            GivesWay { name, to } => {
+                write!(f, "({name}) {to} still claims priority 255: ours is 254 until it does not")
+            }
             Master { name } => write!(f, "({name}) Entering MASTER STATE"),
             Fault { name, why } => write!(f, "({name}) Entering FAULT STATE: {why}"),
             FaultGone { name } => write!(f, "({name}) fault is gone"),
@@ -143,8 +167,14 @@ impl fmt::Display for Note {
             }
             SameAddress { name, from } => write!(
                 f,
-                "({name}) an advert with our own address {from} and our priority came in: \
-                 give one of the two routers another address"
+                "({name}) an advert with our own address {from} and our priority came in and is not heard: it is our own, \
+                 sent back by somebody, or another router has our address"
+            ),
+            ClockSkew { name, from, seconds } => write!(
+                f,
+                "({name}) the clock of {from} is {} s {} ours: beyond the time_window its adverts are not heard",
+                seconds.unsigned_abs(),
+                if *seconds < 0 { "behind" } else { "ahead of" }
             ),
             AddressList { name, from } => write!(
                 f,

@@ -13,6 +13,7 @@ use crate::config::model::{self, Auth, Deleted, ParamMatch, Script, Tracks, Vip}
 use crate::wire::op::{AddressKey, Key};
 use crate::wire::vrrp::Bad;
 use std::fmt::{Display, Write};
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 /// Version 1 is an array of the instances; version 2 has them beside the tracked processes.
@@ -94,6 +95,9 @@ fn topology(text: &mut String, node: &Node, n: &Instance, conf: &model::Instance
         Auth::Ah(_) => "IPSEC_AH",
     };
     line("Authentication type", &auth);
+    if let Some(hmac) = &conf.hmac {
+        line("Authentication extension", &hmac.describe());
+    }
     let addresses = |vips: &[Vip]| vips.iter().map(|vip| address(node, n, conf, vip)).collect::<Vec<_>>();
     section(text, &format!("Virtual IP ({})", conf.vips.len()), addresses(&conf.vips));
     section(text, "Virtual IP Excluded ", addresses(&conf.excluded));
@@ -148,12 +152,14 @@ pub fn stats(node: &Node) -> String {
     let mut text = String::new();
     for (n, conf) in node.vrrp.instances.iter().zip(&node.config.instances) {
         let c = Count::of(&n.counters);
+        let [missing, malformed, unknown, invalid, stale, replay] = c.extension;
         let _ = write!(
             text,
             "VRRP Instance: {}\n  Advertisements:\n    Received: {}\n    Sent: {}\n  Became master: {}\n  Released master: \
              {}\n  Packet Errors:\n    Length: {}\n    TTL: {}\n    Invalid Type: {}\n    Advertisement Interval: {}\n    \
              Address List: {}\n  Authentication Errors:\n    Invalid Type: {}\n    Type Mismatch: {}\n    Failure: {}\n  \
-             Priority Zero:\n    Received: {}\n    Sent: {}\n",
+             Authentication Extension Errors:\n    Missing: {}\n    Malformed: {}\n    Unknown Key: {}\n    Invalid \
+             HMAC: {}\n    Stale: {}\n    Replay: {}\n  Priority Zero:\n    Received: {}\n    Sent: {}\n",
             conf.name,
             n.counters.advert_rcvd,
             n.counters.advert_sent,
@@ -167,11 +173,41 @@ pub fn stats(node: &Node) -> String {
             n.counters.auth_unknown,
             c.auth_mismatch,
             c.auth_failure,
+            missing,
+            malformed,
+            unknown,
+            invalid,
+            stale,
+            replay,
             n.counters.zero_rcvd,
             n.counters.zero_sent,
         );
+        others(&mut text, &n.counters);
     }
+    let malformed = node.vrrp.garbage.iter().fold(0, |sum: u32, n| sum.wrapping_add(*n));
+    let _ = write!(text, "Other Routers: {}\nNo IP Packet: {malformed}\n", node.vrrp.foreign);
     text
+}
+
+/// The drops that keepalived does not count, those that there were.
+fn others(text: &mut String, c: &Counters) {
+    let kinds = [
+        ("Version", Bad::Version { ours: 0, theirs: 0 }),
+        ("Checksum", Bad::Checksum(0, None)),
+        ("Source address", Bad::Source(Ipv4Addr::UNSPECIFIED.into())),
+        ("AH number used before", Bad::Sequence(0)),
+        ("No unicast peer", Bad::Stranger),
+        ("TTL of a peer", Bad::PeerTtl(0)),
+        ("No address named", Bad::Empty),
+        ("Own address and priority", Bad::Own),
+        ("Owner ignores adverts", Bad::ToOwner),
+    ];
+    let seen = |(word, bad): (&'static str, Bad)| Some((word, c.dropped.get(bad.index()).filter(|n| **n > 0)?));
+    for (i, (word, count)) in kinds.into_iter().filter_map(seen).enumerate() {
+        // A String takes all.
+        let title = if i == 0 { "  Other Packet Errors:\n" } else { "" };
+        let _ = writeln!(text, "{title}    {word}: {count}");
+    }
 }
 
 /// The drops as keepalived sorts them.
@@ -182,6 +218,8 @@ struct Count {
     kind: u32,
     auth_mismatch: u32,
     auth_failure: u32,
+    /// auth_hmac: missing, malformed, unknown key, invalid, stale, replay.
+    extension: [u32; 6],
 }
 
 impl Count {
@@ -195,6 +233,8 @@ impl Count {
             kind: dropped(Bad::Type(0)),
             auth_mismatch: dropped(Bad::AuthType(0)).wrapping_sub(c.auth_unknown),
             auth_failure: dropped(Bad::AuthFailure),
+            extension: [Bad::Unsigned, Bad::Trailer, Bad::UnknownKey(0), Bad::Forged, Bad::Stale(0), Bad::Replayed]
+                .map(dropped),
         }
     }
 }
@@ -323,6 +363,10 @@ fn counters(out: &mut Json, counters: &Counters) {
     out.value("invalid_authtype", counters.auth_unknown);
     out.value("authtype_mismatch", c.auth_mismatch);
     out.value("auth_failure", c.auth_failure);
+    let words = ["missing", "malformed", "unknown_key", "invalid_hmac", "stale", "replay"];
+    for (word, count) in words.into_iter().zip(c.extension) {
+        out.value(&format!("auth_ext_{word}"), count);
+    }
     out.value("pri_zero_rcvd", counters.zero_rcvd);
     out.value("pri_zero_sent", counters.zero_sent);
 }

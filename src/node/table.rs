@@ -31,7 +31,7 @@ struct Slot {
     want: Option<Value>,
     have: Option<Value>,
     /// What was there before us: comes back when nobody wants the key any more.
-    found: Option<Value>,
+    found: Option<Box<Value>>,
     /// News of our own operations still to come.
     echo_add: u8,
     echo_gone: u8,
@@ -88,7 +88,7 @@ impl Table {
         if let Some(slot) = self.slots.get_mut(&key) {
             slot.owners = slot.owners.saturating_sub(1);
             if slot.owners == 0 {
-                slot.want = slot.found.clone();
+                slot.want = slot.found.as_deref().cloned();
                 self.unsettled.insert(key);
             }
         }
@@ -98,9 +98,9 @@ impl Table {
     pub fn adopt(&mut self, key: Key, have: Value, found: Option<Value>) {
         let slot = self.slots.entry(key).or_default();
         slot.have = Some(have);
-        slot.found = found;
+        slot.found = found.map(Box::new);
         if slot.owners == 0 {
-            slot.want = slot.found.clone();
+            slot.want = slot.found.as_deref().cloned();
         }
         self.unsettled.insert(key);
     }
@@ -338,12 +338,12 @@ impl Table {
 
     /// What was there before us, for the record.
     pub fn found(&self, key: &Key) -> Option<&Value> {
-        self.slots.get(key).and_then(|s| s.found.as_ref())
+        self.slots.get(key).and_then(|s| s.found.as_deref())
     }
 
     /// Nothing of ours is in the kernel.
     pub fn is_empty_handed(&self) -> bool {
-        self.slots.values().all(|s| s.have == s.found)
+        self.slots.values().all(|s| s.have.as_ref() == s.found.as_deref())
     }
 
     /// The link of ours with that name, as far as it is known to be there.

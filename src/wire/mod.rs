@@ -4,6 +4,7 @@ pub mod ah;
 pub mod arp;
 pub mod checksum;
 pub mod connector;
+pub mod hmac;
 pub mod inotify;
 pub mod ip;
 pub mod ipv4;

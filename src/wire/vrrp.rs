@@ -11,6 +11,7 @@
 //! ```
 
 use super::checksum::checksum_after;
+use super::hmac;
 use super::ip::pseudo_header;
 use crate::base::addr::{Family, VRRP_GROUP_V4};
 use crate::base::bytes::{Reader, Writer};
@@ -131,11 +132,25 @@ pub enum Bad {
     Stranger,
     /// A peer's TTL out of the bounds given for it.
     PeerTtl(u8),
+    /// Of auth_hmac: no signature; what is none; too far from our clock, in seconds; a key that we have not; not made
+    /// with that key; one that was used already.
+    Unsigned,
+    Trailer,
+    Stale(i32),
+    UnknownKey(u8),
+    Forged,
+    Replayed,
+    /// It names no address.
+    Empty,
+    /// Our own address and priority: one of ours that came back, or a router with our address.
+    Own,
+    /// We own the addresses, and are to hear nobody (owner_ignore_adverts).
+    ToOwner,
 }
 
 impl Bad {
     /// Index of the drop counter.
-    pub const COUNT: usize = 14;
+    pub const COUNT: usize = 23;
 
     pub fn index(self) -> usize {
         match self {
@@ -153,6 +168,15 @@ impl Bad {
             Bad::Sequence(_) => 11,
             Bad::Stranger => 12,
             Bad::PeerTtl(_) => 13,
+            Bad::Unsigned => 14,
+            Bad::Trailer => 15,
+            Bad::Stale(_) => 16,
+            Bad::UnknownKey(_) => 17,
+            Bad::Forged => 18,
+            Bad::Replayed => 19,
+            Bad::Empty => 20,
+            Bad::Own => 21,
+            Bad::ToOwner => 22,
         }
     }
 }
@@ -165,6 +189,9 @@ impl fmt::Display for Bad {
             Bad::Ttl(n) => write!(f, "TTL {n}, must be 255: it came through a router"),
             Bad::Version { ours, theirs } => write!(f, "VRRP version {theirs}, ours is {ours}"),
             Bad::Type(n) => write!(f, "VRRP type {n}, must be 1 (advertisement)"),
+            Bad::Length { want, got } if *got == want + hmac::LEN => {
+                f.write_str("it is signed, and there is no auth_hmac here")
+            }
             Bad::Length { want, got } => write!(f, "{got} bytes where its address count asks for {want}"),
             Bad::Checksum(n, None) => write!(f, "checksum {n:04x} is wrong"),
             Bad::Checksum(n, Some(rule)) => write!(f, "checksum {n:04x} is not made by our rule; it is right {rule}"),
@@ -175,6 +202,18 @@ impl fmt::Display for Bad {
             Bad::Sequence(n) => write!(f, "sequence number {n} was used already"),
             Bad::Stranger => f.write_str("it is none of our unicast peers"),
             Bad::PeerTtl(n) => write!(f, "TTL {n} is not what is allowed of this peer"),
+            Bad::Unsigned => f.write_str("it is not signed (auth_hmac)"),
+            Bad::Trailer => f.write_str("what stands behind it is no signature"),
+            Bad::Stale(n) => {
+                let which = if *n < 0 { "behind" } else { "ahead of" };
+                write!(f, "its clock is {} s {which} ours, or it is an old one: set both clocks", n.unsigned_abs())
+            }
+            Bad::UnknownKey(n) => write!(f, "it is signed with key {n}, which is not here"),
+            Bad::Forged => f.write_str("its signature is not made with our key of that number"),
+            Bad::Replayed => f.write_str("its number was used already: somebody sends it again"),
+            Bad::Empty => f.write_str("it names no virtual address"),
+            Bad::Own => f.write_str("it has our own address and priority"),
+            Bad::ToOwner => f.write_str("we own the addresses (priority 255, owner_ignore_adverts)"),
         }
     }
 }
@@ -184,9 +223,38 @@ pub fn peek_vrid(payload: &[u8]) -> Option<u8> {
     payload.get(1).copied()
 }
 
+/// An advert of our version and the signature behind it, told apart by the length alone.
+pub fn split(message: &[u8], version: u8, family: Family) -> (&[u8], Option<&[u8]>) {
+    let count = usize::from(message.get(3).copied().unwrap_or(0));
+    let want = size(version, family, count);
+    match message.split_at_checked(want) {
+        Some((advert, trailer)) if trailer.len() == hmac::LEN && message.first().is_some_and(|b| b >> 4 == version) => {
+            (advert, Some(trailer))
+        }
+        _ => (message, None),
+    }
+}
+
+/// Bytes of an advert with so many addresses.
+fn size(version: u8, family: Family, addresses: usize) -> usize {
+    let auth = if has_auth(version, family) { AUTH_LEN } else { 0 };
+    HEADER_LEN + addresses * address_len(family) + auth
+}
+
 impl<'a> Advert<'a> {
     /// `version`: ours. `rules`: those by which the checksum may be made.
     pub fn parse(payload: &'a [u8], version: u8, ends: Ends, rules: &[Rule]) -> Result<Advert<'a>, Bad> {
+        Advert::parse_summed(payload, payload, version, ends, rules)
+    }
+
+    /// `covered`: what the checksum is made of. The advert, and over IPv6 what stands behind it.
+    pub fn parse_summed(
+        payload: &'a [u8],
+        covered: &[u8],
+        version: u8,
+        ends: Ends,
+        rules: &[Rule],
+    ) -> Result<Advert<'a>, Bad> {
         let mut r = Reader::new(payload);
         let short = Bad::Short(payload.len());
         let first = r.u8().ok_or(short)?;
@@ -202,14 +270,14 @@ impl<'a> Advert<'a> {
         }
         let family = Family::of(&ends.dst);
         let auth_len = if has_auth(version, family) { AUTH_LEN } else { 0 };
-        let want = HEADER_LEN + count * address_len(family) + auth_len;
+        let want = size(version, family, count);
         let length = Bad::Length { want, got: payload.len() };
         let addresses = r.take(count * address_len(family)).ok_or(length)?;
         let data = r.take(auth_len).ok_or(length)?;
         if !r.is_empty() {
             return Err(length);
         }
-        let right = |rule: &&Rule| rule.sum(ends, payload) == 0;
+        let right = |rule: &&Rule| rule.sum(ends, covered) == 0;
         let Some(rule) = rules.iter().find(right).copied() else {
             return Err(Bad::Checksum(sum, Rule::ALL.iter().find(right).copied()));
         };
@@ -265,9 +333,16 @@ pub struct Outgoing {
 impl Outgoing {
     /// Bytes of it with so many addresses. At most 255 are named (the count is one byte).
     pub fn size(&self, addresses: usize) -> usize {
-        let family = Family::of(&self.ends.dst);
-        let auth = if has_auth(self.version, family) { AUTH_LEN } else { 0 };
-        HEADER_LEN + addresses.min(crate::limits::ADVERT_ADDRESSES) * address_len(family) + auth
+        size(self.version, Family::of(&self.ends.dst), addresses.min(crate::limits::ADVERT_ADDRESSES))
+    }
+
+    /// The checksum once more, when something was put behind an advert that began at `start`: over IPv6 it covers that.
+    pub fn sum_again(&self, start: usize, out: &mut Writer) {
+        if self.ends.dst.is_ipv6() {
+            out.patch(start + 6, &[0, 0]);
+            let sum = self.rule.sum(self.ends, out.bytes.get(start..).unwrap_or_default());
+            out.patch(start + 6, &sum.to_be_bytes());
+        }
     }
 
     /// Writes it. Addresses are all of the packet's family.

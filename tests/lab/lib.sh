@@ -167,6 +167,17 @@ alone() {
   same "$2" "$(sources "$1" "$f")" && [ "$(adverts "$1" "$f" | wc -l)" -ge 2 ]
 }
 
+# well_formed [OPTION...]: tshark, another decoder, finds nothing wrong with the adverts of $TMP/net.pcap; its options are
+# for what it cannot know: -o vrrp.v3_checksum_as_in_v2:TRUE; UNSUMMED=1: it takes the checksum for one of the signature too
+well_formed() {
+  command -v tshark >/dev/null || { skip "tshark reads the adverts" "there is no tshark"; return; }
+  read_by() { tshark -n -r "$TMP/net.pcap" -o ip.check_checksum:TRUE "${@:2}" -Y "$1" 2>&1 | grep -v '^Running as user'; }
+  check "tshark reads adverts" test "$(read_by vrrp "$@" | grep -c VRRP)" -gt 5
+  check "tshark finds no malformed one" same "" "$(read_by '(vrrp || ah) && (_ws.malformed || _ws.short)' "$@" | head -3)"
+  [ "${UNSUMMED:-0}" = 1 ] && return
+  check "tshark finds no wrong checksum" same "" "$(read_by '(vrrp && vrrp.checksum.status == 0) || ip.checksum.status == 0' "$@" | head -3)"
+}
+
 # --- services and those who ask for them -------------------------------------------------------------------------------------
 declare -A SERVER=()
 serve() { # HOST PORT...: a server that answers with the host's name

@@ -7,7 +7,7 @@ EACH=200
 SECONDS_OF_LOAD=${BENCH_SECONDS:-20}
 
 vrrp_setup() {
-  cc -O2 -o "$TMP/scale" tests/lab/scale.c || return 1
+  cc -O2 -o "$TMP/scale" tests/lab/scale.c && cc -O2 -o "$TMP/timer" tests/lab/timer.c || return 1
   host sp sq
   local i h n
   for ((i = 0; i < LINKS; i++)); do
@@ -39,7 +39,7 @@ cost() {
   calc "$us / ($(packets "$1" "$2") - $before)"
 }
 vrrp_cpu() { # KIND: sets ALONE, SENT and HEARD
-  start sp "$1" "$TMP/scale.high" -P; within 20 holding sp 1000 || return 1
+  start sp "$1" "$TMP/scale.high" -P; within 60 holding sp 1000 || return 1
   sleep 8 # until the second burst of gratuitous ARP is over
   ALONE=$(cost sp tx)
   start sq "$1" "$TMP/scale.low" -P; sleep 3
@@ -50,13 +50,13 @@ vrrp_cpu() { # KIND: sets ALONE, SENT and HEARD
 vrrp_takeovers() { # KIND: what was seen of one take-over after KILL, in $TMP/seen.KIND.N
   local n
   for ((n = 1; n <= ${BENCH_SCALE_TRIALS:-3}; n++)); do
-    clean_sp; start sp "$1" "$TMP/scale.high" -P; within 20 holding sp 1000 || return 1
+    clean_sp; start sp "$1" "$TMP/scale.high" -P; within 60 holding sp 1000 || return 1
     start sq "$1" "$TMP/scale.low" -P; sleep 8.5
     : >"$TMP/seen.$1.$n"
     spawn sq nice -n -5 "$TMP/scale" watch $LINKS "$TMP/seen.$1.$n"; local watcher=${SPAWNED[-1]}
     sleep "$(calc "1 + $((RANDOM % 100)) / 1000")"
     crash sp
-    within 20 holding sq 1000; sleep 7 # the second burst is in it
+    within 60 holding sq 1000; sleep 7 # the second burst is in it
     kill "$watcher"; within 3 gone "$watcher"; stop sq
   done
 }
@@ -67,7 +67,7 @@ vrrp_ready() { # KIND COMMAND...: least and median of 20 starts, ms
 }
 vrrp_pss() { # KIND FILE: kB of the whole tree 10 s after the start
   local p sum=0
-  start sp "$1" "$2" -P; within 20 holding sp "$3" || return 1
+  start sp "$1" "$2" -P; within 60 holding sp "$3" || return 1
   sleep 10
   for p in $(tree "${PID[sp]}"); do sum=$((sum + $(awk '$1 == "Pss:" { print $2 }' "/proc/$p/smaps_rollup"))); done
   stop sp
@@ -99,23 +99,27 @@ vrrp_cpu_table() {
 vrrp_takeover_table() {
   local kind bare
   clean_sp; bare=$(scale sp add $LINKS $EACH)
+  spawn sq "$TMP/timer" 0.3 100000 >"$TMP/late.scale"; local timer=${SPAWNED[-1]}
   for kind in ${BENCH_KINDS:-holdfast keepalived}; do vrrp_takeovers $kind || no "take-over of 1,000 by $kind"; done
   echo; echo "Take-over of 1,000 after KILL, ms, ${BENCH_SCALE_TRIALS:-3} times: after each instance's own Master_Down_Interval"
   echo "(bare rtnetlink adds 1,000 addresses in $bare ms)"
+  kill "$timer"; within 3 gone "$timer"
   $PYTHON tests/lab/scale.py "$TMP" ${BENCH_KINDS:-holdfast keepalived} || FAILED=1
 }
 clean_sp() { # of what a crash left there
   local i; for ((i = 0; i < LINKS; i++)); do ipn sp addr flush dev v$i; ipn sp addr add 10.$((100 + i)).0.1/16 dev v$i; done
 }
 vrrp_ready_table() {
-  echo; echo "Start to ready (the first instance in BACKUP), 20 starts, 1 instance, ms; limit 10"
+  echo; echo "Start to ready (the first instance in BACKUP), 20 starts, 1 instance, ms; limit 10 beyond a bare start"
   printf '%-24s%10s%10s\n' "" least median
-  local kind least median bin
+  local kind least median bin bare
+  read -r least bare < <(vrrp_ready bare sh -c 'echo Entering BACKUP; exec sleep 9')
+  printf '%-24s%10s%10s\n' "bare start of a shell" "$least" "$bare"
   for kind in ${BENCH_KINDS:-holdfast keepalived}; do
     bin=$HOLDFAST; [ $kind = keepalived ] && bin=$KEEPALIVED
     read -r least median < <(vrrp_ready $kind "$bin" -n -l -D -P -f "$TMP/scale.one" -p "$TMP/ready.pid" -r "$TMP/ready.vpid" -c "$TMP/ready.cpid")
     printf '%-24s%10s%10s\n' $kind "$least" "$median"
-    [ $kind = keepalived ] || over "$median" 10 || FAILED=1
+    [ $kind = keepalived ] || over "$(calc "$median - $bare")" 10 || FAILED=1
   done
 }
 vrrp_memory_table() {

@@ -5,6 +5,7 @@ use holdfast::base::addr::{Endpoint, Family, IpNet, VRRP_GROUP_V4, VRRP_GROUP_V6
 use holdfast::config::model::*;
 use holdfast::wire::op::*;
 use std::net::{IpAddr, Ipv6Addr};
+use std::rc::Rc;
 use std::time::Duration;
 
 /// A virtual router: an instance on each router.
@@ -229,16 +230,16 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
             auth: if plan.version(v) == 2 { plan.auth.clone() } else { Auth::None },
             nopreempt: plan.nopreempt,
             preempt_delay: Duration::from_secs(plan.preempt_delay),
-            wire: Wire {
+            wire: Rc::new(Wire {
                 version: plan.version(v),
                 unicast: unicast(plan, router, *at),
                 family: if at.six { Family::V6 } else { Family::V4 },
                 group: if at.six { VRRP_GROUP_V6.into() } else { VRRP_GROUP_V4.into() },
                 ..Wire::default()
-            },
+            }),
             // Over IPv6 the addresses are IPv4 ones all the same, as excluded ones may be.
             vips: if at.six { Vec::new() } else { vips.clone() },
-            excluded: if at.six { vips } else { Vec::new() },
+            excluded: if at.six { vips } else { Vec::new() }.into(),
             track: track.clone().into(),
             group: (plan.grouped && v < 2).then_some(0),
             ..Instance::new(&format!("VI_{v}"), SEGMENTS[at.segment].parse().unwrap(), at.vrid)

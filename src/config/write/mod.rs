@@ -8,6 +8,7 @@ mod track;
 mod vrrp;
 
 use super::model::{Config, Script};
+use std::borrow::Borrow;
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
@@ -87,8 +88,8 @@ impl Writer {
     }
 
     /// `KEYWORD "COMMAND" [USER [GROUP]]`
-    pub fn script(&mut self, word: &str, script: &Option<Script>) {
-        let Some(script) = script else { return };
+    pub fn script(&mut self, word: &str, script: &Option<impl Borrow<Script>>) {
+        let Some(script) = script.as_ref().map(Borrow::borrow) else { return };
         let mut line = format!("{word} {}", quote(&command(&script.words)));
         for name in [&script.user, &script.group].into_iter().flatten() {
             line.push(' ');

@@ -216,10 +216,14 @@ fn auth(out: &mut Writer, i: &Instance) {
 }
 
 fn hmac(out: &mut Writer, h: &Hmac) {
+    if h.keys.is_empty() {
+        // There was none that could be used: it stays so.
+        return out.value("active_key", 1);
+    }
     for key in &h.keys {
         let word = format!("key {}", key.id);
         match &key.secret {
-            HmacSecret::File(path) => out.value(&word, quote(&format!("file:{path}"))),
+            HmacSecret::File(path, _) => out.value(&word, quote(&format!("file:{path}"))),
             // As long as a key has to be.
             HmacSecret::Bytes(_) if !out.secrets => out.value(&word, "*".repeat(32)),
             HmacSecret::Bytes(bytes) => {

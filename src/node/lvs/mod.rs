@@ -55,10 +55,10 @@ impl Lvs {
             Quorum::Gained => {
                 let (service, quorum, sum) = (conf.key, conf.quorum, state.sum(conf));
                 ctx.told.push(Effect::Note(Note::QuorumUp { service, quorum, sum, first: true }));
-                run(format!("VS {} quorum_up", conf.key), conf.quorum_up.as_ref(), ctx);
+                run(format!("VS {} quorum_up", conf.key), conf.quorum_up.as_deref(), ctx);
             }
             _ if conf.sorry.is_some() => {
-                run(format!("VS {} quorum_down", conf.key), conf.quorum_down.as_ref(), ctx);
+                run(format!("VS {} quorum_down", conf.key), conf.quorum_down.as_deref(), ctx);
             }
             _ => {}
         }
@@ -193,7 +193,7 @@ impl Lvs {
                     run(format!("RS {} of VS {} notify_down", c.at, conf.key), c.notify_down(), ctx);
                 }
                 if state.quorum_up {
-                    run(format!("VS {} quorum_down", conf.key), conf.quorum_down.as_ref(), ctx);
+                    run(format!("VS {} quorum_down", conf.key), conf.quorum_down.as_deref(), ctx);
                 }
             }
             ctx.dirty.insert(Owner::Service(s));
@@ -278,12 +278,12 @@ impl Lvs {
             Quorum::Gained => {
                 ctx.told.push(Effect::Note(Note::QuorumUp { service, quorum, sum, first: false }));
                 ctx.told.extend(sorry(false));
-                run(format!("VS {service} quorum_up"), conf.quorum_up.as_ref(), ctx);
+                run(format!("VS {service} quorum_up"), conf.quorum_up.as_deref(), ctx);
             }
             Quorum::Lost => {
                 ctx.told.push(Effect::Note(Note::QuorumDown { service, quorum, sum }));
                 ctx.told.extend(sorry(true));
-                run(format!("VS {service} quorum_down"), conf.quorum_down.as_ref(), ctx);
+                run(format!("VS {service} quorum_down"), conf.quorum_down.as_deref(), ctx);
             }
         }
     }

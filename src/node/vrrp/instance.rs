@@ -10,6 +10,7 @@
 
 use super::announce::Announce;
 use super::packet::interval;
+use super::signing::Signing;
 use super::vlink::VirtualLink;
 use crate::base::time::Instant;
 use crate::config::model;
@@ -118,8 +119,14 @@ pub struct Instance {
     /// Version 3: the interval of the master that was heard last.
     pub learned: Option<Duration>,
     pub sequence: Sequence,
+    /// Of auth_hmac.
+    pub signing: Option<Box<Signing>>,
     /// A unicast peer sums as old ones do.
     pub old_peer: bool,
+    /// MASTER with priority 255: another one claims that too, and may go on until then.
+    pub rival: Option<Instant>,
+    /// Priority 255 that runs at 254 as long as this router claims 255.
+    pub gives_way: Option<Box<IpAddr>>,
     /// When the first of an unbroken run of lower adverts came (preempt_delay).
     pub lower_since: Option<Instant>,
     pub announce: Announce,
@@ -148,17 +155,20 @@ pub enum Reaction {
     Contender,
     /// MASTER: a better one is there.
     StepDown,
-    /// MASTER: our own address and priority.
-    Twin,
+    /// MASTER with 255: another one with 255, whose address is lower. It should hear us and go.
+    Rival,
+    /// It does not go.
+    GiveWay,
     Ignored,
 }
 
 /// Bits of `said` beyond those of `Bad::index`.
-pub const SAID_LIST: u32 = 1 << 16;
-pub const SAID_LOWER: u32 = 1 << 17;
-pub const SAID_TWIN: u32 = 1 << 18;
-pub const SAID_CONTENDER: u32 = 1 << 19;
-pub const SAID_INTERVAL: u32 = 1 << 20;
+pub const SAID_LIST: u32 = 1 << 31;
+pub const SAID_LOWER: u32 = 1 << 30;
+pub const SAID_CONTENDER: u32 = 1 << 29;
+pub const SAID_INTERVAL: u32 = 1 << 28;
+pub const SAID_CLOCK: u32 = 1 << 27;
+const _: () = assert!(Bad::COUNT <= 27);
 
 impl Default for Instance {
     fn default() -> Self {
@@ -176,7 +186,10 @@ impl Default for Instance {
             heard: None,
             learned: None,
             sequence: Sequence::default(),
+            signing: None,
             old_peer: false,
+            rival: None,
+            gives_way: None,
             lower_since: None,
             announce: Announce::default(),
             stolen_until: None,
@@ -251,8 +264,8 @@ impl Instance {
             State::Master if theirs == PRIORITY_STOP => Reaction::AnswerZero,
             State::Master => {
                 let source = self.source.unwrap_or(IpAddr::from([0, 0, 0, 0]));
-                if theirs == ours && from == source {
-                    Reaction::Twin
+                if theirs == PRIORITY_OWNER && ours == PRIORITY_OWNER && from < source {
+                    self.rival(conf, now, from, advert.interval)
                 } else if theirs > ours || (theirs == ours && from > source) {
                     self.heard = Some(Heard { from, priority: theirs, at: now });
                     self.learned = Some(advert.interval);
@@ -261,6 +274,44 @@ impl Instance {
                     Reaction::Contender
                 }
             }
+        }
+    }
+}
+
+impl Instance {
+    /// Another owner: it may go on for 1.2 intervals, then it does not hear us, and one of us has to go.
+    fn rival(&mut self, conf: &model::Instance, now: Instant, from: IpAddr, interval: Duration) -> Reaction {
+        let wait = interval.max(conf.advert_int) * 6 / 5;
+        match self.rival {
+            Some(until) if now < until => Reaction::Ignored,
+            // One that was silent for long begins anew.
+            Some(until) if now.since(until) < self.master_down(conf, self.priority) => {
+                (self.rival, self.gives_way) = (None, Some(Box::new(from)));
+                Reaction::GiveWay
+            }
+            _ => {
+                self.rival = Some(now + wait);
+                Reaction::Rival
+            }
+        }
+    }
+
+    /// What the trackers leave of the priority; an owner's moves only for another owner.
+    pub fn effective(&self, conf: &model::Instance, weight: i32) -> u8 {
+        match self.gives_way {
+            Some(_) if conf.priority == PRIORITY_OWNER => PRIORITY_OWNER - 1,
+            _ => crate::node::track::effective(conf.priority, weight),
+        }
+    }
+
+    /// timer_expired_backup: MASTER comes so late with its advert that others have a new one, which nopreempt forbids to
+    /// disturb.
+    pub fn is_overdue(&self, conf: &model::Instance, now: Instant) -> bool {
+        let others = conf.timer_expired_backup.map(|p| if p == 0 { PRIORITY_OWNER - 1 } else { p });
+        let sent = self.deadline.map(|due| due - conf.advert_int);
+        match (others, sent) {
+            (Some(others), Some(sent)) if conf.nopreempt => now.since(sent) > self.master_down(conf, others),
+            _ => false,
         }
     }
 }

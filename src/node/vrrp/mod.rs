@@ -3,6 +3,7 @@
 pub mod announce;
 pub mod instance;
 pub mod packet;
+mod signing;
 pub mod vlink;
 
 use super::effect::{Effect, Spawn};
@@ -18,7 +19,7 @@ use crate::wire::ip::Head;
 use crate::wire::link::LinkKey;
 use crate::wire::op::{AddressKey, AddressValue, Key, RouteKey, RouteValue, SocketKey, SyncRole, Value};
 use crate::wire::vrrp::{self, Bad, Rule, PRIORITY_STOP};
-use instance::{Instance, Reaction, State, SAID_CONTENDER, SAID_INTERVAL, SAID_LIST, SAID_LOWER, SAID_TWIN};
+use instance::{Instance, Reaction, State, SAID_CLOCK, SAID_CONTENDER, SAID_INTERVAL, SAID_LIST, SAID_LOWER};
 use packet::{send, socket, Checked};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -37,6 +38,10 @@ pub struct Vrrp {
     /// Virtual links that the kernel refused.
     unmade: BTreeSet<LinkKey>,
     running: bool,
+    /// vrrp_startup_delay: until then every instance is in INIT, and no packet counts.
+    begin_at: Option<Instant>,
+    /// Unknown virtual routers that were said, by interface.
+    unknown: BTreeSet<(u32, u8)>,
 }
 
 impl Vrrp {
@@ -45,14 +50,33 @@ impl Vrrp {
         self.instances = ctx.conf.instances.iter().map(|_| Instance::default()).collect();
         vlink::assign(&mut self.instances, ctx.conf, ctx.links);
         self.running = true;
+        // The daemon's instants count from the boot.
+        let delays = &ctx.conf.global.vrrp;
+        let at = (ctx.now + delays.startup_delay).max(Instant(0) + delays.delay_after_boot);
+        if at > ctx.now && !self.instances.is_empty() {
+            self.begin_at = Some(at);
+            ctx.timers.file(Timer::Begin, Some(at));
+            ctx.told.push(Effect::Note(Note::Delayed { time: at.since(ctx.now) }));
+        }
         let all: Vec<usize> = (0..self.instances.len()).collect();
         self.begin(&all, ctx);
+    }
+
+    pub fn delay_over(&mut self, ctx: &mut Ctx) {
+        self.begin_at = None;
+        if self.running {
+            self.begin_freed(ctx);
+        }
     }
 
     /// Instances that are new enter BACKUP, or FAULT.
     fn begin(&mut self, new: &[usize], ctx: &mut Ctx) {
         for &i in new {
             self.locate(i, ctx);
+        }
+        if self.begin_at.is_some() {
+            ctx.dirty.extend(new.iter().map(|i| Owner::Instance(*i)));
+            return self.index(ctx);
         }
         // At start a group is told before its members, later after them: keepalived's order.
         let mut told = BTreeSet::new();
@@ -213,7 +237,7 @@ impl Vrrp {
         let init = |i: &usize| self.instances.get(*i).is_some_and(|n| n.state == State::Init);
         let free = |i: &usize| self.fault_of_group(*i, ctx.conf).is_some() || !self.waits(*i, ctx.conf);
         let freed: Vec<usize> = (0..self.instances.len()).filter(init).filter(free).collect();
-        if !freed.is_empty() {
+        if !freed.is_empty() && self.begin_at.is_none() {
             self.begin(&freed, ctx);
         }
     }
@@ -283,12 +307,23 @@ impl Vrrp {
         let router = packet::addressee(ifindex, &head, payload);
         let Some(i) = router.and_then(|router| self.by_wire.get(&router).copied()) else {
             self.foreign = self.foreign.wrapping_add(1);
-            return;
+            return self.unknown(router, head.src, ctx);
         };
+        if self.begin_at.is_some() {
+            return;
+        }
         let (Some(n), Some(conf)) = (self.instances.get(i), ctx.conf.instances.get(i)) else { return };
-        match packet::check(n, conf, &head, bytes, payload) {
+        match packet::check(n, conf, &head, bytes, payload, ctx.wall()) {
             Ok(checked) => self.hear(i, head.src, &checked, ctx),
             Err(bad) => self.drop_packet(Some(i), Some(head.src), bad, ctx),
+        }
+    }
+
+    fn unknown(&mut self, router: Option<(SocketKey, u8)>, from: IpAddr, ctx: &mut Ctx) {
+        let Some((socket, vrid)) = router.filter(|_| ctx.conf.global.vrrp.log_unknown_vrids) else { return };
+        let interface = ctx.links.name(socket.ifindex).cloned().unwrap_or_default();
+        if self.unknown.len() < limits::UNKNOWN_ROUTERS && self.unknown.insert((socket.ifindex, vrid)) {
+            ctx.told.push(Effect::Note(Note::UnknownRouter { vrid, interface, from }));
         }
     }
 
@@ -307,7 +342,11 @@ impl Vrrp {
             n.counters.auth_unknown = n.counters.auth_unknown.wrapping_add(1);
         }
         if n.say_once(1 << bad.index()) {
-            ctx.told.push(Effect::Note(Note::Dropped { name: conf.name.clone(), from, bad }));
+            let name = conf.name.clone();
+            ctx.told.push(Effect::Note(match (bad, from) {
+                (Bad::Own, Some(from)) => Note::SameAddress { name, from },
+                _ => Note::Dropped { name, from, bad },
+            }));
         }
     }
 
@@ -317,7 +356,14 @@ impl Vrrp {
         if let Some(number) = checked.sequence {
             n.sequence.heard(from, number);
         }
+        if let Some(stamp) = checked.stamp {
+            n.signing.get_or_insert_default().heard(conf.wire.unicast.as_ref(), from, stamp);
+        }
         n.old_peer = advert.rule == Rule::PseudoGroup;
+        if n.gives_way.as_deref() == Some(&from) && advert.priority != vrrp::PRIORITY_OWNER {
+            self.claim_again(i, ctx);
+        }
+        let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
         if advert.interval != conf.advert_int && n.state == State::Backup && n.say_once(SAID_INTERVAL) {
             let (theirs, ours) = (advert.interval, conf.advert_int);
             ctx.told.push(Effect::Note(Note::OtherInterval { name: conf.name.clone(), from, theirs, ours }));
@@ -365,11 +411,6 @@ impl Vrrp {
                     self.announce_again(m, ctx);
                 }
             }
-            Reaction::Twin => {
-                if n.say_once(SAID_TWIN) {
-                    ctx.told.push(Effect::Note(Note::SameAddress { name: name(), from }));
-                }
-            }
             Reaction::StepDown => {
                 if conf.higher_prio_send_advert {
                     self.advertise(i, ctx);
@@ -378,7 +419,29 @@ impl Vrrp {
                 self.group_steps_down(i, ctx);
                 self.tell_group(i, "BACKUP", ctx);
             }
+            Reaction::Rival => {
+                ctx.told.push(Effect::Note(Note::Rival { name: name(), from }));
+                self.advertise(i, ctx);
+                self.advertise(i, ctx);
+            }
+            Reaction::GiveWay => {
+                ctx.told.push(Effect::Note(Note::GivesWay { name: name(), to: from }));
+                self.set_priority(i, vrrp::PRIORITY_OWNER - 1, ctx);
+            }
             Reaction::Ignored => {}
+        }
+        if let (Some(seconds), Some(n)) = (checked.clock, self.instances.get_mut(i)) {
+            if n.say_once(SAID_CLOCK) {
+                ctx.told.push(Effect::Note(Note::ClockSkew { name: name(), from, seconds }));
+            }
+        }
+    }
+
+    /// An owner to which nobody else claims to be one any more.
+    fn claim_again(&mut self, i: usize, ctx: &mut Ctx) {
+        let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
+        if n.gives_way.take().is_some() {
+            self.set_priority(i, conf.priority, ctx);
         }
     }
 
@@ -440,10 +503,15 @@ impl Vrrp {
         }
         let near = ctx.adverts.until(ctx.now + limits::ADVERT_SLACK).take(limits::DUE_AT_ONCE);
         let near: heapless::Vec<(Instant, usize), { limits::DUE_AT_ONCE }> = near.collect();
+        let mut late = Vec::new();
         for (at, i) in near {
             let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { continue };
             let slack = limits::ADVERT_SLACK.min(conf.advert_int / limits::ADVERT_SLACK_DIVISOR);
             if at > ctx.now + slack {
+                continue;
+            }
+            if n.is_overdue(conf, ctx.now) {
+                late.push(i);
                 continue;
             }
             // The phase is kept: an early or late one does not move those after it.
@@ -451,6 +519,13 @@ impl Vrrp {
             n.deadline = Some(if next > ctx.now { next } else { ctx.now + conf.advert_int });
             send(n, conf, n.priority, ctx);
             ctx.adverts.file(i, n.deadline);
+        }
+        for i in late {
+            if self.instances.get(i).is_some_and(|n| n.state == State::Master) {
+                self.enter_backup(i, BackupWhy::Late, ctx);
+                self.group_steps_down(i, ctx);
+                self.tell_group(i, "BACKUP", ctx);
+            }
         }
     }
 
@@ -472,6 +547,7 @@ impl Vrrp {
     // ---- transitions -----------------------------------------------------------------------------------------
 
     fn enter_master(&mut self, i: usize, ctx: &mut Ctx) {
+        self.claim_again(i, ctx);
         let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
         n.state = State::Master;
         (n.wants_master, n.lower_since, n.said, n.learned) = (false, None, 0, None);
@@ -521,7 +597,7 @@ impl Vrrp {
             if n.state == State::Master {
                 n.counters.release_master = n.counters.release_master.wrapping_add(1);
             }
-            (n.wants_master, n.lower_since, n.said) = (false, None, 0);
+            (n.wants_master, n.lower_since, n.rival, n.said) = (false, None, None, 0);
         }
     }
 
@@ -575,10 +651,11 @@ impl Vrrp {
         n.fault =
             fault(n, conf, ctx.links, &self.deaf).or_else(|| no_link(n, conf, ctx.links, &self.unmade)).or(sum.fault);
         n.waits = sum.waits;
+        let priority = n.effective(conf, sum.weight);
         if came && n.state == State::Master {
             self.announce(i, conf.garp.repeat, ctx);
         }
-        self.set_priority(i, track::effective(conf.priority, sum.weight), ctx);
+        self.set_priority(i, priority, ctx);
     }
 
     /// What the trackers make of the priority; a running master-down timer moves with it.
@@ -762,7 +839,8 @@ fn watches(conf: &model::Instance, name: &IfName) -> bool {
     let vips = conf.vips.iter().chain(&conf.excluded).any(|v| v.dev.as_ref() == Some(name));
     let routes = conf.routes.iter().any(|r| r.dev.as_ref() == Some(name));
     // The source address of unicast may be on any interface.
-    let source = conf.wire.unicast.is_some() && conf.wire.unicast_src_ip.or(conf.mcast_src_ip).is_some();
+    let bound = conf.wire.unicast.is_some() || conf.track_src_ip;
+    let source = bound && conf.wire.unicast_src_ip.or(conf.mcast_src_ip).is_some();
     source || conf.interface == *name || vips || routes
 }
 
@@ -777,7 +855,8 @@ fn source(conf: &model::Instance, ctx: &Ctx) -> Option<IpAddr> {
     let family = conf.wire.family;
     if let Some(src) = conf.wire.unicast_src_ip.or(conf.mcast_src_ip).filter(|ip| Family::of(ip) == family) {
         // Unicast is heard on that address, so it has to be there.
-        return (conf.wire.unicast.is_none() || ctx.links.has(src)).then_some(src);
+        let any = conf.wire.unicast.is_none() && !conf.track_src_ip;
+        return (any || ctx.links.has(src)).then_some(src);
     }
     if let Some(net) = conf.ipvlan.as_ref().and_then(|v| v.address).filter(|net| net.family() == family) {
         return Some(net.addr);
@@ -825,7 +904,7 @@ fn fault(n: &Instance, conf: &model::Instance, links: &Links, deaf: &BTreeSet<So
     if let Some(why) = watched.filter(|name| own.is_some() || **name != conf.interface).find_map(down) {
         return Some(why);
     }
-    if let (None, Some(src), Some(_)) = (n.source, conf.wire.unicast_src_ip.or(conf.mcast_src_ip), &conf.wire.unicast) {
+    if let (None, Some(src)) = (n.source, conf.wire.unicast_src_ip.or(conf.mcast_src_ip)) {
         return Some(format!("its source address {src} is not on this machine").into());
     }
     if n.source.is_none() {

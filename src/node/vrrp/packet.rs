@@ -1,15 +1,17 @@
 //! Adverts as packets: what an instance's look like, to whom they go, and which of those that come in count.
 
 use super::instance::Instance;
-use super::{vlink, Ctx};
+use super::{signing, vlink, Ctx};
 use crate::base::bytes::Writer;
-use crate::config::model::{self, OldChecksum, Unicast};
+use crate::config::model::{self, HmacMode, OldChecksum, Unicast};
 use crate::limits;
 use crate::node::effect::Effect;
 use crate::wire::ah;
+use crate::wire::hmac::{self, Stamp};
 use crate::wire::ip::{ethernet_to_group, Head};
 use crate::wire::op::SocketKey;
-use crate::wire::vrrp::{self, Advert, Auth, Bad, Ends, Outgoing, Rule, PRIORITY_STOP};
+pub use crate::wire::vrrp::Bad;
+use crate::wire::vrrp::{self, Advert, Auth, Ends, Outgoing, Rule, PRIORITY_OWNER, PRIORITY_STOP};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -45,6 +47,10 @@ pub struct Checked<'a> {
     pub advert: Advert<'a>,
     /// Of AH.
     pub sequence: Option<u32>,
+    /// Of auth_hmac.
+    pub stamp: Option<Stamp>,
+    /// The sender's clock is that many seconds from ours, which is far.
+    pub clock: Option<i32>,
 }
 
 /// The order of the checks is keepalived's, so that a packet with two faults is counted alike.
@@ -54,11 +60,16 @@ pub fn check<'a>(
     head: &Head,
     packet: &'a [u8],
     payload: &'a [u8],
+    wall: u64,
 ) -> Result<Checked<'a>, Bad> {
     if conf.wire.unicast.is_none() && head.ttl != vrrp::TTL {
         return Err(Bad::Ttl(head.ttl));
     }
-    if head.src.is_unspecified() || head.src.is_multicast() || head.src == IpAddr::V4(Ipv4Addr::BROADCAST) {
+    if head.src.is_unspecified()
+        || head.src.is_loopback()
+        || head.src.is_multicast()
+        || head.src == IpAddr::V4(Ipv4Addr::BROADCAST)
+    {
         return Err(Bad::Source(head.src));
     }
     let (message, sequence) = match &conf.auth {
@@ -73,7 +84,18 @@ pub fn check<'a>(
     };
     let wire = &conf.wire;
     let ends = Ends { src: head.src, dst: head.dst };
-    let advert = Advert::parse(message, wire.version, ends, accepted(wire))?;
+    let (mut unsigned, mut stamp) = (message, None);
+    if let Some(hmac) = &conf.hmac {
+        let (advert, trailer) = vrrp::split(message, wire.version, wire.family);
+        // What is no advert at all is that first of all.
+        if trailer.is_none() {
+            Advert::parse(message, wire.version, ends, &Rule::ALL)?;
+        }
+        stamp = signing::check(n.signing.as_deref(), hmac, wire.unicast.as_ref(), head.src, advert, trailer, wall)?;
+        unsigned = advert;
+    }
+    let covered = if head.src.is_ipv6() { message } else { unsigned };
+    let advert = Advert::parse_summed(unsigned, covered, wire.version, ends, accepted(wire))?;
     authenticate(&conf.auth, advert.auth)?;
     let sane = match wire.version {
         2 => advert.interval == conf.advert_int,
@@ -86,10 +108,23 @@ pub fn check<'a>(
     if let Some(unicast) = &wire.unicast {
         check_peer(unicast, head)?;
     }
+    // RFC 9568, erratum 8299. Two routers without addresses may well elect one of them.
+    if advert.addresses().len() == 0 && !conf.vips.is_empty() {
+        return Err(Bad::Empty);
+    }
+    if n.source == Some(head.src) && advert.priority == n.priority {
+        return Err(Bad::Own);
+    }
+    if conf.owner_ignore_adverts && conf.priority == PRIORITY_OWNER {
+        return Err(Bad::ToOwner);
+    }
     // Last, for it changes what is taken next.
     match sequence {
         Some(number) if n.sequence.is_used(head.src, number) => Err(Bad::Sequence(number)),
-        _ => Ok(Checked { advert, sequence }),
+        _ => {
+            let clock = conf.hmac.as_ref().zip(stamp).and_then(|(hmac, stamp)| signing::skew(hmac, stamp, wall));
+            Ok(Checked { advert, sequence, stamp, clock })
+        }
     }
 }
 
@@ -142,17 +177,19 @@ pub fn send(n: &mut Instance, conf: &model::Instance, priority: u8, ctx: &mut Ct
     let Some(src) = n.last_source else { return };
     let counter = if priority == PRIORITY_STOP { &mut n.counters.zero_sent } else { &mut n.counters.advert_sent };
     *counter = counter.wrapping_add(1);
+    let signs = conf.hmac.as_ref().filter(|h| h.mode != HmacMode::ReceiveOnly);
+    let stamp = signs.map(|h| n.signing.get_or_insert_default().take(h, ctx.wall()));
     match &conf.wire.unicast {
-        None => send_to(n, conf, priority, Ends { src, dst: conf.wire.group }, ctx),
+        None => send_to(n, conf, priority, stamp, Ends { src, dst: conf.wire.group }, ctx),
         Some(unicast) => {
             for peer in &unicast.peers {
-                send_to(n, conf, priority, Ends { src, dst: peer.ip }, ctx);
+                send_to(n, conf, priority, stamp, Ends { src, dst: peer.ip }, ctx);
             }
         }
     }
 }
 
-fn send_to(n: &mut Instance, conf: &model::Instance, priority: u8, ends: Ends, ctx: &mut Ctx) {
+fn send_to(n: &mut Instance, conf: &model::Instance, priority: u8, stamp: Option<Stamp>, ends: Ends, ctx: &mut Ctx) {
     let Some(socket) = socket(n, conf) else { return };
     let ttl = conf.wire.unicast.as_ref().map_or(vrrp::TTL, |u| u.ttl);
     let head = Head { src: ends.src, dst: ends.dst, ttl, protocol: socket.protocol };
@@ -171,7 +208,8 @@ fn send_to(n: &mut Instance, conf: &model::Instance, priority: u8, ends: Ends, c
     };
     let addresses = conf.vips.iter().map(|v| v.net.addr);
     let size = advert.size(addresses.len().min(limits::ADVERT_ADDRESSES));
-    let mut w = Writer { bytes: Vec::with_capacity(head.size() + ah::LEN + size) };
+    let mut w = Writer { bytes: Vec::with_capacity(head.size() + ah::LEN + size + hmac::LEN) };
+    let signature = conf.hmac.as_ref().zip(stamp).and_then(|(h, stamp)| Some((h.active, h.key(h.active)?, stamp)));
     match (&conf.auth, ends.src) {
         (model::Auth::Ah(key), IpAddr::V4(src)) => {
             head.emit(n.next_ip_id(), ah::LEN + size, &mut w);
@@ -180,8 +218,13 @@ fn send_to(n: &mut Instance, conf: &model::Instance, priority: u8, ends: Ends, c
             ah::seal(key, &mut w);
         }
         _ => {
-            head.emit(n.next_ip_id(), size, &mut w);
+            head.emit(n.next_ip_id(), size + signature.map_or(0, |_| hmac::LEN), &mut w);
+            let start = w.len();
             advert.emit(addresses, &mut w);
+            if let Some((id, key, stamp)) = signature {
+                hmac::sign(key, id, stamp, ends.src, start, &mut w);
+                advert.sum_again(start, &mut w);
+            }
         }
     }
     let Some(mac) = vlink::advert_mac(conf) else {
