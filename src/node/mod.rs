@@ -324,9 +324,40 @@ impl Node {
     }
 
     fn due(&mut self, now: Instant, out: &mut Vec<Effect>, calls: &mut Vec<Effect>, told: &mut Vec<Effect>) {
-        let (vrrp, lvs, mut ctx) = self.split(now, out, calls, told);
+        let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
         vrrp.adverts_due(&mut ctx);
-        let (mut tracked, mut links) = (Vec::new(), Vec::new());
+        // Twice, for a priority that rises may move a timer into the past.
+        for _ in 0..2 {
+            let rest = self.timers_due(now, out, calls, told);
+            if rest.is_empty() {
+                break;
+            }
+            for timer in &rest {
+                if let Timer::Link(ifindex) = timer {
+                    self.link_settled(now, *ifindex, out, calls, told);
+                }
+            }
+            self.trackers_due(&rest, now, out, calls, told);
+        }
+        if self.table.retry_at().is_some_and(|at| at <= now) {
+            self.table.unpark(now, None);
+            let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
+            for key in vrrp.deaf() {
+                vrrp.socket_refused(key, false, &mut ctx);
+            }
+        }
+    }
+
+    /// What is due but trackers and links, which are returned: they need more than the engines.
+    fn timers_due(
+        &mut self,
+        now: Instant,
+        out: &mut Vec<Effect>,
+        calls: &mut Vec<Effect>,
+        told: &mut Vec<Effect>,
+    ) -> Vec<Timer> {
+        let (vrrp, lvs, mut ctx) = self.split(now, out, calls, told);
+        let mut rest = Vec::new();
         for _ in 0..limits::DUE_AT_ONCE {
             let Some(timer) = ctx.timers.pop_due(now) else { break };
             match timer {
@@ -335,22 +366,11 @@ impl Node {
                 Timer::Stolen(i) => vrrp.stolen_due(i, &mut ctx),
                 Timer::Begin => vrrp.delay_over(&mut ctx),
                 Timer::Check(id) => lvs.due(id, &mut ctx),
-                Timer::Script(_) | Timer::Process(_) => tracked.push(timer),
+                Timer::Script(_) | Timer::Process(_) | Timer::Link(_) => rest.push(timer),
                 Timer::Ipvs => ctx.out.push(Effect::OpenIpvs),
-                Timer::Link(ifindex) => links.push(ifindex),
             }
         }
-        for ifindex in links {
-            self.link_settled(now, ifindex, out, calls, told);
-        }
-        self.trackers_due(&tracked, now, out, calls, told);
-        if self.table.retry_at().is_some_and(|at| at <= now) {
-            self.table.unpark(now, None);
-            let (vrrp, _, mut ctx) = self.split(now, out, calls, told);
-            for key in vrrp.deaf() {
-                vrrp.socket_refused(key, false, &mut ctx);
-            }
-        }
+        rest
     }
 
     fn trackers_due(

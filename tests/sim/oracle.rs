@@ -28,6 +28,8 @@ struct Seat {
     armed: Instant,
     /// Priority 0 was heard after that.
     farewell: Option<Instant>,
+    /// ... and when for the first time: a member of a sync group that is ready by that stays ready.
+    first_farewell: Option<Instant>,
     /// The priority changed, and the timer with it.
     moved: Instant,
     /// Lower adverts may have restarted the timer (preempt_delay).
@@ -59,6 +61,7 @@ impl Oracle {
             highest: 0,
             armed: Instant(0),
             farewell: None,
+            first_farewell: None,
             moved: Instant(0),
             loose: false,
         };
@@ -96,9 +99,13 @@ impl Oracle {
         let seat = &mut self.seats[heard.v][r];
         let (theirs, ours) = (heard.priority, seat.priority);
         match seat.state {
-            State::Backup if theirs == 0 => seat.farewell = Some(now),
+            State::Backup if theirs == 0 => {
+                seat.farewell = Some(now);
+                seat.first_farewell.get_or_insert(now);
+            }
             State::Backup if theirs >= ours || plan.nopreempt => {
                 (seat.armed, seat.farewell, seat.highest, seat.loose) = (now, None, ours, false);
+                seat.first_farewell = None;
             }
             State::Backup => seat.loose |= plan.preempt_delay > 0,
             State::Master if theirs > ours || (theirs == ours && Some(heard.source) > own) => {
@@ -121,6 +128,7 @@ impl Oracle {
         }
         if state == State::Backup {
             (seat.armed, seat.farewell, seat.highest, seat.loose) = (now, None, priority, false);
+            seat.first_farewell = None;
         }
         if state != State::Master {
             return false;
@@ -130,7 +138,10 @@ impl Oracle {
             Some(at) => at.0 + skew(plan, v, priority),
             None => seat.armed.0 + down(plan, v, priority),
         };
-        let early = if grouped { due(seat.highest) } else { due(priority) };
+        // A member whose timer has run out waits for the others, whatever it hears of who gives up.
+        let waited = seat.armed.0 + down(plan, v, seat.highest);
+        let first = seat.first_farewell.map_or(waited, |at| at.0 + skew(plan, v, seat.highest));
+        let early = if grouped { due(seat.highest).min(waited).min(first) } else { due(priority) };
         assert!(now.0 >= early, "router {r} takes over {v} early, by {} us: {seat:?}", early - now.0);
         let late = due(priority).max(seat.moved.0) + 2;
         assert!(grouped || seat.loose || now.0 <= late, "router {r} takes over {v} late: {late} {now:?} {seat:?}");

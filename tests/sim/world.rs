@@ -451,7 +451,7 @@ impl World {
             self.one(r, Event::Announced);
         }
         let at = self.fingerprint(r);
-        if !plain || at != self.routers[r].looked_at || self.measured.steps % 16 == 0 {
+        if !plain || at != self.routers[r].looked_at || self.measured.steps.is_multiple_of(16) {
             self.check_kernel(r);
             self.routers[r].looked_at = at;
         }
