@@ -205,7 +205,9 @@ fn what_is_no_text_is_one_finding() {
     let noise: Vec<u8> = (0..5000).map(|_| random.next() as u8).collect();
     let text = "global_defs {\n router_id x\n}\n".repeat(50);
     let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let program = std::fs::read("/proc/self/exe").expect("this test");
+    let mut program = std::fs::read("/proc/self/exe").expect("this test");
+    // With all that a debugger needs it is longer than any configuration may be.
+    program.truncate(1 << 20);
     let packed = [&b"\x1f\x8b\x08\0\0\0\0\0"[..], &noise].concat();
     for bytes in [noise, wide, program, packed] {
         let (found, dropped, status) = findings(bytes);

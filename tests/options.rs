@@ -232,7 +232,13 @@ fn our_own_pid_is_no_other_daemon() {
     let named = dir.at("holdfast");
     fs::copy(std::env::current_exe().unwrap(), &named).unwrap();
     let args = ["--exact", "our_own_pid_is_no_other_daemon"];
-    let run = Command::new(named).args(args).env(FILE, dir.at("main")).output().unwrap();
+    // Another test may have forked while the copy was written: then it is "busy" until that child is on its way.
+    let run = loop {
+        match Command::new(&named).args(args).env(FILE, dir.at("main")).output() {
+            Err(e) if e.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            other => break other.unwrap(),
+        }
+    };
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
 }
 
