@@ -12,8 +12,8 @@ use crate::linux::process::{self, Exit};
 use crate::linux::sys::{kill_group, Identity};
 use crate::node::effect::{Run, Spawn};
 use std::collections::{BTreeSet, VecDeque};
-use std::{fs, io};
 use std::time::Duration;
+use std::{fs, io};
 
 /// A script may take this long once another of its target waits behind it.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -238,7 +238,9 @@ impl Children {
             None => None,
         };
         let words: Vec<&str> = script.words.iter().chain(args).map(|w| w.as_ref()).collect();
-        if let (true, true, Some(program)) = (self.rules.security, who.as_ref().is_none_or(|w| w.uid == 0), words.first()) {
+        if let (true, true, Some(program)) =
+            (self.rules.security, who.as_ref().is_none_or(|w| w.uid == 0), words.first())
+        {
             if let ScriptFile::Insecure(why) = trust::script(program) {
                 if self.refused.insert(Box::from(*program)) {
                     self.said.push(format!(
@@ -257,7 +259,8 @@ impl Children {
     }
 
     fn is_full(&self) -> bool {
-        self.running.iter().filter(|c| !matches!(c.what, What::Run(_) | What::Reader(_) | What::Dismissed)).count() >= limits::CHILDREN
+        self.running.iter().filter(|c| !matches!(c.what, What::Run(_) | What::Reader(_) | What::Dismissed)).count()
+            >= limits::CHILDREN
     }
 
     /// True if a child could be started at once.
@@ -322,6 +325,14 @@ impl Children {
                 child.deadline = (!child.asked).then_some(now + GRACE);
                 child.asked = true;
             }
+        }
+    }
+
+    /// What still runs at our end has no master any more. (The signal for orphans does not reach what got root's rights
+    /// back at exec.)
+    pub fn end_all(&mut self) {
+        for child in self.running.drain(..).filter(|c| !matches!(c.what, What::Nobody)) {
+            let _ = kill_group(child.pid, libc::SIGTERM);
         }
     }
 

@@ -955,6 +955,7 @@ impl Daemon {
         }
         self.notes.drain(..).for_each(|note| say(&note));
         self.igmp.follow(false);
+        self.children.end_all();
         let config = self.node.config().clone();
         self.children.once("shutdown_script", &config.global.shutdown);
         self.say_of_children();
