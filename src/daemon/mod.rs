@@ -16,6 +16,7 @@ pub mod options;
 pub mod owned;
 pub mod pidfile;
 pub mod processes;
+mod scheduling;
 pub mod tls;
 mod trust;
 
@@ -49,6 +50,7 @@ use mio::{Interest, Poll, Token};
 use options::Options;
 use owned::Record;
 use processes::Processes;
+use scheduling::Scheduling;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
@@ -68,8 +70,8 @@ const FIRST_SOCKET: usize = FIRST_CHECK + limits::PROBES;
 /// Kernel operations on IPVS carried out before the clock is looked at again: each is a system call of its own.
 const IPVS_CHUNK: usize = 16;
 /// What is needed after the start: the kernel's tables, raw sockets, low ports for checks, children of other users, a
-/// configuration or pid files in a folder of another user.
-const RIGHTS: [u8; 7] = [
+/// configuration or pid files in a folder of another user; priorities, limits and locked memory that a reload asks for.
+const RIGHTS: [u8; 10] = [
     sys::CAP_NET_ADMIN,
     sys::CAP_NET_RAW,
     sys::CAP_NET_BIND_SERVICE,
@@ -77,6 +79,9 @@ const RIGHTS: [u8; 7] = [
     sys::CAP_SETGID,
     sys::CAP_KILL,
     sys::CAP_DAC_OVERRIDE,
+    sys::CAP_SYS_NICE,
+    sys::CAP_SYS_RESOURCE,
+    sys::CAP_IPC_LOCK,
 ];
 /// After this the start, or a reload, is well over.
 const TRIM_AFTER: Duration = Duration::from_secs(6);
@@ -111,6 +116,7 @@ pub struct Daemon {
     processes: Processes,
     igmp: Igmp,
     linkbeat: Linkbeat,
+    scheduling: Scheduling,
     record: Record,
     logger: &'static Logger,
     loading: Option<Loading>,
@@ -150,7 +156,7 @@ pub struct Start {
 /// All that may be sent to a daemon, caught from here on: what has no meaning here must not end it either.
 pub fn signals() -> io::Result<OwnedFd> {
     let mut signals = vec![libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGCHLD, libc::SIGUSR1, libc::SIGUSR2];
-    signals.extend([libc::SIGPIPE, libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGIO, libc::SIGPWR]);
+    signals.extend([libc::SIGPIPE, libc::SIGALRM, libc::SIGVTALRM, libc::SIGPROF, libc::SIGIO, libc::SIGPWR, libc::SIGXCPU]);
     signals.extend(sys::realtime_signals());
     sys::signal_fd(&signals)
 }
@@ -201,6 +207,7 @@ impl Daemon {
             processes: Processes::new(connector),
             igmp,
             linkbeat: Linkbeat::default(),
+            scheduling: Scheduling::default(),
             record,
             logger,
             loading: None,
@@ -235,11 +242,18 @@ impl Daemon {
         }
         daemon.dump()?;
         daemon.linkbeat.follow(config.polls(), now());
+        daemon.schedule();
         // IPVS was looked for, and its module loaded; programs that root's scripts start have all their rights again.
         if let Err(e) = sys::keep_capabilities(&RIGHTS) {
             log::debug!("capabilities that are not needed could not be given up: {e}");
         }
         Ok(daemon)
+    }
+
+    fn schedule(&mut self) {
+        for fault in self.scheduling.follow(self.node.config()) {
+            log::warn!("{fault}");
+        }
     }
 
     fn watch(&self, fd: i32, token: Token) -> io::Result<()> {
@@ -265,7 +279,12 @@ impl Daemon {
             self.logger.flush(now());
             let wake = if more || !self.still_ready.is_empty() { Some(Instant(0)) } else { self.wake_at() };
             let sleep = match wake {
-                Some(at) if at <= now() => Some(Duration::ZERO),
+                Some(at) if at <= now() => {
+                    if self.scheduling.needs_pauses() {
+                        sys::pause();
+                    }
+                    Some(Duration::ZERO)
+                }
                 at => {
                     sys::timer_set(self.timer.as_fd(), at.map(|at| at.0))?;
                     None
@@ -274,6 +293,10 @@ impl Daemon {
             match self.poll.poll(&mut events, sleep) {
                 Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(e),
                 _ => {}
+            }
+            if let (Some(at), None) = (wake, sleep) {
+                let late = self.scheduling.woke_late(now().since(at));
+                late.into_iter().for_each(|line| log::warn!("{line}"));
             }
             self.run_due();
             let mut tokens: VecDeque<Token> = std::mem::take(&mut self.still_ready);
@@ -335,10 +358,12 @@ impl Daemon {
         if self.trim_at.is_some_and(|trim| trim <= at) {
             self.trim_at = None;
             self.rtnl.trim();
-            if self.text.is_empty() {
-                self.text = sys::program_text();
+            if !self.scheduling.is_locked() {
+                if self.text.is_empty() {
+                    self.text = sys::program_text();
+                }
+                sys::trim(&self.text, true);
             }
-            sys::trim(&self.text, true);
         }
         if let Some(loading) = &mut self.loading {
             more |= !loading.step(load::SLICE);
@@ -477,6 +502,7 @@ impl Daemon {
                 }
                 // A checked server closed the connection that we write to: the write says so itself.
                 libc::SIGPIPE => {}
+                libc::SIGXCPU => log::warn!("longer on the CPU than rlimit_rttime allows: the kernel ends what goes on so"),
                 libc::SIGUSR1 => self.dump_file(dump::Kind::Data),
                 libc::SIGUSR2 => self.dump_file(dump::Kind::Stats),
                 // One number on most machines, the next one on others.
@@ -515,6 +541,7 @@ impl Daemon {
             self.stopping = Some(now());
             (self.files, self.processes) = (Files::default(), Processes::default());
             self.linkbeat = Linkbeat::default();
+            self.scheduling.give_back();
             self.loading = None;
             self.calls.clear();
             self.step(Event::Stop);
@@ -893,6 +920,7 @@ impl Daemon {
                 self.children.obey(&config.global.scripts);
                 self.step(Event::Reload(Rc::new(config)));
                 self.linkbeat.follow(polls, now());
+                self.schedule();
                 log::info!("Reload done");
             }
             Err(e) => log::error!("{e}: the running configuration stays"),
