@@ -10,8 +10,8 @@ use std::time::Duration;
 
 /// Real-time priorities end there.
 const HIGHEST: u8 = 99;
-/// Between the warning that it takes too long on the CPU and the end of the process.
-const LAST_CHANCE: Duration = Duration::from_secs(1);
+/// Beyond rlimit_rttime: one turn of the loop does what three processes of keepalived do, and must not be the last one.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// What of it is asked for; empty: all is as it was found.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -65,7 +65,7 @@ impl Scheduling {
         }
         let limited = |w: &Wanted| w.real_time.map(|_| w.limit);
         // The limit comes first and goes last.
-        let limit = now.real_time.map(|_| (micros(now.limit), micros(now.limit + LAST_CHANCE)));
+        let limit = now.real_time.map(|_| micros(now.limit.saturating_add(GRACE)));
         if limited(now) != limited(&was) && limit.is_some() {
             tell("no limit is set for the time on the CPU (rlimit_rttime)", sys::schedule_limit(limit));
         }

@@ -684,21 +684,26 @@ pub fn schedule_cpus(numbers: &[u16]) -> io::Result<()> {
     set_affinity(&cpus)
 }
 
-/// Microseconds on the CPU without a pause in real time: SIGXCPU after the first, an end after the second.
-/// None: as the process was found.
-pub fn schedule_limit(micros: Option<(u64, u64)>) -> io::Result<()> {
+/// After so many microseconds on the CPU without a pause, in real time, the kernel ends the process (SIGXCPU).
+/// None: as the process was found. The hard limit stays: it could not always be raised again.
+pub fn schedule_limit(micros: Option<u64>) -> io::Result<()> {
     let found = found().rttime;
-    let Some((soft, hard)) = micros else { return set_rttime(&found) };
-    // What was found bounds it, where it is less.
-    let limit = |n: u64| libc::rlim_t::try_from(n).unwrap_or(libc::RLIM_INFINITY).min(found.rlim_max);
-    set_rttime(&libc::rlimit { rlim_cur: limit(soft), rlim_max: limit(hard) })
+    let Some(micros) = micros else { return set_rttime(&found) };
+    let soft = libc::rlim_t::try_from(micros).unwrap_or(libc::RLIM_INFINITY).min(found.rlim_max);
+    set_rttime(&libc::rlimit { rlim_cur: soft, rlim_max: found.rlim_max })
 }
 
 /// All memory stays where it is, what will be asked for too; or it may be paged out again. Children do not inherit it.
 pub fn lock_memory(lock: bool) -> io::Result<()> {
     // SAFETY: no pointers.
-    check(unsafe { if lock { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE) } else { libc::munlockall() } })
-        .map(drop)
+    check(unsafe {
+        if lock {
+            libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE)
+        } else {
+            libc::munlockall()
+        }
+    })
+    .map(drop)
 }
 
 /// The shortest sleep that there is: others run, and the time on the CPU without a pause begins anew.
@@ -706,9 +711,10 @@ pub fn pause() {
     std::thread::sleep(std::time::Duration::from_nanos(1));
 }
 
-pub fn umask(mask: u32) {
+/// What it was before.
+pub fn umask(mask: u32) -> u32 {
     // SAFETY: no pointers, cannot fail.
-    unsafe { libc::umask(mask as libc::mode_t) };
+    u32::from(unsafe { libc::umask(mask as libc::mode_t) })
 }
 
 pub fn effective_uid() -> u32 {
@@ -738,7 +744,6 @@ pub const CAP_NET_ADMIN: u8 = 12;
 pub const CAP_NET_RAW: u8 = 13;
 pub const CAP_IPC_LOCK: u8 = 14;
 pub const CAP_SYS_NICE: u8 = 23;
-pub const CAP_SYS_RESOURCE: u8 = 24;
 
 /// Gives up every capability but these, for this process. The bounding set stays: a script that runs as root,
 /// and modprobe, get root's rights back at exec, as they expect.
