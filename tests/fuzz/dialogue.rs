@@ -12,14 +12,8 @@ const DIGEST: [u8; 16] =
     [0x5d, 0x41, 0x40, 0x2a, 0xbc, 0x4b, 0x2a, 0x76, 0xb9, 0x71, 0x9d, 0x91, 0x10, 0x17, 0xc5, 0x92];
 
 fn get(protocol: HttpProtocol, digest: Option<[u8; 16]>, status: &[(u16, u16)]) -> Talk {
-    let url = Url {
-        path: "/".into(),
-        virtualhost: None,
-        digest,
-        status: status.to_vec(),
-        regex: None,
-        tls_compliant: false,
-    };
+    let url =
+        Url { path: "/".into(), virtualhost: None, digest, status: status.to_vec(), regex: None, tls_compliant: false };
     let http = Http { tls: false, virtualhost: None, protocol, sni: None, fast_recovery: false, urls: vec![url] };
     let to = Endpoint { ip: [192, 0, 2, 1].into(), port: 80 };
     Talk::Http(Box::new(http::Get::new(&http, to, 0).expect("it has a URL")))
