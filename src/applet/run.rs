@@ -121,6 +121,9 @@ fn daemon(name: &str, options: Options) -> u8 {
 }
 
 fn start(mut options: Options, logger: &'static Logger, connector: Option<Connector>, fail: &dyn Fn(&str) -> u8) -> u8 {
+    // Whoever ends us while we begin is obeyed in the loop, which puts right what a crash left. (In the background the
+    // parent still has to die of its signals.)
+    let early = options.foreground.then(signals);
     let mut read = load::whole(&options, true);
     let named = read.as_ref().ok().and_then(|l| l.config.as_ref()?.global.namespace.name.clone());
     if let (Some(space), None) = (named, &options.namespace) {
@@ -184,7 +187,7 @@ fn start(mut options: Options, logger: &'static Logger, connector: Option<Connec
     if config.global.smtp_server.is_some() && !config.global.notification_email.is_empty() {
         log::warn!("mail alerts are configured, but this version sends no mail");
     }
-    let signals = match signals() {
+    let signals = match early.unwrap_or_else(signals) {
         Ok(signals) => signals,
         Err(e) => return fail(&format!("cannot start: {e}")),
     };
