@@ -511,7 +511,7 @@ mod tests {
             for known in Rule::ALL {
                 let got = Advert::parse(&w.bytes, 3, to, &[known]);
                 match got {
-                    Ok(advert) => assert_eq!((advert.rule, known), (made, made)),
+                    Ok(advert) => assert_eq!((advert.rule, known), (Some(made), made)),
                     Err(Bad::Checksum(_, rule)) => assert!(rule == Some(made) && known != made),
                     Err(other) => panic!("{other:?}"),
                 }
