@@ -7,6 +7,7 @@
 pub mod children;
 pub mod conn;
 pub mod dump;
+pub mod fifo;
 pub mod files;
 mod igmp;
 pub mod linkbeat;
@@ -30,7 +31,7 @@ use crate::linux::netlink::{NewsEnd, Rtnl};
 use crate::linux::nft::Nft;
 use crate::linux::sysctl::Sysctls;
 use crate::linux::{socket, sys, Done};
-use crate::node::effect::Effect;
+use crate::node::effect::{Effect, Line};
 use crate::node::event::{Event, Outcome};
 use crate::node::note::{Half, Level, Note};
 use crate::node::{status, Node};
@@ -39,6 +40,7 @@ use crate::wire::op::{Key, News, Op, Owned, OwnedKey, SocketKey, Value};
 use crate::wire::{arp, ip, na};
 use children::Children;
 use conn::Conns;
+use fifo::Pipes;
 use files::Files;
 use igmp::Igmp;
 use linkbeat::Linkbeat;
@@ -68,8 +70,8 @@ const FIRST_SOCKET: usize = FIRST_CHECK + limits::PROBES;
 /// Kernel operations on IPVS carried out before the clock is looked at again: each is a system call of its own.
 const IPVS_CHUNK: usize = 16;
 /// What is needed after the start: the kernel's tables, raw sockets, low ports for checks, children of other users, a
-/// configuration or pid files in a folder of another user.
-const RIGHTS: [u8; 7] = [
+/// configuration or pid files in a folder of another user, FIFOs that belong to one.
+const RIGHTS: [u8; 8] = [
     sys::CAP_NET_ADMIN,
     sys::CAP_NET_RAW,
     sys::CAP_NET_BIND_SERVICE,
@@ -77,6 +79,7 @@ const RIGHTS: [u8; 7] = [
     sys::CAP_SETGID,
     sys::CAP_KILL,
     sys::CAP_DAC_OVERRIDE,
+    sys::CAP_CHOWN,
 ];
 /// After this the start, or a reload, is well over.
 const TRIM_AFTER: Duration = Duration::from_secs(6);
@@ -107,6 +110,9 @@ pub struct Daemon {
     left_settings: BTreeMap<(IfName, Sysctl), SysctlValue>,
     conns: Conns,
     children: Children,
+    pipes: Pipes,
+    /// Lines for the FIFOs, until the kernel has what they tell of.
+    lines: VecDeque<Line>,
     files: Files,
     processes: Processes,
     igmp: Igmp,
@@ -176,6 +182,7 @@ impl Daemon {
         record.claim(owned::claims(&config));
         let mut children = Children::default();
         children.obey(&config.global.scripts);
+        children.once("startup_script", &config.global.startup);
         // Before a group is joined.
         let mut igmp = Igmp::default();
         igmp.follow(config.global.vrrp.disable_local_igmp);
@@ -197,6 +204,8 @@ impl Daemon {
             left_settings: settings(&owned),
             conns: Conns::new(FIRST_CHECK, Box::new(conn::open)),
             children,
+            pipes: Pipes::default(),
+            lines: VecDeque::new(),
             files: Files::default(),
             processes: Processes::new(connector),
             igmp,
@@ -225,9 +234,10 @@ impl Daemon {
         if let Some(fd) = daemon.processes.fd() {
             daemon.watch(fd.as_raw_fd(), PROCESSES)?;
         }
+        let config = daemon.node.config().clone();
+        daemon.follow_fifos(&config);
         let seed = (sys::realtime_micros() as u32) ^ std::process::id();
         daemon.step(Event::Start { seed, owned });
-        let config = daemon.node.config().clone();
         daemon.follow_files(&config);
         daemon.processes.follow(&config, now());
         if let Some(counts) = daemon.processes.all(now()) {
@@ -255,6 +265,9 @@ impl Daemon {
             if let Some(since) = self.stopping {
                 let scripts_done = self.children.is_idle() || now() >= since + LAST_SCRIPTS;
                 if self.node.is_stopped() && self.ops.is_empty() && self.calls.is_empty() && scripts_done {
+                    // Of a loop that got no turn for it.
+                    self.write_lines(usize::MAX);
+                    self.pipes.close();
                     break;
                 }
             }
@@ -302,6 +315,14 @@ impl Daemon {
             say(&note);
         }
         self.run_due();
+        if self.ops.is_empty() {
+            self.write_lines(limits::LINES_PER_TURN);
+        }
+        if self.node.is_stopped() && self.ops.is_empty() && self.lines.is_empty() && self.pipes.is_open() {
+            // All is said: who reads it finds the end.
+            let kept = self.pipes.close();
+            self.children.dismiss_readers(&kept, now());
+        }
         for _ in 0..limits::ANNOUNCEMENTS_PER_TURN {
             // What is announced is there.
             if !self.ops.is_empty() {
@@ -319,9 +340,7 @@ impl Daemon {
         self.children.due(at);
         let mut more = self.children.start(at, &mut self.verdicts);
         self.take_verdicts();
-        for line in std::mem::take(&mut self.children.said) {
-            log::warn!("{line}");
-        }
+        self.say_of_children();
         if let Some(values) = self.files.due(at) {
             self.tell_files(values);
             self.watch_files();
@@ -348,8 +367,32 @@ impl Daemon {
         }
         self.slim();
         // Verdicts and a reload come late in the turn: what they want said, and run, waits for no further event.
-        more |= !self.notes.is_empty() || self.children.wants_start();
+        more |= !self.notes.is_empty() || !self.lines.is_empty() || self.children.wants_start();
         more || !self.ops.is_empty() || !self.calls.is_empty() || self.conns.has_backlog()
+    }
+
+    fn say_of_children(&mut self) {
+        for line in self.children.said.drain(..).chain(self.pipes.said.drain(..)) {
+            log::warn!("{line}");
+        }
+    }
+
+    /// At most so many.
+    fn write_lines(&mut self, count: usize) {
+        for line in self.lines.drain(..count.min(self.lines.len())) {
+            self.pipes.write(&line);
+        }
+    }
+
+    /// Opens the FIFOs of a configuration and starts their readers; those before it end.
+    fn follow_fifos(&mut self, config: &Config) {
+        let umask = self.options.umask.unwrap_or(u32::from(config.global.files.umask));
+        self.write_lines(usize::MAX);
+        let kept = self.pipes.close();
+        self.children.dismiss_readers(&kept, now());
+        for reader in self.pipes.open(&config.global.fifos, umask) {
+            self.children.read(&reader, now());
+        }
     }
 
     /// Queues that were long give their room back.
@@ -360,6 +403,9 @@ impl Daemon {
         }
         if self.calls.is_empty() && self.calls.capacity() > kept {
             self.calls = VecDeque::new();
+        }
+        if self.lines.is_empty() && self.lines.capacity() > kept {
+            self.lines = VecDeque::new();
         }
         if self.notes.is_empty() && self.notes.capacity() > kept {
             self.notes = Vec::new();
@@ -420,6 +466,7 @@ impl Daemon {
                     self.children.abandon(id);
                 }
                 Effect::Spawn(spawn) => self.children.queue(spawn),
+                Effect::Fifo(line) => self.lines.push_back(line),
                 Effect::Run(run) => self.children.run(run),
                 Effect::StopRun(id) => self.children.stop_run(id),
                 Effect::Note(note) => self.notes.push(note),
@@ -891,6 +938,7 @@ impl Daemon {
                 self.processes.follow(&config, now());
                 let polls = config.polls();
                 self.children.obey(&config.global.scripts);
+                self.follow_fifos(&config);
                 self.step(Event::Reload(Rc::new(config)));
                 self.linkbeat.follow(polls, now());
                 log::info!("Reload done");
@@ -907,6 +955,10 @@ impl Daemon {
         }
         self.notes.drain(..).for_each(|note| say(&note));
         self.igmp.follow(false);
+        self.children.end_all();
+        let config = self.node.config().clone();
+        self.children.once("shutdown_script", &config.global.shutdown);
+        self.say_of_children();
         self.pids.remove();
         log::info!("Stopped");
         self.logger.flush(now());
