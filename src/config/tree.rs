@@ -616,7 +616,7 @@ impl Reader {
         let again = what == word && is_bare(text, header, first);
         // A line that stands there twice: that its name is taken is the same mistake.
         cx.again = again && self.cut;
-        let chained = std::mem::replace(&mut self.inside, Some(first)) == Some(header);
+        let chained = self.inside.replace(first) == Some(header);
         if std::mem::take(&mut self.forgiven) {
             return;
         }
