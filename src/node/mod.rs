@@ -14,6 +14,7 @@ pub mod objects;
 pub mod statics;
 pub mod status;
 pub mod table;
+mod tell;
 pub mod track;
 pub mod vrrp;
 
@@ -289,6 +290,10 @@ impl Node {
     /// The settings of a check and where its server is, for the shell that carries it out.
     pub fn check(&self, id: u32) -> Option<(Endpoint, &Check)> {
         self.lvs.check(id, &self.config)
+    }
+
+    pub fn mtu(&self, ifindex: u32) -> Option<u32> {
+        self.links.by_index(ifindex).map(|link| link.mtu)
     }
 
     pub fn interface_name(&self, ifindex: u32) -> Option<&IfName> {
