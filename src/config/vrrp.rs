@@ -848,6 +848,13 @@ impl InstanceDraft {
                 .help("BACKUP is used: numbers of the packets before must be heard first");
             want_master = false;
         }
+        if let (Some(_), false) = (&self.vrf, interface.as_str().is_empty()) {
+            let span = self.at("vrf").unwrap_or(self.span);
+            cx.error(Code::Conflict, span, "vrf", "'vrf' is for unicast without an interface".into())
+                .see(self.at("interface").unwrap_or(span), "the interface")
+                .help("the line is not used");
+            self.vrf = None;
+        }
         if interface.as_str().is_empty() {
             let lost: Vec<_> = self.vips.iter().chain(&self.excluded).filter(|v| v.dev.is_none()).collect();
             for vip in &lost {
