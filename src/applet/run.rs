@@ -65,7 +65,7 @@ fn test(name: &str, options: &Options, file: Option<&Path>) -> u8 {
         tell(&mut *out, &text);
         return FATAL;
     }
-    // What only the start of a program touches is not needed beside a large file.
+    // What only the start of a program touches is not needed beside a large file, nor what lies around the rest.
     sys::trim(&sys::program_text(), true);
     match load::whole(options, true) {
         Err(unreadable) => {

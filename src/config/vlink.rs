@@ -34,6 +34,10 @@ pub fn vmac(cx: &mut Context, node: Node) -> Vmac {
                 Some(mac) => vmac.mac = Some(mac),
                 None => cx.bad(Code::Value, arg, format!("'{word}' is not a MAC address")).help(NOT_USED),
             },
+            None if vmac.name.is_some() && cx.like_option(Block::Vmac, arg) => {
+                cx.no_option(Block::Vmac, arg, "a VMAC", NOT_USED);
+                at += usize::from(node.arg(at).is_some_and(|value| words::number(&value.str()).is_some()));
+            }
             None => link_name(cx, arg, &mut vmac.name),
         }
     }
@@ -41,9 +45,11 @@ pub fn vmac(cx: &mut Context, node: Node) -> Vmac {
 }
 
 /// `use_ipvlan [NAME] [ADDR[/LEN]] [bridge|private|vepa]`
-pub fn ipvlan(cx: &mut Context, node: Node) -> Ipvlan {
+///
+/// True: an address was given, rightly or wrongly.
+pub fn ipvlan(cx: &mut Context, node: Node) -> (Ipvlan, bool) {
     let mut ipvlan = Ipvlan::default();
-    let mut mode = None;
+    let (mut mode, mut tried) = (None, false);
     for arg in node.args() {
         let word = arg.str();
         if let Some(keyword) = cx.option(Block::Ipvlan, arg) {
@@ -61,11 +67,15 @@ pub fn ipvlan(cx: &mut Context, node: Node) -> Ipvlan {
             };
         } else if let Ok(net) = word.parse::<IpNet>() {
             ipvlan.address = Some(net);
+        } else if ipvlan.name.is_some() && word.contains(['.', ':', '/']) {
+            tried = true;
+            cx.bad(Code::Value, arg, format!("'{word}' is not an address")).help(NOT_USED);
         } else {
             link_name(cx, arg, &mut ipvlan.name);
         }
     }
-    ipvlan
+    let tried = tried || ipvlan.address.is_some();
+    (ipvlan, tried)
 }
 
 fn link_name(cx: &mut Context, arg: Arg, to: &mut Option<IfName>) {

@@ -30,6 +30,9 @@ enum AuthType {
     Ah,
 }
 
+/// Among the keywords that were given: use_ipvlan had an address, if a wrong one.
+const ITS_ADDRESS: &str = "use_ipvlan ADDRESS";
+
 /// A vrrp_instance as it was read: what may come from elsewhere is still open.
 #[derive(Default)]
 pub struct InstanceDraft {
@@ -236,7 +239,11 @@ impl InstanceDraft {
             "use_vmac" => self.use_vmac(cx, node),
             "vmac_xmit_base" => self.vmac_xmit_base = true,
             "use_vmac_addr" => self.vmac_addr = true,
-            "use_ipvlan" => self.ipvlan = Some(Box::new(vlink::ipvlan(cx, node))),
+            "use_ipvlan" => {
+                let (ipvlan, tried) = vlink::ipvlan(cx, node);
+                self.ipvlan = Some(Box::new(ipvlan));
+                self.given.extend(tried.then(|| (ITS_ADDRESS, node.word().span())));
+            }
             "vrf" => set(&mut self.vrf, first.and_then(|arg| cx.interface(arg))),
             "promote_secondaries" => self.promote_secondaries = true,
             "linkbeat_use_polling" => {
@@ -621,6 +628,7 @@ impl Settling {
         };
         let number = config.instances.len();
         self.across.look(cx, &mut draft, &interface, number);
+        self.across.links(cx, &mut draft);
         if let Some((interface, span)) = draft.sync.take() {
             self.syncs.push((interface, span, number, draft.path.clone()));
         }
@@ -653,6 +661,8 @@ struct Across {
     vips: HashMap<(IpAddr, IfName), (usize, Span)>,
     shared: Vec<Shared>,
     rules: HashMap<(Family, u32), Span>,
+    /// The names of virtual links.
+    links: HashMap<IfName, Span>,
 }
 
 /// An address of two instances.
@@ -665,6 +675,26 @@ struct Shared {
 }
 
 impl Across {
+    /// A link belongs to one instance; two of one name would be taken for each other.
+    fn links(&mut self, cx: &mut Context, draft: &mut InstanceDraft) {
+        let (vmac, ipvlan) = (draft.at("use_vmac"), draft.at("use_ipvlan"));
+        let vmac = draft.vmac.as_mut().zip(vmac).map(|(v, span)| (&mut v.name, span));
+        let ipvlan = draft.ipvlan.as_mut().zip(ipvlan).map(|(i, span)| (&mut i.name, span));
+        for (name, span) in [vmac, ipvlan].into_iter().flatten() {
+            let Some(link) = name.clone() else { continue };
+            match self.links.entry(link) {
+                Entry::Vacant(place) => drop(place.insert(span)),
+                Entry::Occupied(other) => {
+                    let link = other.key().as_str();
+                    cx.error(Code::Duplicate, span, link, format!("the link '{link}' is another instance's already"))
+                        .see(*other.get(), "the first one")
+                        .help("this one gets the usual name");
+                    *name = None;
+                }
+            }
+        }
+    }
+
     /// Once the groups are known: a word for each two instances. Those of one group hold an address together.
     fn conclude(self, cx: &mut Context, config: &Config) {
         let mut counts: HashMap<(usize, usize), usize> = HashMap::new();
@@ -975,7 +1005,9 @@ impl InstanceDraft {
         }
         if let (Some(span), Some(ipvlan)) = (self.at("use_ipvlan"), &self.ipvlan) {
             let v4 = self.vips.first().is_none_or(|vip| vip.net.family() == Family::V4);
-            if v4 && ipvlan.address.is_none() {
+            if v4 && ipvlan.address.is_none() && self.at(ITS_ADDRESS).is_some() {
+                hold(held, "its ipvlan link has no address".into());
+            } else if v4 && ipvlan.address.is_none() {
                 cx.error(
                     Code::Missing,
                     span,
