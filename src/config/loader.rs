@@ -386,6 +386,11 @@ impl Loader {
                 let (read, plain) = (c.read | all, c.matched | all);
                 let strict = Strict { read, plain, wild: c.wildcard | all, braces: c.brace | all };
                 self.reader.set_strict(strict);
+                if let (Some("random_seed"), Some(seed)) =
+                    (node.keyword().map(|k| k.word), self.global.global.random_seed)
+                {
+                    self.reader.seed(seed.into());
+                }
             }
             Current::Ssl(ssl, seen) => global::ssl(cx, ssl, seen, node),
             Current::Group(draft) => draft.entry(cx, node),

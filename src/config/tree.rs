@@ -270,6 +270,10 @@ impl Reader {
         self.lexer.expand.strict = strict;
     }
 
+    pub fn seed(&mut self, seed: u64) {
+        self.lexer.expand.seed(seed);
+    }
+
     /// What reading files has cost since the last time, in statements.
     pub fn take_cost(&mut self) -> usize {
         std::mem::take(&mut self.lexer.expand.cost)
