@@ -714,7 +714,7 @@ pub fn pause() {
 /// What it was before.
 pub fn umask(mask: u32) -> u32 {
     // SAFETY: no pointers, cannot fail.
-    u32::from(unsafe { libc::umask(mask as libc::mode_t) })
+    unsafe { libc::umask(mask as libc::mode_t) }
 }
 
 pub fn effective_uid() -> u32 {
