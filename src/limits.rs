@@ -74,6 +74,8 @@ pub const ANNOUNCEMENTS_PER_TURN: usize = 64;
 pub const SPAWNS_PER_TURN: usize = 2;
 /// Children alive at one time.
 pub const CHILDREN: usize = 64;
+/// Lines written to FIFOs in one turn: each is a system call or two.
+pub const LINES_PER_TURN: usize = 64;
 /// Events waiting for one notify target; more are dropped, oldest kept, and said.
 pub const NOTIFY_QUEUE: usize = 64;
 /// Check conversations open at one time; others wait their turn.

@@ -1459,3 +1459,157 @@ fn a_virtual_link_left_by_a_crash_is_made_anew() {
     node.step(Instant(SECOND), Event::Kernel(News::LinkGone { ifindex: 9 }), &mut out);
     assert_eq!(on_links(&out), Vec::<&str>::new());
 }
+
+// ---- what scripts and FIFOs are told -----------------------------------------------------------------------------
+
+const FIFOS: &str = "global_defs {\n notify_fifo /run/all\n MORE\n}\n";
+
+/// Lines and scripts (their last word, and what is appended), in order.
+fn told(effects: &[Effect]) -> Vec<String> {
+    let one = |e: &Effect| match e {
+        Effect::Fifo(line) => Some(line.text.to_string()),
+        Effect::Spawn(spawn) => {
+            let words = spawn.script.words.last().into_iter().chain(&spawn.args);
+            Some(words.map(|w| w.as_ref()).collect::<Vec<_>>().join(" "))
+        }
+        _ => None,
+    };
+    effects.iter().filter_map(one).collect()
+}
+
+fn reload(d: &mut Desk, text: &str) -> Vec<Effect> {
+    d.step(Event::Reload(Rc::new(config(text))))
+}
+
+fn fifos(more: &str, rest: &str) -> String {
+    FIFOS.replace("MORE", more) + rest
+}
+
+#[test]
+fn a_transition_is_told_to_its_script_then_to_notify_then_to_the_fifo() {
+    let group = "vrrp_sync_group G {\n group {\n VI_1\n }\n notify_master /bin/g\n notify /bin/gn\n}\n";
+    let text = fifos("", &(group.to_string() + &instance("notify_master /bin/m\n notify /bin/n")));
+    let mut d = Desk::new(&text);
+    assert_eq!(
+        told(&d.pass(3.7)),
+        [
+            "/bin/m",
+            "/bin/n INSTANCE VI_1 MASTER 100",
+            "INSTANCE \"VI_1\" MASTER 100\n",
+            "/bin/g",
+            "/bin/gn GROUP G MASTER 0",
+            "GROUP \"G\" MASTER 0\n"
+        ]
+    );
+    let effects = d.hear(OTHER, 200);
+    let lines: Vec<String> = told(&effects).into_iter().filter(|l| l.contains('"')).collect();
+    assert_eq!(lines, ["INSTANCE \"VI_1\" BACKUP 100\n", "GROUP \"G\" BACKUP 0\n"]);
+    let lines = told(&d.step(Event::Stop));
+    assert_eq!(
+        lines,
+        [
+            "/bin/n INSTANCE VI_1 STOP 100",
+            "INSTANCE \"VI_1\" STOP 100\n",
+            "/bin/gn GROUP G STOP 0",
+            "GROUP \"G\" STOP 0\n"
+        ]
+    );
+}
+
+#[test]
+fn who_is_lower_is_told_each_time_to_its_own_script_only() {
+    let text = fifos("", &instance("notify /bin/n\n notify_master_rx_lower_pri /bin/low"));
+    let mut d = Desk::new(&text);
+    d.pass(3.7);
+    for _ in 0..2 {
+        assert_eq!(told(&d.hear(OTHER, 50)), ["/bin/low", "INSTANCE \"VI_1\" MASTER_RX_LOWER_PRI 100\n"]);
+    }
+}
+
+#[test]
+fn what_a_reload_takes_away_is_deleted_or_in_fault() {
+    for (more, wanted) in [
+        ("notify_deleted", &["/bin/n INSTANCE VI_1 DELETED 100", "INSTANCE \"VI_1\" DELETED 100\n"][..]),
+        ("notify_deleted /bin/d", &["/bin/d", "/bin/n INSTANCE VI_1 DELETED 100", "INSTANCE \"VI_1\" DELETED 100\n"]),
+        ("notify_fault /bin/f", &["/bin/n INSTANCE VI_1 FAULT 100", "INSTANCE \"VI_1\" FAULT 100\n"]),
+    ] {
+        let mut d = Desk::new(&fifos("", &instance(&format!("notify /bin/n\n {more}"))));
+        let other = instance("").replace("51", "52").replace("VI_1", "VI_2");
+        let effects = reload(&mut d, &fifos("", &other));
+        let (gone, new): (Vec<String>, Vec<String>) =
+            told(&effects).into_iter().partition(|l| l.contains("VI_1") || l.starts_with("/bin/d"));
+        assert_eq!(gone, wanted, "{more}");
+        assert_eq!(new, ["INSTANCE \"VI_2\" BACKUP 100\n"]);
+    }
+}
+
+#[test]
+fn other_priorities_and_the_same_states_are_told_where_that_is_asked_for() {
+    let weighs = |more: &str, global: &str| fifos(global, &tracked("weight 10", more));
+    for (more, global, count) in [
+        ("", "", 0),
+        ("notify_priority_changes", "", 1),
+        ("", "vrrp_notify_priority_changes", 1),
+        ("notify_priority_changes off", "vrrp_notify_priority_changes", 0),
+    ] {
+        let mut d = Desk::new(&weighs(more, global));
+        let lines = told(&end(&mut d, Verdict::Up));
+        assert_eq!(lines, vec!["INSTANCE \"VI_1\" BACKUP_PRIORITY 110\n"; count], "{more} {global}");
+    }
+    for (global, wanted) in [("", vec![]), ("fifo_write_vrrp_states_on_reload", vec!["INSTANCE \"VI_1\" MASTER 100\n"])]
+    {
+        let text = fifos(global, &instance(""));
+        let mut d = Desk::new(&text);
+        d.pass(3.7);
+        assert_eq!(told(&reload(&mut d, &text)), wanted);
+    }
+    let group = "vrrp_sync_group G {\n group {\n VI_1\n }\n notify_priority_changes\n}\n".to_string();
+    let conf = |priority: &str| fifos("", &(group.clone() + &instance("").replace("priority 100", priority)));
+    let mut d = Desk::new(&conf("priority 100"));
+    d.pass(3.7);
+    assert_eq!(told(&reload(&mut d, &conf("priority 90"))), ["INSTANCE \"VI_1\" MASTER_PRIORITY 90\n"]);
+}
+
+#[test]
+fn servers_and_quorum_are_told_with_a_nul_at_the_end() {
+    let text =
+        |global: &str| fifos(global, &SERVICE.replace("QUORUM", "omega").replace("INHIBIT", "notify_down /bin/d"));
+    let start = |global: &str| {
+        let mut d = Desk {
+            node: Node::new(Rc::new(config(&text(global)))),
+            now: Instant(SECOND),
+            probes: Vec::new(),
+            runs: Vec::new(),
+        };
+        let mut all = d.step(Event::Start { seed: 1, owned: Vec::new() });
+        all.extend([News::DumpBegin, News::DumpDone].into_iter().flat_map(|news| d.step(Event::Kernel(news))));
+        (d, told(&all))
+    };
+    let up = "VS [10.0.0.100]:tcp:80 UP\n\0".to_string();
+    let server = |n: u8, state: &str| format!("RS [10.0.0.{n}]:tcp:80 [10.0.0.100]:tcp:80 {state}\n\0");
+    assert_eq!(start("rs_init_notifies").1, [server(11, "UP"), server(12, "UP"), up.clone()]);
+    let (mut d, first) = start("");
+    assert_eq!(first, [up]);
+    let lines = told(&answer(&mut d, [down(), Verdict::Up]));
+    assert_eq!(lines, ["/bin/d".to_string(), server(11, "DOWN")]);
+    answer(&mut d, [down(), down()]);
+    let lines = told(&answer(&mut d, [down(), down()]));
+    assert_eq!(lines, [server(12, "DOWN"), "VS [10.0.0.100]:tcp:80 DOWN\n\0".into()]);
+    let lines = told(&answer(&mut d, [Verdict::Up, down()]));
+    assert_eq!(lines, [server(11, "UP"), "VS [10.0.0.100]:tcp:80 UP\n\0".into()]);
+    let lines = told(&d.step(Event::Stop));
+    assert_eq!(lines, ["/bin/d".to_string(), server(11, "DOWN"), "VS [10.0.0.100]:tcp:80 DOWN\n\0".into()]);
+}
+
+fn config(text: &str) -> holdfast::config::model::Config {
+    let host = Host { hostname: "desk".into(), config_id: "desk".into(), ..Host::default() };
+    load("test.conf", text.as_bytes().to_vec(), host).config.expect("a configuration")
+}
+
+#[test]
+fn nothing_is_said_where_nobody_listens() {
+    let mut d = Desk::new(&instance(""));
+    assert!(told(&d.pass(3.7)).is_empty());
+    let mut d = Desk::new(&instance("").replacen("", "global_defs {\n lvs_notify_fifo /run/lvs\n}\n", 1));
+    assert!(told(&d.pass(3.7)).is_empty());
+}

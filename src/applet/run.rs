@@ -66,7 +66,7 @@ fn test(name: &str, options: &Options, file: Option<&Path>) -> u8 {
         return FATAL;
     }
     // What only the start of a program touches is not needed beside a large file.
-    sys::trim(&sys::program_text(), false);
+    sys::trim(&sys::program_text(), true);
     match load::whole(options, true) {
         Err(unreadable) => {
             tell(&mut *out, &unreadable.text);
@@ -127,6 +127,9 @@ struct Before {
 }
 
 fn start(mut options: Options, logger: &'static Logger, before: Before, fail: &dyn Fn(&str) -> u8) -> u8 {
+    // Whoever ends us while we begin is obeyed in the loop, which puts right what a crash left. (In the background the
+    // parent still has to die of its signals.)
+    let early = options.foreground.then(signals);
     let mut read = load::whole(&options, true);
     let named = read.as_ref().ok().and_then(|l| l.config.as_ref()?.global.namespace.name.clone());
     if let (Some(space), None) = (named, &options.namespace) {
@@ -190,7 +193,7 @@ fn start(mut options: Options, logger: &'static Logger, before: Before, fail: &d
     if config.global.smtp_server.is_some() && !config.global.notification_email.is_empty() {
         log::warn!("mail alerts are configured, but this version sends no mail");
     }
-    let signals = match signals() {
+    let signals = match early.unwrap_or_else(signals) {
         Ok(signals) => signals,
         Err(e) => return fail(&format!("cannot start: {e}")),
     };

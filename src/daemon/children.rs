@@ -1,21 +1,26 @@
 //! Programs that run for us: notify scripts, one after another for each target, script checks, and tracked scripts.
 
+use super::fifo::Reader;
 use super::trust;
 use crate::base::time::Instant;
 use crate::base::verdict::{Reason, Verdict};
 use crate::config::loader::ScriptFile;
-use crate::config::model::{Misc, Script, ScriptRules};
+use crate::config::model::{Misc, OnceScript, Script, ScriptRules};
 use crate::limits;
 use crate::linux::ipvs;
 use crate::linux::process::{self, Exit};
 use crate::linux::sys::{kill_group, Identity};
 use crate::node::effect::{Run, Spawn};
 use std::collections::{BTreeSet, VecDeque};
-use std::io;
 use std::time::Duration;
+use std::{fs, io};
 
 /// A script may take this long once another of its target waits behind it.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// For a reader, once its FIFO is closed.
+const LAST_LINES: Duration = Duration::from_secs(1);
+/// Between two looks at a script that is waited for.
+const NAP: Duration = Duration::from_millis(5);
 const ITS_END: &str = "the program to end";
 /// Between asking a program to end and ending it.
 const GRACE: Duration = Duration::from_secs(2);
@@ -32,8 +37,7 @@ pub struct Children {
     running: Vec<Running>,
     /// Things to say: the loop hands them to the log.
     pub said: Vec<String>,
-    /// enable_script_security: what others than root can change does not run as root.
-    guarded: bool,
+    rules: ScriptRules,
     /// Programs that were refused for that, said once.
     refused: BTreeSet<Box<str>>,
 }
@@ -54,6 +58,10 @@ enum What {
     },
     /// A tracked script. There is at most one child for each in the configuration.
     Run(u32),
+    /// Reads a FIFO as long as it likes.
+    Reader(Box<str>),
+    /// A reader whose FIFO is closed.
+    Dismissed,
     /// modprobe, or a check whose verdict nobody wants any more.
     Nobody,
 }
@@ -61,7 +69,7 @@ enum What {
 impl Children {
     /// The rules of a configuration that begins to act.
     pub fn obey(&mut self, rules: &ScriptRules) {
-        self.guarded = rules.security;
+        self.rules = rules.clone();
         self.refused.clear();
     }
 
@@ -154,6 +162,59 @@ impl Children {
         self.wants_start()
     }
 
+    /// Once for each start or reload; the path is its last argument.
+    pub fn read(&mut self, reader: &Reader, now: Instant) {
+        let Reader { keyword, script, path } = *reader;
+        match self.launch(script, &[path.into()]) {
+            Ok(pid) => {
+                let what = What::Reader(keyword.into());
+                self.running.push(Running { pid, what, deadline: None, started: now, asked: false });
+            }
+            Err(e) => self.said.push(format!("{keyword}_script could not be started: {e}")),
+        }
+    }
+
+    /// Their FIFOs are closed: readers have a moment for what is left there, then they are ended. At once where the FIFO
+    /// stays: there they would take the lines of the next one.
+    pub fn dismiss_readers(&mut self, kept: &[&str], now: Instant) {
+        for child in &mut self.running {
+            if let What::Reader(keyword) = &child.what {
+                let at_once = kept.iter().any(|k| *k == keyword.as_ref());
+                child.deadline = Some(if at_once { now } else { now + LAST_LINES });
+                child.what = What::Dismissed;
+            }
+        }
+    }
+
+    /// startup_script, shutdown_script: nothing else happens meanwhile.
+    pub fn once(&mut self, keyword: &str, conf: &OnceScript) {
+        let Some(script) = &conf.script else { return };
+        let begin = std::time::Instant::now();
+        let pid = match self.launch(script, &[]) {
+            Ok(pid) => pid,
+            Err(e) => return self.said.push(format!("{keyword} could not be started: {e}")),
+        };
+        let (mut limit, mut signal) = (conf.timeout, libc::SIGTERM);
+        let exit = loop {
+            match process::reap(pid) {
+                Some(exit) => break exit,
+                None if begin.elapsed() >= limit => {
+                    let _ = kill_group(pid, signal);
+                    (limit, signal) = (begin.elapsed() + GRACE, libc::SIGKILL);
+                }
+                None => std::thread::sleep(NAP),
+            }
+        };
+        match exit {
+            _ if signal == libc::SIGKILL => {
+                self.said.push(format!("{keyword}: out of time ({} s), ended", conf.timeout.as_secs()))
+            }
+            Exit::Status(0) => {}
+            Exit::Status(n) => self.said.push(format!("{keyword} ended with status {n}")),
+            Exit::Signal(n) => self.said.push(format!("{keyword} was ended by signal {n}")),
+        }
+    }
+
     fn begin_run(&mut self, run: Run, now: Instant) {
         match self.launch(&run.script, &[]) {
             Ok(pid) => {
@@ -167,11 +228,19 @@ impl Children {
     /// The path may have changed since the configuration was read: it is looked at before each start.
     fn launch(&mut self, script: &Script, args: &[Box<str>]) -> io::Result<i32> {
         let who: Option<Identity> = match &script.user {
-            Some(user) => Some(process::identity(user, script.group.as_deref())?),
+            Some(user) => {
+                let mut who = process::identity(user, script.group.as_deref())?;
+                if !self.rules.supplementary_groups {
+                    who.groups.truncate(1);
+                }
+                Some(who)
+            }
             None => None,
         };
         let words: Vec<&str> = script.words.iter().chain(args).map(|w| w.as_ref()).collect();
-        if let (true, true, Some(program)) = (self.guarded, who.as_ref().is_none_or(|w| w.uid == 0), words.first()) {
+        if let (true, true, Some(program)) =
+            (self.rules.security, who.as_ref().is_none_or(|w| w.uid == 0), words.first())
+        {
             if let ScriptFile::Insecure(why) = trust::script(program) {
                 if self.refused.insert(Box::from(*program)) {
                     self.said.push(format!(
@@ -182,11 +251,16 @@ impl Children {
                 return Err(io::Error::new(io::ErrorKind::PermissionDenied, "enable_script_security forbids it"));
             }
         }
-        process::spawn(&words, who.as_ref(), &[]).map(|child| child.pid)
+        // Programs of many names (busybox) still find theirs in the first word.
+        let program = words.first().copied().unwrap_or_default();
+        let real = (!self.rules.use_symlink_paths && program.contains('/')).then(|| fs::canonicalize(program).ok());
+        let file = real.flatten().unwrap_or_else(|| program.into());
+        process::spawn_file(file.as_os_str(), &words, who.as_ref(), &[]).map(|child| child.pid)
     }
 
     fn is_full(&self) -> bool {
-        self.running.iter().filter(|c| !matches!(c.what, What::Run(_))).count() >= limits::CHILDREN
+        self.running.iter().filter(|c| !matches!(c.what, What::Run(_) | What::Reader(_) | What::Dismissed)).count()
+            >= limits::CHILDREN
     }
 
     /// True if a child could be started at once.
@@ -224,8 +298,9 @@ impl Children {
                     Exit::Signal(n) => said.push(format!("{target}: script was ended by signal {n}")),
                 },
                 What::Check { id, dynamic } => out.push((*id, verdict(exit, *dynamic, child.asked))),
+                What::Reader(keyword) => said.push(format!("{keyword}_script: the reader has ended ({exit:?})")),
                 What::Run(id) => ran.push((*id, verdict(exit, false, child.asked), true)),
-                What::Nobody => {}
+                What::Dismissed | What::Nobody => {}
             }
             false
         });
@@ -250,6 +325,14 @@ impl Children {
                 child.deadline = (!child.asked).then_some(now + GRACE);
                 child.asked = true;
             }
+        }
+    }
+
+    /// What still runs at our end has no master any more. (The signal for orphans does not reach what got root's rights
+    /// back at exec.)
+    pub fn end_all(&mut self) {
+        for child in self.running.drain(..).filter(|c| !matches!(c.what, What::Nobody)) {
+            let _ = kill_group(child.pid, libc::SIGTERM);
         }
     }
 

@@ -7,6 +7,7 @@
 pub mod children;
 pub mod conn;
 pub mod dump;
+pub mod fifo;
 pub mod files;
 mod igmp;
 mod kept;
@@ -34,7 +35,7 @@ use crate::linux::netlink::{NewsEnd, Rtnl};
 use crate::linux::nft::Nft;
 use crate::linux::sysctl::Sysctls;
 use crate::linux::{socket, sys, Done};
-use crate::node::effect::Effect;
+use crate::node::effect::{Effect, Line};
 use crate::node::event::{Event, Outcome};
 use crate::node::note::{Half, Level, Note};
 use crate::node::{status, Node};
@@ -43,6 +44,7 @@ use crate::wire::op::{Key, News, Op, Owned, OwnedKey, SocketKey, Value};
 use crate::wire::{arp, ip, na};
 use children::Children;
 use conn::Conns;
+use fifo::Pipes;
 use files::Files;
 use igmp::Igmp;
 use linkbeat::Linkbeat;
@@ -73,8 +75,9 @@ const FIRST_SOCKET: usize = FIRST_CHECK + limits::PROBES;
 /// Kernel operations on IPVS carried out before the clock is looked at again: each is a system call of its own.
 const IPVS_CHUNK: usize = 16;
 /// What is needed after the start: the kernel's tables, raw sockets, low ports for checks, children of other users, a
-/// configuration or pid files in a folder of another user; priorities and locked memory that a reload asks for.
-const RIGHTS: [u8; 9] = [
+/// configuration or pid files in a folder of another user, FIFOs that belong to one; priorities and locked memory that a
+/// reload asks for.
+const RIGHTS: [u8; 10] = [
     sys::CAP_NET_ADMIN,
     sys::CAP_NET_RAW,
     sys::CAP_NET_BIND_SERVICE,
@@ -82,6 +85,7 @@ const RIGHTS: [u8; 9] = [
     sys::CAP_SETGID,
     sys::CAP_KILL,
     sys::CAP_DAC_OVERRIDE,
+    sys::CAP_CHOWN,
     sys::CAP_SYS_NICE,
     sys::CAP_IPC_LOCK,
 ];
@@ -116,6 +120,9 @@ pub struct Daemon {
     left_settings: BTreeMap<(IfName, Sysctl), SysctlValue>,
     conns: Conns,
     children: Children,
+    pipes: Pipes,
+    /// Lines for the FIFOs, until the kernel has what they tell of.
+    lines: VecDeque<Line>,
     files: Files,
     processes: Processes,
     igmp: Igmp,
@@ -193,6 +200,7 @@ impl Daemon {
         let ipvs_place = ipvs_place(&config.global.namespace.ipvs, started_in.as_ref())?;
         let mut children = Children::default();
         children.obey(&config.global.scripts);
+        children.once("startup_script", &config.global.startup);
         // Before a group is joined.
         let mut igmp = Igmp::default();
         igmp.follow(config.global.vrrp.disable_local_igmp);
@@ -215,6 +223,8 @@ impl Daemon {
             left_settings: settings(&owned),
             conns: Conns::new(FIRST_CHECK, Box::new(conn::open)),
             children,
+            pipes: Pipes::default(),
+            lines: VecDeque::new(),
             files: Files::default(),
             processes: Processes::new(connector),
             igmp,
@@ -249,8 +259,9 @@ impl Daemon {
         let drawn = (sys::realtime_micros() as u32) ^ std::process::id();
         let seed = daemon.node.config().global.random_seed.unwrap_or(drawn);
         daemon.follow_umask();
-        daemon.step(Event::Start { seed, owned });
         let config = daemon.node.config().clone();
+        daemon.follow_fifos(&config);
+        daemon.step(Event::Start { seed, owned });
         daemon.follow_files(&config);
         daemon.processes.follow(&config, now());
         if let Some(counts) = daemon.processes.all(now()) {
@@ -317,6 +328,9 @@ impl Daemon {
             if let Some(since) = self.stopping {
                 let scripts_done = self.children.is_idle() || now() >= since + LAST_SCRIPTS;
                 if self.node.is_stopped() && self.ops.is_empty() && self.calls.is_empty() && scripts_done {
+                    // Of a loop that got no turn for it.
+                    self.write_lines(usize::MAX);
+                    self.pipes.close();
                     break;
                 }
             }
@@ -373,6 +387,14 @@ impl Daemon {
             say(&note);
         }
         self.run_due();
+        if self.ops.is_empty() {
+            self.write_lines(limits::LINES_PER_TURN);
+        }
+        if self.node.is_stopped() && self.ops.is_empty() && self.lines.is_empty() && self.pipes.is_open() {
+            // All is said: who reads it finds the end.
+            let kept = self.pipes.close();
+            self.children.dismiss_readers(&kept, now());
+        }
         for _ in 0..limits::ANNOUNCEMENTS_PER_TURN {
             // What is announced is there.
             if !self.ops.is_empty() {
@@ -390,9 +412,7 @@ impl Daemon {
         self.children.due(at);
         let mut more = self.children.start(at, &mut self.verdicts);
         self.take_verdicts();
-        for line in std::mem::take(&mut self.children.said) {
-            log::warn!("{line}");
-        }
+        self.say_of_children();
         if let Some(values) = self.files.due(at) {
             self.tell_files(values);
             self.watch_files();
@@ -421,8 +441,32 @@ impl Daemon {
         }
         self.slim();
         // Verdicts and a reload come late in the turn: what they want said, and run, waits for no further event.
-        more |= !self.notes.is_empty() || self.children.wants_start();
+        more |= !self.notes.is_empty() || !self.lines.is_empty() || self.children.wants_start();
         more || !self.ops.is_empty() || !self.calls.is_empty() || self.conns.has_backlog()
+    }
+
+    fn say_of_children(&mut self) {
+        for line in self.children.said.drain(..).chain(self.pipes.said.drain(..)) {
+            log::warn!("{line}");
+        }
+    }
+
+    /// At most so many.
+    fn write_lines(&mut self, count: usize) {
+        for line in self.lines.drain(..count.min(self.lines.len())) {
+            self.pipes.write(&line);
+        }
+    }
+
+    /// Opens the FIFOs of a configuration and starts their readers; those before it end.
+    fn follow_fifos(&mut self, config: &Config) {
+        let umask = self.options.umask.unwrap_or(u32::from(config.global.files.umask));
+        self.write_lines(usize::MAX);
+        let kept = self.pipes.close();
+        self.children.dismiss_readers(&kept, now());
+        for reader in self.pipes.open(&config.global.fifos, umask) {
+            self.children.read(&reader, now());
+        }
     }
 
     /// Queues that were long give their room back.
@@ -433,6 +477,9 @@ impl Daemon {
         }
         if self.calls.is_empty() && self.calls.capacity() > kept {
             self.calls = VecDeque::new();
+        }
+        if self.lines.is_empty() && self.lines.capacity() > kept {
+            self.lines = VecDeque::new();
         }
         if self.notes.is_empty() && self.notes.capacity() > kept {
             self.notes = Vec::new();
@@ -493,6 +540,7 @@ impl Daemon {
                     self.children.abandon(id);
                 }
                 Effect::Spawn(spawn) => self.children.queue(spawn),
+                Effect::Fifo(line) => self.lines.push_back(line),
                 Effect::Run(run) => self.children.run(run),
                 Effect::StopRun(id) => self.children.stop_run(id),
                 Effect::Note(note) => self.notes.push(note),
@@ -1004,6 +1052,7 @@ impl Daemon {
                 self.processes.follow(&config, now());
                 let (polls, sized) = (config.polls(), receive::asks(self.node.config()));
                 self.children.obey(&config.global.scripts);
+                self.follow_fifos(&config);
                 self.step(Event::Reload(Rc::new(config)));
                 self.linkbeat.follow(polls, now());
                 self.follow_sizes(sized);
@@ -1024,6 +1073,10 @@ impl Daemon {
         }
         self.notes.drain(..).for_each(|note| say(&note));
         self.igmp.follow(false);
+        self.children.end_all();
+        let config = self.node.config().clone();
+        self.children.once("shutdown_script", &config.global.shutdown);
+        self.say_of_children();
         self.pids.remove();
         log::info!("Stopped");
         self.logger.flush(now());

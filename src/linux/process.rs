@@ -5,6 +5,7 @@ pub use super::sys::{kill_group, Exit};
 use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Error, ErrorKind};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 #[derive(Debug)]
@@ -19,9 +20,20 @@ const REMOVED: [&str; 4] = ["IFS", "LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT"];
 /// Starts a program, with nothing on its standard input and output, as somebody else if wanted.
 /// Returns when it runs, or with the error of its start.
 pub fn spawn<S: AsRef<OsStr>>(words: &[S], who: Option<&Identity>, env: &[(&str, &str)]) -> io::Result<Child> {
-    let (program, args) = words.split_first().ok_or_else(|| Error::from(ErrorKind::InvalidInput))?;
-    let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let program = words.first().ok_or_else(|| Error::from(ErrorKind::InvalidInput))?;
+    spawn_file(program.as_ref(), words, who, env)
+}
+
+/// The same, when the file that is run is not what the first word says: a link's target, say.
+pub fn spawn_file<S: AsRef<OsStr>>(
+    file: &OsStr,
+    words: &[S],
+    who: Option<&Identity>,
+    env: &[(&str, &str)],
+) -> io::Result<Child> {
+    let (name, args) = words.split_first().ok_or_else(|| Error::from(ErrorKind::InvalidInput))?;
+    let mut command = Command::new(file);
+    command.arg0(name).args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     for name in REMOVED {
         command.env_remove(name);
     }

@@ -711,6 +711,13 @@ pub fn pause() {
     std::thread::sleep(std::time::Duration::from_nanos(1));
 }
 
+/// Only what is not there yet is made.
+pub fn make_fifo(path: &Path, mode: u32) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: a string that lives through the call.
+    check(unsafe { libc::mkfifo(path.as_ptr(), mode as libc::mode_t) }).map(drop)
+}
+
 /// What it was before.
 pub fn umask(mask: u32) -> u32 {
     // SAFETY: no pointers, cannot fail.
@@ -735,6 +742,7 @@ pub fn new_network_namespace() -> io::Result<()> {
 }
 
 // Numbers of linux/capability.h.
+pub const CAP_CHOWN: u8 = 0;
 pub const CAP_DAC_OVERRIDE: u8 = 1;
 pub const CAP_KILL: u8 = 5;
 pub const CAP_SETGID: u8 = 6;

@@ -1,7 +1,7 @@
 //! Everything a node can ask for. Within one step they come in this order: adverts, kernel operations,
 //! announcements, then what is told; keepalived's order as well, on take-over and on stop.
 
-use super::note::Note;
+use super::note::{Half, Note};
 use crate::base::addr::Mac;
 use crate::config::model::Script;
 use crate::wire::op::{Op, SocketKey};
@@ -38,6 +38,8 @@ pub enum Effect {
     Abandon(u32),
     /// Run a program; those of one target one after another.
     Spawn(Spawn),
+    /// A line for whoever reads notify_fifo.
+    Fifo(Line),
     /// Run a tracked script and tell how it ended.
     Run(Run),
     /// That run's result is not wanted any more.
@@ -52,6 +54,14 @@ pub struct Spawn {
     pub script: Script,
     /// Appended to the configured words.
     pub args: Vec<Box<str>>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub struct Line {
+    /// Besides the FIFO of all there is one for each half.
+    pub half: Half,
+    /// With all that ends it.
+    pub text: Box<str>,
 }
 
 #[derive(Clone, PartialEq, Debug)]

@@ -14,6 +14,7 @@ pub mod objects;
 pub mod statics;
 pub mod status;
 pub mod table;
+mod tell;
 pub mod track;
 pub mod vrrp;
 

@@ -1,7 +1,7 @@
 """Forges VRRP adverts, right ones and wrong ones.
 
 forge.py INTERFACE SOURCE VRID VIP PASSWORD KIND...: adverts that are wrong in one way each, one every 0.1 s. Each of
-them would take the mastership, were it not for its fault; `right` has none. `packet` makes one for other scripts.
+them would take the mastership, were it not for its fault; `right` has none, `lower` is right, but of priority 50. `packet` makes one for other scripts.
 """
 import socket
 import struct
@@ -11,7 +11,7 @@ import time
 GROUP = {4: "224.0.0.18", 6: "ff02::12"}
 ETH_P = {4: 0x0800, 6: 0x86DD}
 KINDS = {
-    "right": {},
+    "right": {}, "lower": {"prio": 50, "authtype": 0},
     "short": {"cut": 10}, "header-only": {"cut": 8}, "empty": {"cut": 0}, "one-byte": {"cut": 1}, "long": {"tail": 60},
     "version-3": {"head_version": 3}, "version-0": {"head_version": 0}, "type-2": {"type": 2}, "other-vrid": {"vrid": None},
     "no-auth": {"authtype": 0}, "auth-ah": {"authtype": 2}, "wrong-password": {"password": "wrong"},
@@ -76,7 +76,7 @@ def frame(packet, from_mac, to_mac=None):
 def main(interface, source, vrid, vip, password, *kinds):
     s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
     s.bind((interface, ETH_P[4]))
-    for kind in kinds or [k for k in KINDS if k != "right"]:
+    for kind in kinds or [k for k in KINDS if k not in ("right", "lower")]:
         fields = {"vrid": int(vrid), "prio": 250, "vips": [vip], "authtype": 1, "password": password, **KINDS[kind]}
         if fields["vrid"] is None:
             fields["vrid"] = int(vrid) + 1

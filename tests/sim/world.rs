@@ -498,7 +498,7 @@ impl World {
                 Effect::Run(_) | Effect::StopRun(_) => 0,
                 Effect::Kernel(_) => 1,
                 Effect::Announce { .. } => 2,
-                Effect::Spawn(_) | Effect::Note(_) => 3,
+                Effect::Spawn(_) | Effect::Fifo(_) | Effect::Note(_) => 3,
             };
             assert!(this >= rank, "out of order: {effect:?}");
             rank = this;
@@ -571,7 +571,7 @@ impl World {
             Effect::StopRun(id) => {
                 assert!(self.routers[r].run.take().is_some_and(|(of, _)| of == id), "run {id} is not under way");
             }
-            Effect::Spawn(_) => {}
+            Effect::Spawn(_) | Effect::Fifo(_) => {}
             Effect::Note(note) => self.say(r, || format!("says: {note}")),
         }
     }

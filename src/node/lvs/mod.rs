@@ -3,12 +3,12 @@
 pub mod checker;
 pub mod service;
 
-use super::effect::{Effect, Spawn};
+use super::effect::Effect;
 use super::note::Note;
-use super::{Ctx, Owner, Timer};
+use super::{tell, Ctx, Owner, Timer};
 use crate::base::addr::Endpoint;
 use crate::base::verdict::Verdict;
-use crate::config::model::{Check, Config, Script, Server, Service};
+use crate::config::model::{Check, Config, Server, Service};
 use crate::wire::op::{Key, ServiceKey, Value};
 use checker::{Checker, News};
 use service::{Quorum, ServerState, ServiceState};
@@ -44,6 +44,7 @@ impl Lvs {
                     self.begin_check((s, r, k), check, state_of, ctx);
                 }
             }
+            tell_first(&state, conf, |_| true, ctx);
             self.first_quorum(&mut state, conf, ctx);
             self.services.push(state);
             ctx.dirty.insert(Owner::Service(s));
@@ -55,10 +56,10 @@ impl Lvs {
             Quorum::Gained => {
                 let (service, quorum, sum) = (conf.key, conf.quorum, state.sum(conf));
                 ctx.told.push(Effect::Note(Note::QuorumUp { service, quorum, sum, first: true }));
-                run(format!("VS {} quorum_up", conf.key), conf.quorum_up.as_deref(), ctx);
+                tell::quorum(conf, true, ctx);
             }
             _ if conf.sorry.is_some() => {
-                run(format!("VS {} quorum_down", conf.key), conf.quorum_down.as_deref(), ctx);
+                tell::quorum(conf, false, ctx);
             }
             _ => {}
         }
@@ -155,6 +156,7 @@ impl Lvs {
                     self.drop_check(id, ctx);
                 }
             }
+            tell_first(&state, conf, |at| !weights.contains_key(&at), ctx);
             if fresh {
                 self.first_quorum(&mut state, conf, ctx);
             }
@@ -190,10 +192,10 @@ impl Lvs {
         for (s, (state, conf)) in self.services.iter().zip(&ctx.conf.services).enumerate() {
             if conf.omega {
                 for (_, c) in state.servers.iter().zip(&conf.servers).filter(|(server, _)| server.alive()) {
-                    run(format!("RS {} of VS {} notify_down", c.at, conf.key), c.notify_down(), ctx);
+                    tell::server(conf, c.at, c.notify_down(), false, ctx);
                 }
                 if state.quorum_up {
-                    run(format!("VS {} quorum_down", conf.key), conf.quorum_down.as_deref(), ctx);
+                    tell::quorum(conf, false, ctx);
                 }
             }
             ctx.dirty.insert(Owner::Service(s));
@@ -252,7 +254,7 @@ impl Lvs {
                         reason,
                         tries,
                     }));
-                    run(format!("RS {at} of VS {} notify_down", service.key), server.notify_down(), ctx);
+                    tell::server(service, at, server.notify_down(), false, ctx);
                 }
             }
             News::Good => {
@@ -260,7 +262,7 @@ impl Lvs {
                 state.weight = weight;
                 if state.failed == 0 {
                     ctx.told.push(Effect::Note(Note::ServerUp { server: at, service: service.key, check }));
-                    run(format!("RS {at} of VS {} notify_up", service.key), server.notify_up(), ctx);
+                    tell::server(service, at, server.notify_up(), true, ctx);
                 }
             }
         }
@@ -278,12 +280,12 @@ impl Lvs {
             Quorum::Gained => {
                 ctx.told.push(Effect::Note(Note::QuorumUp { service, quorum, sum, first: false }));
                 ctx.told.extend(sorry(false));
-                run(format!("VS {service} quorum_up"), conf.quorum_up.as_deref(), ctx);
+                tell::quorum(conf, true, ctx);
             }
             Quorum::Lost => {
                 ctx.told.push(Effect::Note(Note::QuorumDown { service, quorum, sum }));
                 ctx.told.extend(sorry(true));
-                run(format!("VS {service} quorum_down"), conf.quorum_down.as_deref(), ctx);
+                tell::quorum(conf, false, ctx);
             }
         }
     }
@@ -310,8 +312,12 @@ pub fn names(config: &Service, at: Endpoint) -> bool {
     config.servers.iter().any(|s: &Server| s.at == at) || config.sorry.as_ref().is_some_and(|s| s.at == at)
 }
 
-fn run(target: String, script: Option<&Script>, ctx: &mut Ctx) {
-    if let Some(script) = script {
-        ctx.told.push(Effect::Spawn(Spawn { target: target.into(), script: script.clone(), args: Vec::new() }));
+/// rs_init_notifies: that a new server is in use at once is told, too.
+fn tell_first(state: &ServiceState, conf: &Service, is_new: impl Fn(Endpoint) -> bool, ctx: &mut Ctx) {
+    if !ctx.conf.global.lvs.init_notifies {
+        return;
+    }
+    for (_, c) in state.servers.iter().zip(&conf.servers).filter(|(s, c)| s.alive() && is_new(c.at)) {
+        tell::server(conf, c.at, c.notify_up(), true, ctx);
     }
 }

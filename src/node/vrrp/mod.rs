@@ -8,15 +8,15 @@ mod signing;
 mod speak;
 pub mod vlink;
 
-use super::effect::{Effect, Spawn};
+use super::effect::Effect;
 use super::links::Links;
 use super::note::{BackupWhy, Note};
 use super::table::Change;
-use super::{objects, statics, track};
+use super::{objects, statics, tell, track};
 use super::{Ctx, Owner, Timer};
 use crate::base::addr::{Family, IfName, IpNet};
 use crate::base::time::Instant;
-use crate::config::model::{self, Config, Script};
+use crate::config::model::{self, Config};
 use crate::limits;
 use crate::wire::ip::Head;
 use crate::wire::link::LinkKey;
@@ -130,14 +130,15 @@ impl Vrrp {
             self.instances.push(found.map(|(_, state)| state).unwrap_or_default());
         }
         vlink::assign(&mut self.instances, ctx.conf, ctx.links);
-        // What is left is wanted no more.
+        // What is left is wanted no more. That is told after what became of the others: keepalived's order.
+        let mut deleted = Vec::new();
         for (o, mut gone) in before.into_values().flatten() {
             if let Some(was) = old.instances.get(o) {
                 if gone.state == State::Master {
                     send(&mut gone, was, PRIORITY_STOP, ctx);
                     ctx.told.push(Effect::Note(Note::SentZero { name: was.name.clone() }));
                 }
-                notify(&was.name, "INSTANCE", "FAULT", gone.priority, None, was.notify.any.as_ref(), ctx);
+                deleted.push((was, gone.priority));
                 ctx.table.claim(&mut gone.claims, Vec::new());
             }
         }
@@ -156,6 +157,12 @@ impl Vrrp {
             self.refile(i, ctx);
             ctx.dirty.insert(Owner::Instance(i));
             self.locate(i, ctx);
+        }
+        for (was, priority) in deleted {
+            tell::deleted(was, priority, ctx);
+        }
+        if ctx.conf.global.fifos.states_on_reload {
+            self.tell_again(ctx);
         }
         self.find_talkers(ctx);
         self.begin(&new, ctx);
@@ -182,20 +189,14 @@ impl Vrrp {
             n.state = State::Init;
             n.deadline = None;
             n.announce.stop();
-            notify(
-                &conf.name,
-                "INSTANCE",
-                "STOP",
-                n.priority,
-                conf.notify.stop.as_ref(),
-                conf.notify.any.as_ref(),
-                ctx,
-            );
+            let scripts = (conf.notify.stop.as_ref(), conf.notify.any.as_ref());
+            tell::state(("INSTANCE", &conf.name), "STOP", n.priority, scripts, ctx);
             self.refile(i, ctx);
             ctx.dirty.insert(Owner::Instance(i));
         }
         for group in &ctx.conf.groups {
-            notify(&group.name, "GROUP", "STOP", 0, group.notify.stop.as_ref(), group.notify.any.as_ref(), ctx);
+            let scripts = (group.notify.stop.as_ref(), group.notify.any.as_ref());
+            tell::state(("GROUP", &group.name), "STOP", 0, scripts, ctx);
         }
         self.running = false;
     }
@@ -430,6 +431,7 @@ impl Vrrp {
                 if n.say_once(SAID_CONTENDER) {
                     ctx.told.push(Effect::Note(Note::HeardLower { name: name(), from, theirs, ours }));
                 }
+                tell::lower(conf, ours, ctx);
                 if !conf.lower_prio_no_advert {
                     self.advertise(i, ctx);
                 }
@@ -637,7 +639,8 @@ impl Vrrp {
             "BACKUP" => &conf.notify.backup,
             _ => &conf.notify.fault,
         };
-        notify(&conf.name, "INSTANCE", state, n.priority, script.as_ref(), conf.notify.any.as_ref(), ctx);
+        let scripts = (script.as_ref(), conf.notify.any.as_ref());
+        tell::state(("INSTANCE", &conf.name), state, n.priority, scripts, ctx);
         self.refile(i, ctx);
     }
 
@@ -649,7 +652,21 @@ impl Vrrp {
             "BACKUP" => &group.notify.backup,
             _ => &group.notify.fault,
         };
-        notify(&group.name, "GROUP", state, 0, script.as_ref(), group.notify.any.as_ref(), ctx);
+        tell::state(("GROUP", &group.name), state, 0, (script.as_ref(), group.notify.any.as_ref()), ctx);
+    }
+
+    /// The states that a reload did not change: groups first, as at start.
+    fn tell_again(&self, ctx: &mut Ctx) {
+        let state = |i: &usize| self.instances.get(*i).map(|n| n.state).filter(|s| *s != State::Init);
+        let conf = ctx.conf;
+        for group in &conf.groups {
+            if let Some(state) = group.members.iter().find_map(state) {
+                tell::again_group(group, state, ctx);
+            }
+        }
+        for (n, conf) in self.instances.iter().zip(&conf.instances).filter(|(n, _)| n.state != State::Init) {
+            tell::again(conf, n.state, n.priority, ctx);
+        }
     }
 
     // ---- faults ----------------------------------------------------------------------------------------------
@@ -696,6 +713,7 @@ impl Vrrp {
             return;
         }
         ctx.told.push(Effect::Note(Note::Priority { name: conf.name.clone(), from: before, to: priority }));
+        tell::priority(conf, n.state, priority, ctx);
         if n.state == State::Backup {
             let (then, now) = (n.master_down(conf, before), n.master_down(conf, priority));
             n.deadline = n.deadline.map(|at| (at + now) - then);
@@ -929,28 +947,4 @@ fn fault(n: &Instance, conf: &model::Instance, links: &Links, deaf: &BTreeSet<So
         Some(_) => format!("there is no VRRP socket for the source address {}", key.address).into(),
         None => format!("no VRRP socket on interface {}", conf.interface).into(),
     })
-}
-
-/// notify_<state> gets no further arguments; notify gets four.
-fn notify(
-    name: &str,
-    kind: &str,
-    state: &str,
-    priority: u8,
-    script: Option<&Script>,
-    any: Option<&Script>,
-    ctx: &mut Ctx,
-) {
-    if let Some(script) = script {
-        let target = format!("{kind} {name} notify_{}", state.to_lowercase()).into();
-        ctx.told.push(Effect::Spawn(Spawn { target, script: script.clone(), args: Vec::new() }));
-    }
-    if let Some(script) = any {
-        let args = vec![kind.into(), name.into(), state.into(), priority.to_string().into()];
-        ctx.told.push(Effect::Spawn(Spawn {
-            target: format!("{kind} {name} notify").into(),
-            script: script.clone(),
-            args,
-        }));
-    }
 }
