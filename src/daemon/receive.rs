@@ -56,8 +56,8 @@ mod tests {
     #[test]
     fn instances_of_a_socket_share_the_sum() {
         let name: IfName = "v0".parse().unwrap_or_default();
-        let mut config = Config::default();
-        config.instances = vec![Instance::new("I", name.clone(), 51), Instance::new("J", name.clone(), 52)];
+        let instances = vec![Instance::new("I", name.clone(), 51), Instance::new("J", name.clone(), 52)];
+        let mut config = Config { instances, ..Config::default() };
         let key = SocketKey { ifindex: 3, protocol: 112, address: [224, 0, 0, 18].into() };
         let of = |config: &Config, on: &IfName| bytes(config, &key, Some(on), Some(1400));
         assert_eq!(of(&config, &name), None);

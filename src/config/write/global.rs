@@ -22,7 +22,7 @@ pub fn write(out: &mut Writer, config: &Config) {
         vrrp(out, g);
         lvs(out, config);
         nftables(out, g);
-        for (name, p) in [("vrrp", &g.process.vrrp), ("checker", &g.process.checker), ("bfd", &g.process.bfd)] {
+        for (name, p) in [("vrrp", &g.process.vrrp), ("checker", &g.process.checker)] {
             process(out, name, p);
         }
         out.value("max_auto_priority", g.process.max_auto);
@@ -48,7 +48,6 @@ fn top(out: &mut Writer, g: &Global) {
     }
     out.flag("use_pid_dir", g.files.pid_dir);
     out.flag("linkbeat_use_polling", g.linkbeat_polling);
-    out.seconds("child_wait_time", g.child_wait_time);
 }
 
 fn mail(out: &mut Writer, g: &Global) {
