@@ -15,7 +15,7 @@ lab: build ## only the labs: keepalived as peer, User Mode Linux for IPVS (root)
 	scripts/deps lab ipvs && { tests/lab/run ns; rc=$$?; tests/lab/run ipvs && exit $$rc; }
 bench: ## lateness of takeovers, memory, large files, a thousand routers, keepalived beside (root; about 15 minutes)
 	scripts/bench
-fuzz: ## random configurations, packets and netlink messages for some time: make fuzz MINUTES=n (installs cargo-fuzz and a nightly Rust if absent)
+fuzz: ## random configurations, packets, news of the kernel and answers of servers for some time: make fuzz MINUTES=n
 	FUZZ_MINUTES=$(or $(MINUTES),5) scripts/fuzz
 clean: ## remove target/
 	cargo clean

@@ -341,6 +341,7 @@ impl Player {
             |x: &dyn std::fmt::Debug| format!("{x:?}").split([' ', '(', '{']).next().unwrap_or("").to_lowercase();
         match note {
             Note::Dropped { bad, .. } => self.say(format!("drop: {}", word(bad))),
+            Note::Forgiven { bad, .. } => self.say(format!("say: {}", word(bad))),
             Note::AddressList { .. } => self.say("say: other addresses".into()),
             Note::OtherInterval { .. } => self.say("say: other interval".into()),
             Note::SameAddress { .. } => self.say("say: same address".into()),

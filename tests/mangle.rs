@@ -23,6 +23,12 @@ impl Random {
     }
 }
 
+/// HOLDFAST_MANGLE=n does n times as many.
+fn rounds(usually: usize) -> usize {
+    let times = std::env::var("HOLDFAST_MANGLE").ok().and_then(|n| n.parse().ok());
+    usually * times.unwrap_or(1)
+}
+
 fn texts() -> Vec<Vec<u8>> {
     let mut paths: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/config"))
         .expect("tests/config is there")
@@ -74,7 +80,8 @@ fn mangled_files_end_in_a_verdict() {
     };
     let mut random = Random(20_020_912);
     let mut configs = 0;
-    for _ in 0..4000 {
+    let rounds = rounds(4000);
+    for _ in 0..rounds {
         let text = mangle(&mut random, &texts);
         let loaded = load("f", text, host.clone());
         assert!(matches!(loaded.status, 0 | 2 | 4 | 5 | 6), "{}", loaded.status);
@@ -86,7 +93,7 @@ fn mangled_files_end_in_a_verdict() {
             dump(config, &mut |line| assert!(!line.contains('\n')));
         }
     }
-    assert!(configs > 2000, "{configs}");
+    assert!(configs > rounds / 2, "{configs}");
 }
 
 /// What the engines rely on.
@@ -351,7 +358,7 @@ fn damaged_packets_are_counted() {
                 all.map(|c| u64::from(c.advert_rcvd) + c.dropped.iter().map(|n| u64::from(*n)).sum::<u64>()).sum();
             known + u64::from(node.vrrp.foreign) + node.vrrp.garbage.iter().map(|n| u64::from(*n)).sum::<u64>()
         };
-        for round in 0..20_000 {
+        for round in 0..rounds(20_000) as u64 {
             if round % 1000 == 0 {
                 while let Some(at) = node.deadline().filter(|at| at.0 < 9_000_000 * (1 + round / 1000)) {
                     now = at.max(now);
@@ -372,18 +379,27 @@ fn damaged_packets_are_counted() {
 /// What the kernel says, damaged: read to its end, or as far as it makes sense.
 #[test]
 fn damaged_news_end() {
-    use holdfast::wire::{connector, ipvs, netlink, rtnl};
-    let seeds = seeds("messages");
+    use holdfast::wire::{connector, inotify, ipvs, netlink, nft, rtnl};
+    let messages = seeds("messages");
+    let others: Vec<_> = ["tables", "entries", "processes"].into_iter().flat_map(seeds).collect();
     let mut random = Random(18);
     let mut told = 0;
-    for _ in 0..50_000 {
-        let bytes = damage(&mut random, &seeds);
-        for message in netlink::messages(&bytes) {
+    let rounds = rounds(50_000);
+    let mut read = |bytes: &[u8]| {
+        for message in netlink::messages(bytes) {
             told += usize::from(rtnl::parse(&message).is_some());
-            let _ = (message.answer(), message.dump_end());
+            let _ = (message.answer(), message.dump_end(), nft::table_gone(&message));
         }
-        let _ = (netlink::attributes(&bytes).count(), connector::events(&bytes).count());
-        let _ = (ipvs::services(&bytes).count(), ipvs::dests(&bytes).count(), ipvs::daemons(&bytes).count());
+        let _ = (netlink::attributes(bytes).count(), connector::events(bytes).count());
+        let _ = (ipvs::services(bytes).count(), ipvs::dests(bytes).count(), ipvs::daemons(bytes).count());
+        let mut events = holdfast::base::bytes::Reader::new(bytes);
+        while inotify::next(&mut events).is_some() {}
+    };
+    for _ in 0..rounds {
+        read(&damage(&mut random, &messages));
     }
-    assert!(told > 20_000, "{told}");
+    for _ in 0..rounds {
+        read(&damage(&mut random, &others));
+    }
+    assert!(told > rounds / 5 * 2, "{told}");
 }

@@ -7,6 +7,7 @@ use holdfast::base::verdict::{Reason, Verdict};
 use holdfast::config::loader::{load, Host};
 use holdfast::node::effect::Effect;
 use holdfast::node::event::{Event, Outcome};
+use holdfast::node::note::Note;
 use holdfast::node::status::{self, Layout};
 use holdfast::node::vrrp::instance::State;
 use holdfast::node::Node;
@@ -706,6 +707,69 @@ fn version_3_without_a_pseudo_header() {
     d.pass(4.0);
     d.step(Event::Packet { ifindex: 2, bytes: &plain });
     assert_eq!(d.state(), State::Backup);
+    // Any other counts as well, and what is wrong with it is said once.
+    d.pass(4.0);
+    assert_eq!(d.state(), State::Master);
+    let pseudo = advert3("10.0.0.2", "224.0.0.18", 255, 200, 100, vrrp::Rule::Pseudo);
+    let mut said = Vec::new();
+    for _ in 0..3 {
+        said.extend(d.step(Event::Packet { ifindex: 2, bytes: &pseudo }).into_iter().filter_map(|e| match e {
+            Effect::Note(note @ Note::Forgiven { .. }) => Some(note.to_string()),
+            _ => None,
+        }));
+    }
+    assert!(said.len() == 1 && said[0].contains("without v3_checksum_as_v2"), "{said:?}");
+    let n = &d.node.vrrp.instances[0];
+    assert_eq!((n.state, n.counters.dropped[vrrp::Bad::Checksum(0, None).index()]), (State::Backup, 3));
+}
+
+fn plug(d: &mut Desk, ifindex: u32, name: &str) {
+    let more = LinkMore { wanted_up: true, ..LinkMore::default() };
+    let mac = Mac([2, 0, 0, 0, 0, ifindex as u8]);
+    let link = Link { ifindex, name: name.parse().unwrap(), up: true, mac, mtu: 1500, no_arp: false, more };
+    d.step(Event::Kernel(News::Link(link)));
+}
+
+#[test]
+fn unicast_without_an_interface_is_heard_in_its_vrf() {
+    let mut d = Desk::new(
+        "vrrp_instance VI_1 {\n virtual_router_id 51\n vrf red\n unicast_src_ip 10.0.0.1\n\
+         unicast_peer {\n 10.0.0.2\n }\n virtual_ipaddress {\n 10.0.0.100 dev eth0\n }\n}\n",
+    );
+    assert_eq!(d.state(), State::Fault);
+    plug(&mut d, 7, "red");
+    assert_eq!(d.state(), State::Backup);
+    let sockets: Vec<u32> = d
+        .node
+        .table()
+        .wanted()
+        .filter_map(|(k, _)| if let Key::Socket(s) = k { Some(s.ifindex) } else { None })
+        .collect();
+    assert_eq!(sockets, [7]);
+}
+
+#[test]
+fn links_without_adverts_are_told_of_now_and_then() {
+    let elsewhere = "virtual_ipaddress_excluded {\n 10.78.0.1/24 dev eth1\n 10.78.0.2/24 dev eth1\n }";
+    for (extra, wanted) in [("garp_extra_if all 2", 1), ("garp_extra_if 2", 0), ("", 0)] {
+        let garp = "garp_master_delay 1\n garp_master_repeat 1";
+        let mut d = Desk::new(&instance(&format!("{extra}\n {garp}\n {elsewhere}")));
+        plug(&mut d, 5, "eth1");
+        d.pass(3.7);
+        assert_eq!(d.state(), State::Master);
+        d.pass(1.0);
+        let mut told = |seconds| -> Vec<(u32, String)> {
+            let all = d.pass(seconds).into_iter();
+            all.filter_map(|e| match e {
+                Effect::Announce { ifindex, ip, .. } => Some((ifindex, ip.to_string())),
+                _ => None,
+            })
+            .collect()
+        };
+        assert_eq!(told(1.8), []);
+        assert_eq!(told(0.2), vec![(5, "10.78.0.1".to_string()); wanted], "{extra}");
+        assert_eq!(told(4.0), vec![(5, "10.78.0.1".to_string()); 2 * wanted], "{extra}");
+    }
 }
 
 /// keepalived's packet number 1 of router 51, priority 150, for 10.0.0.100 and .101, key 12345678, from 10.0.0.1.

@@ -204,6 +204,7 @@ fn trouble(w: &mut World, plan: &Plan) {
                         Some(Key::Address(AddressKey { ifindex, net: setup::vip(i) }))
                     })
                     .filter(|k| w.routers[r].kernel.objects.contains_key(k))
+                    .chain(w.routers[r].kernel.routes_and_rules())
                     .collect();
                 let Some(key) = held.get(w.rng.below(held.len() as u64) as usize).copied() else { break };
                 w.say(r, || format!("somebody removes {key}"));

@@ -66,7 +66,7 @@ fn test(name: &str, options: &Options, file: Option<&Path>) -> u8 {
         return FATAL;
     }
     // What only the start of a program touches is not needed beside a large file.
-    sys::trim(&sys::program_text(), false);
+    sys::trim(&sys::program_text(), true);
     match load::whole(options, true) {
         Err(unreadable) => {
             tell(&mut *out, &unreadable.text);
@@ -107,7 +107,7 @@ fn daemon(name: &str, options: Options) -> u8 {
     if let Some(mask) = options.umask {
         sys::umask(mask);
     }
-    let connector = Connector::open().ok();
+    let before = Before { connector: Connector::open().ok(), space: File::open("/proc/self/ns/net").ok() };
     if let Err(text) = enter_namespace(&options) {
         return fail(&text);
     }
@@ -115,12 +115,18 @@ fn daemon(name: &str, options: Options) -> u8 {
         Ok(logger) => logger,
         Err(e) => return fail(&e.to_string()),
     };
-    let status = start(options, logger, connector, &fail);
+    let status = start(options, logger, before, &fail);
     logger.flush(crate::base::time::Instant(sys::monotonic_micros()));
     status
 }
 
-fn start(mut options: Options, logger: &'static Logger, connector: Option<Connector>, fail: &dyn Fn(&str) -> u8) -> u8 {
+/// What belongs to the network namespace of the start.
+struct Before {
+    connector: Option<Connector>,
+    space: Option<File>,
+}
+
+fn start(mut options: Options, logger: &'static Logger, before: Before, fail: &dyn Fn(&str) -> u8) -> u8 {
     // Whoever ends us while we begin is obeyed in the loop, which puts right what a crash left. (In the background the
     // parent still has to die of its signals.)
     let early = options.foreground.then(signals);
@@ -191,13 +197,15 @@ fn start(mut options: Options, logger: &'static Logger, connector: Option<Connec
         Ok(signals) => signals,
         Err(e) => return fail(&format!("cannot start: {e}")),
     };
+    let Before { connector, space } = before;
+    let started_in = space.filter(|_| options.namespace.is_some());
     let (vrrp, lvs) = (!config.instances.is_empty(), config.serves());
     let pids = match pidfile::PidFiles::claim(&pidfile::paths(&options, vrrp, lvs)) {
         Ok(pids) => pids,
         Err(text) => return fail(&text),
     };
     let console = options.console;
-    match Daemon::new(Start { options, config, known_errors, pids, logger, signals, connector }) {
+    match Daemon::new(Start { options, config, known_errors, pids, logger, signals, connector, started_in }) {
         Ok(mut daemon) => {
             if let Some(pipe) = ready.take() {
                 // Only now, so that what stands in the way of the start was still seen.

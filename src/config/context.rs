@@ -30,8 +30,8 @@ pub struct Context {
     pub blocks: Vec<(Block, Box<str>)>,
     /// The first script that exists on the host and is to be run.
     pub script: Option<Span>,
-    /// Those of vrrp_script blocks, by their number: run if they are tracked.
-    pub vrrp_scripts: Vec<(usize, Span)>,
+    /// Those of vrrp_script blocks.
+    pub vrrp_scripts: Vec<Span>,
     /// Scripts that others than root can change: an error if security is on and they run as root.
     pub doubts: Vec<Doubt>,
     /// Keywords about which one word was said already.
@@ -47,6 +47,8 @@ pub struct Context {
     silent: bool,
     /// Blocks that ended too early, by their first word: what they lack may stand behind them.
     pub cut_short: Vec<Span>,
+    /// The block that begins stands inside one like it, of which nothing else was read; that was said.
+    pub again: bool,
     /// Kinds of blocks of which one has no name or no known keyword, which was said: what names one may mean that.
     pub nameless: Vec<Block>,
     /// That a keyword is not acted on: said once the rest of its line is read, unless that is wrong.
@@ -168,6 +170,7 @@ impl Context {
             drafts: Recent::default(),
             checks: Recent::default(),
             cut_short: Vec::new(),
+            again: false,
             nameless: Vec::new(),
             silent: false,
             pending: None,

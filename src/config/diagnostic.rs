@@ -267,13 +267,15 @@ pub fn gathered<'d>(source: &Source, list: &'d [Diagnostic]) -> Vec<Gathered<'d>
     }
     // A name that is not defined is one mistake, whatever its place should hold.
     let undefined = |d: &&Diagnostic| d.code == Code::Reference && d.level == Level::Error && d.token.starts_with('$');
+    // Its token is no password.
+    let secret = |d: &Diagnostic| d.code == Code::Range && d.token.as_ref() == "auth_pass";
     let undefined: Vec<_> = list.iter().filter(undefined).map(|d| (place(d), d)).collect();
     let follows = |d: &Diagnostic| {
         let of = |((file, span), u): &((u32, Span), &Diagnostic)| {
             let at = place(d);
-            !std::ptr::eq(*u, d) && at == (*file, *span) && d.token.contains(u.token.as_ref())
+            !std::ptr::eq(*u, d) && at == (*file, *span) && (secret(d) || d.token.contains(u.token.as_ref()))
         };
-        d.level == Level::Error && d.token.contains('$') && undefined.iter().any(of)
+        d.level == Level::Error && (secret(d) || d.token.contains('$')) && undefined.iter().any(of)
     };
     let mut known: HashMap<(&str, u32, Code, Level, Option<&str>), usize> = HashMap::new();
     for d in list {

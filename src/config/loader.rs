@@ -336,6 +336,7 @@ impl Loader {
                 .map_or(Current::Skipped, |name| Current::Bfd(Box::new(BfdDraft::new(&mut self.cx, name)))),
             block => Current::Other(block, Seen::default()),
         };
+        self.cx.again = false;
         self.marks.open(node, !matches!(self.current, Current::Skipped));
     }
 
@@ -385,6 +386,11 @@ impl Loader {
                 let (read, plain) = (c.read | all, c.matched | all);
                 let strict = Strict { read, plain, wild: c.wildcard | all, braces: c.brace | all };
                 self.reader.set_strict(strict);
+                if let (Some("random_seed"), Some(seed)) =
+                    (node.keyword().map(|k| k.word), self.global.global.random_seed)
+                {
+                    self.reader.seed(seed.into());
+                }
             }
             Current::Ssl(ssl, seen) => global::ssl(cx, ssl, seen, node),
             Current::Group(draft) => draft.entry(cx, node),
@@ -416,6 +422,10 @@ impl Loader {
         match std::mem::replace(&mut self.current, Current::Skipped) {
             Current::Ssl(ssl, _) => self.global.global.ssl = Some(ssl),
             Current::Group(draft) => self.groups.push(*draft),
+            Current::Instance(draft) if self.cx.again => {
+                // Its line stands there twice; the second one has what belongs to it.
+                self.names.remove(draft.name());
+            }
             Current::Instance(mut draft) => {
                 draft.close();
                 self.instances.push(*draft);
@@ -491,8 +501,11 @@ impl Loader {
         self.phase = Phase::Done;
         check::references(&mut self.cx);
         script::settle(&mut self.cx, &self.global);
-        track::conclude(&mut self.cx, &self.global, &self.config);
-        if self.config.global.dynamic_interfaces.is_some() {
+        let dynamic = self.config.global.dynamic_interfaces.is_some();
+        // keepalived ends at an interface that is not there, before it looks at scripts.
+        let ends = !dynamic && self.cx.found.list.iter().any(|d| d.code == Code::Interface);
+        track::conclude(&mut self.cx, &self.global, !self.names.is_empty() && !ends);
+        if dynamic {
             // Said to come later.
             self.cx.found.forgive(Code::Interface);
         }
@@ -532,6 +545,9 @@ fn named<'t>(cx: &mut Context, node: Node<'t>, names: &mut Names) -> Option<supe
     let name = arg.str();
     if let Some(first) = names.insert(name.as_ref().into(), arg.span()) {
         names.insert(name.as_ref().into(), first);
+        if cx.again {
+            return None;
+        }
         // keepalived takes the first of two scripts and says nothing.
         let word = node.word().str();
         let (level, status) = if word == "vrrp_script" { (Level::Warning, 0) } else { (Level::Error, 5) };

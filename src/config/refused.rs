@@ -32,3 +32,9 @@ pub static NETLINK_BUFFERS: Refusal =
 pub static TEMPORARY_COPY: Refusal = harmless("the configuration is kept in memory", "no temporary file is written");
 
 pub static DUMP_PATHS: Refusal = harmless("it never had an effect", "dumps go to the usual places");
+
+pub static CHILD_WAIT: Refusal = harmless("there is no child of its own to wait for", "nothing is missed");
+
+pub static DEBUG: Refusal = harmless("the log has one level for all", "-D gives more of it");
+
+pub static BFD_PROCESS: Refusal = harmless("there is one process", "it is scheduled as vrrp_... and checker_... say");

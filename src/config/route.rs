@@ -222,6 +222,10 @@ impl<'t> Draft<'t> {
             "track_group" => self.group = Some(words::name(value)),
             word => {
                 if let Some((_, kind)) = KINDS.iter().find(|(name, _)| *name == word) {
+                    if self.dst.is_some() || words.at_end() {
+                        misplaced(cx, word, arg, words.at_end());
+                        return None;
+                    }
                     self.kind = Some(*kind);
                 } else if let Some((_, number, unit)) = METRICS.iter().find(|(name, ..)| *name == word) {
                     let metric = metric(cx, words, keyword, value, *number, *unit)?;
@@ -450,6 +454,17 @@ fn ip(cx: &mut Context, arg: Arg, used: &str) -> Option<IpAddr> {
     ip
 }
 
+/// A type stands before the destination: keepalived takes what follows it for that, and ends if nothing does.
+fn misplaced(cx: &mut Context, word: &str, arg: Arg, last: bool) {
+    let text = format!("'{word}' stands before the destination of a route");
+    let said = match last {
+        true => cx.say(Level::Error, Code::Argument, arg.span(), word, text, 2),
+        false => cx.bad(Code::Argument, arg, text),
+    };
+    said.help(format!("write {word} DESTINATION; {}", if last { "nothing starts with this" } else { NOT_USED }));
+    cx.found.stopped |= last;
+}
+
 /// `[lock] VALUE`; times may carry their unit.
 fn metric<'t>(
     cx: &mut Context,
@@ -460,7 +475,10 @@ fn metric<'t>(
     unit: u32,
 ) -> Option<Metric> {
     let mut lock = false;
-    let lockable = !matches!(keyword.word, "features" | "quickack" | "initcwnd" | "initrwnd" | "fastopen_no_cookie");
+    let lockable = !matches!(
+        keyword.word,
+        "features" | "quickack" | "initcwnd" | "initrwnd" | "fastopen_no_cookie" | "window" | "hoplimit"
+    );
     if lockable && value.str() == "lock" {
         lock = true;
         value = words.value(cx, keyword, value)?;

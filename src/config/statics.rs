@@ -111,6 +111,10 @@ impl GarpGroupDraft {
                 }
             }
             "interfaces" => {
+                if node.body() && node.children().next().is_none() {
+                    cx.bad(Code::Empty, node.word(), "this block names no interface".into())
+                        .help("write their names into it, or interface IF instead");
+                }
                 for arg in node.children().flat_map(|line| line.all()) {
                     self.interfaces.extend(cx.interface(arg).map(|name| (name, arg.span())));
                 }

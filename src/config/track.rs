@@ -15,7 +15,7 @@ use super::tree::{Arg, Node};
 use crate::base::addr::IfName;
 use crate::wire::vrrp::PRIORITY_OWNER;
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 /// What a line tracks.
@@ -217,7 +217,7 @@ impl ScriptDraft {
     }
 
     /// None: it cannot be used, which is said.
-    fn finish(&self, cx: &mut Context, global: &GlobalDraft, no_user: bool, number: usize) -> Option<VrrpScript> {
+    fn finish(&self, cx: &mut Context, global: &GlobalDraft, no_user: bool) -> Option<VrrpScript> {
         let head = &self.head;
         let Some((words, span)) = &self.program else {
             if !head.seen.has(Block::Script, &["script"]) {
@@ -243,7 +243,7 @@ impl ScriptDraft {
         let words = opened.unwrap_or_else(|| words.clone());
         let program = words.first()?;
         match look.map(|look| look(program)) {
-            Some(ScriptFile::Fine) => cx.vrrp_scripts.push((number, *span)),
+            Some(ScriptFile::Fine) => cx.vrrp_scripts.push(*span),
             Some(found @ (ScriptFile::Missing | ScriptFile::NotExecutable)) => {
                 // keepalived says nothing of one that is there.
                 let (text, status) = match found {
@@ -256,7 +256,7 @@ impl ScriptDraft {
                 return None;
             }
             Some(ScriptFile::Insecure(insecure)) => {
-                cx.vrrp_scripts.push((number, *span));
+                cx.vrrp_scripts.push(*span);
                 let own = self.user.as_ref().map(|(user, _)| user.as_ref());
                 if global.script_security && script::runs_as_root(own, global) {
                     script::insecure(cx, *span, program, &insecure);
@@ -487,7 +487,7 @@ impl Drafts {
     pub fn step(&mut self, cx: &mut Context, global: &GlobalDraft, config: &mut Config) -> bool {
         if let Some(draft) = self.scripts.pop_front() {
             cx.return_to(&draft.head.path);
-            let script = draft.finish(cx, global, self.no_user, config.scripts.len());
+            let script = draft.finish(cx, global, self.no_user);
             cx.defined.scripts.insert(draft.head.name.clone(), script.is_some().then_some(config.scripts.len()));
             config.scripts.extend(script);
         } else if let Some(draft) = self.files.pop_front() {
@@ -512,12 +512,11 @@ impl Drafts {
     }
 }
 
-/// At the very end: a word about all scripts together.
-pub fn conclude(cx: &mut Context, global: &GlobalDraft, config: &Config) {
-    let lists = config.instances.iter().map(|i| &i.track).chain(config.groups.iter().map(|g| &g.track));
-    let tracked: HashSet<usize> = lists.flat_map(|t| t.scripts.iter().map(|s| s.target)).collect();
-    for (number, span) in std::mem::take(&mut cx.vrrp_scripts) {
-        if tracked.contains(&number) {
+/// At the very end: a word about all scripts together. Where there are virtual routers, keepalived counts those that
+/// nothing tracks as well.
+pub fn conclude(cx: &mut Context, global: &GlobalDraft, routers: bool) {
+    for span in std::mem::take(&mut cx.vrrp_scripts) {
+        if routers {
             cx.runs(span);
         }
     }

@@ -215,6 +215,8 @@ pub struct Reader {
     forgiven: bool,
     /// So many blocks stand in `(` and `)`, which was said.
     brackets: usize,
+    /// The first word of the last block that began inside one that was not closed.
+    inside: Option<Span>,
 }
 
 /// How a statement's first line ended.
@@ -254,6 +256,7 @@ impl Reader {
             loose: 0,
             forgiven: false,
             brackets: 0,
+            inside: None,
         }
     }
 
@@ -265,6 +268,10 @@ impl Reader {
     /// How strict every `include` is from here on.
     pub fn set_strict(&mut self, strict: Strict) {
         self.lexer.expand.strict = strict;
+    }
+
+    pub fn seed(&mut self, seed: u64) {
+        self.lexer.expand.seed(seed);
     }
 
     /// What reading files has cost since the last time, in statements.
@@ -309,7 +316,7 @@ impl Reader {
                         continue;
                     }
                     if let Some((block, header)) = self.open.take() {
-                        self.early = None;
+                        (self.early, self.forgiven) = (None, false);
                         if std::mem::take(&mut self.doubled) && matches!(self.peek(text), Token::Close(_)) {
                             self.pending.pop();
                         }
@@ -518,7 +525,7 @@ impl Reader {
                     (Ending::Outer(_), Some(inner)) => inner.header,
                     _ => self.open.map_or(Span::NOWHERE, |(_, header)| header),
                 };
-                begins_inside(cx, &source.bytes, first.span, header);
+                self.begins_inside(cx, source, first.span, header);
                 // Perhaps its '}' stands further down.
                 self.loose += usize::from(self.cut);
                 // To be read again, one block further out.
@@ -529,7 +536,7 @@ impl Reader {
         }
         if opened.is_none() && self.begins_outside(name, around, tree.words.len() as u32 - from) {
             let header = around.last().map_or(Span::NOWHERE, |inner| inner.header);
-            begins_inside(cx, &source.bytes, first.span, header);
+            self.begins_inside(cx, source, first.span, header);
             self.pending.push(Token::Line);
             self.pending.extend(tree.words.drain(from as usize..).rev().map(Token::Word));
             return Ending::Outer(1);
@@ -552,6 +559,8 @@ impl Reader {
                 if keyword.is_some() || context == Block::List {
                     cx.error(Code::Brace, first.span, &word, format!("'{word}' takes no block"))
                         .help("its block is skipped");
+                    // There may be no '}' for it.
+                    self.forgiven = true;
                     Block::Unknown
                 } else {
                     // What is in a misspelt block is looked at.
@@ -602,6 +611,28 @@ impl Reader {
         let outer = around.iter().rev().nth(1).map(|i| i.block).or(self.open.map(|(block, _)| block));
         // A name may be like a keyword; then nothing stands behind it.
         words > 1 && outer.is_some_and(|block| self.index.find(block, name).is_some_and(|k| k.takes != Takes::No))
+    }
+
+    /// A block begins inside another: said, unless a wrong `{` has taken the `}`, or the other one began so itself.
+    fn begins_inside(&mut self, cx: &mut Context, source: &Source, first: Span, header: Span) {
+        let text = &source.bytes;
+        let (what, word) = (header.of(text), first.of(text));
+        let again = what == word && is_bare(text, header, first);
+        // A line that stands there twice: that its name is taken is the same mistake.
+        cx.again = again && self.cut;
+        let chained = std::mem::replace(&mut self.inside, Some(first)) == Some(header);
+        if std::mem::take(&mut self.forgiven) {
+            return;
+        }
+        if chained && again {
+            // Each of them has its '}', too.
+            self.loose += usize::from(!self.cut);
+            return;
+        }
+        let (what, word) = (String::from_utf8_lossy(what), String::from_utf8_lossy(word));
+        cx.error(Code::Brace, first, &word, format!("'{word}' begins inside the block '{what}', which was not closed"))
+            .see(header, format!("'{what}' begins here"))
+            .help("write the missing '}' before this line");
     }
 
     fn starts_top(&self, name: &[u8]) -> bool {
@@ -806,6 +837,15 @@ impl Reader {
     }
 }
 
+/// Longest rest of such a line that is looked at.
+const BARE: usize = 256;
+
+/// Nothing but a block's first line stands between it and the next.
+fn is_bare(text: &[u8], header: Span, next: Span) -> bool {
+    let between = text.get(header.end as usize..next.start as usize).unwrap_or_default();
+    between.len() < BARE && between.trim_ascii().split(|b| *b == b'{').nth(1).is_some_and(<[u8]>::is_empty)
+}
+
 fn too_long(cx: &mut Context, word: Span) {
     let text = format!("this line has more than {} words", limits::LINE_WORDS);
     cx.error(Code::Range, word, "", text).help("this word and those behind it are not used");
@@ -817,14 +857,6 @@ pub fn too_large(cx: &mut Context, text: &[u8], word: Span, header: Span) {
     cx.error(Code::Range, word, &name, said)
         .see(header, format!("'{name}' begins here"))
         .help("this line and the rest of the block are not used; it is a limit of this program");
-}
-
-fn begins_inside(cx: &mut Context, text: &[u8], first: Span, header: Span) {
-    let what = String::from_utf8_lossy(header.of(text)).into_owned();
-    let word = String::from_utf8_lossy(first.of(text)).into_owned();
-    cx.error(Code::Brace, first, &word, format!("'{word}' begins inside the block '{what}', which was not closed"))
-        .see(header, format!("'{what}' begins here"))
-        .help("write the missing '}' before this line");
 }
 
 fn too_early(cx: &mut Context, text: &[u8], close: Span, header: Span, word: Span) {

@@ -27,6 +27,10 @@ pub fn vmac(cx: &mut Context, node: Node) -> Vmac {
             }
             Some(_) => vmac.netlink_notify_msg = true,
             None if word.contains(':') => match mac(&word) {
+                Some(Mac([0, 0, 0x5e, 0, 1 | 2, _])) => {
+                    cx.bad(Code::Value, arg, format!("{word} is what RFC 5798 gives a virtual router"))
+                        .help("leave it away: it is made from the VRID; it is not used");
+                }
                 Some(mac) => vmac.mac = Some(mac),
                 None => cx.bad(Code::Value, arg, format!("'{word}' is not a MAC address")).help(NOT_USED),
             },

@@ -97,6 +97,10 @@ pub struct InstanceDraft {
 }
 
 impl InstanceDraft {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The block is read: there may be thousands of them.
     pub fn close(&mut self) {
         self.vips.shrink_to_fit();
@@ -229,7 +233,7 @@ impl InstanceDraft {
                 }
             }
             "garp_extra_if" => self.garp_extra_if = extra_garp(cx, node).or(self.garp_extra_if),
-            "use_vmac" => self.vmac = Some(Box::new(vlink::vmac(cx, node))),
+            "use_vmac" => self.use_vmac(cx, node),
             "vmac_xmit_base" => self.vmac_xmit_base = true,
             "use_vmac_addr" => self.vmac_addr = true,
             "use_ipvlan" => self.ipvlan = Some(Box::new(vlink::ipvlan(cx, node))),
@@ -402,6 +406,19 @@ fn extra_garp(cx: &mut Context, node: Node) -> Option<Option<ExtraGarp>> {
     };
     let seconds = words::range(cx, "garp_extra_if", arg, 0, 86400, "the line is not used")?;
     Some((seconds > 0).then(|| ExtraGarp { every: Duration::from_secs(seconds), all }))
+}
+
+impl InstanceDraft {
+    /// Given again, all but the name counts.
+    fn use_vmac(&mut self, cx: &mut Context, node: Node) {
+        let mut vmac = vlink::vmac(cx, node);
+        if let (Some(first), Some(_)) = (self.vmac.as_mut().and_then(|v| v.name.take()), &vmac.name) {
+            cx.bad(Code::Value, node.word(), "the link of 'use_vmac' has a name already".into())
+                .help(format!("'{}' is used; remove one of the two", first.as_str()));
+            vmac.name = Some(first);
+        }
+        self.vmac = Some(Box::new(vmac));
+    }
 }
 
 fn password(cx: &mut Context, arg: Arg) -> [u8; 8] {
@@ -800,6 +817,13 @@ impl InstanceDraft {
                 .see(self.auth_span.unwrap_or(span), "the authentication")
                 .help("BACKUP is used: numbers of the packets before must be heard first");
             want_master = false;
+        }
+        if let (Some(_), false) = (&self.vrf, interface.as_str().is_empty()) {
+            let span = self.at("vrf").unwrap_or(self.span);
+            cx.error(Code::Conflict, span, "vrf", "'vrf' is for unicast without an interface".into())
+                .see(self.at("interface").unwrap_or(span), "the interface")
+                .help("the line is not used");
+            self.vrf = None;
         }
         if interface.as_str().is_empty() {
             let lost: Vec<_> = self.vips.iter().chain(&self.excluded).filter(|v| v.dev.is_none()).collect();

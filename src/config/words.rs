@@ -50,6 +50,11 @@ impl<'t> Words<'t> {
         arg
     }
 
+    /// Nothing stands behind the word that was given last.
+    pub fn at_end(&self) -> bool {
+        self.at >= self.all.len() && !self.broken
+    }
+
     /// The rows that the words that follow stand in.
     pub fn options(&mut self, block: Block) {
         self.block = block;

@@ -1,6 +1,6 @@
 //! The files that a signal asks for: keepalived.json, keepalived.data, keepalived.stats in TMPDIR (else /tmp).
 //!
-//! Such a folder is everybody's. So the text goes into a new file that nobody else can have made, open to its owner only,
+//! Such a folder is everybody's. So the text goes into a new file that nobody else can have made, open to its owner only (unless `umask` says otherwise),
 //! which then takes the place of the last dump; what stands there under that name, a link for instance, is not written to.
 
 use std::fs::{self, File, OpenOptions};
@@ -31,8 +31,8 @@ pub fn path(kind: Kind, instance: Option<&str>) -> PathBuf {
 }
 
 /// All of it or nothing: who reads the file never sees half a dump.
-pub fn write(path: &Path, text: &[u8]) -> io::Result<()> {
-    let (mut file, temporary) = create(path)?;
+pub fn write(path: &Path, text: &[u8], mode: u32) -> io::Result<()> {
+    let (mut file, temporary) = create(path, mode)?;
     let done = file.write_all(text).and_then(|()| fs::rename(&temporary, path));
     if done.is_err() {
         let _ = fs::remove_file(&temporary);
@@ -40,14 +40,14 @@ pub fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     done
 }
 
-fn create(path: &Path) -> io::Result<(File, PathBuf)> {
+fn create(path: &Path, mode: u32) -> io::Result<(File, PathBuf)> {
     let mut last = io::Error::from(io::ErrorKind::AlreadyExists);
     for n in 0..ATTEMPTS {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(format!(".{}.{n}", std::process::id()));
         // create_new: O_EXCL.
         let mut options = OpenOptions::new();
-        options.write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+        options.write(true).create_new(true).mode(mode).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
         match options.open(&temporary) {
             Ok(file) => return Ok((file, temporary.into())),
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => last = e,
@@ -77,7 +77,7 @@ mod tests {
         // Names that somebody guessed.
         std::os::unix::fs::symlink(&victim, folder.join(format!("keepalived.json.{}.0", std::process::id()))).unwrap();
         for text in ["one, and longer", "two"] {
-            write(&path, text.as_bytes()).unwrap();
+            write(&path, text.as_bytes(), 0o600).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }
         assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
@@ -91,7 +91,7 @@ mod tests {
         let folder = folder("fail");
         let path = folder.join("keepalived.json");
         fs::create_dir(&path).unwrap();
-        assert!(write(&path, b"text").is_err());
+        assert!(write(&path, b"text", 0o600).is_err());
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         fs::remove_dir_all(&folder).unwrap();
     }

@@ -2,14 +2,14 @@
 //! than what runs.
 
 use super::options::{Options, DEFAULT_CONFIG};
-use super::trust;
+use super::{kept, trust};
 use crate::config::diagnostic::{Code, Level};
 use crate::config::loader::{self, Host, Loaded, Loader, Progress};
 use crate::config::model::Config;
 use crate::linux::process;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is wrong with a configuration that runs all the same: code, block and token of each error, not its place.
 pub type Errors = BTreeSet<(&'static str, Box<str>, Box<str>)>;
@@ -91,10 +91,24 @@ impl Loading {
     }
 
     /// The new configuration, unless it cannot run or holds an error that the running one did not have.
-    pub fn finish(self, options: &Options, running: &Config, known: &Errors) -> Result<(Config, Errors), String> {
+    /// What is to be said of it goes into the log, and into the file of reload_check_config.
+    pub fn finish(
+        self,
+        options: &Options,
+        running: &Config,
+        known: &Errors,
+        mode: u32,
+    ) -> Result<(Config, Errors), String> {
         let Some(loader) = self.loader else { return Err("nothing was read".into()) };
         let mut loaded = loader.finish();
         log_findings(&loaded);
+        if let Some(path) = &running.global.reload.check_log {
+            let mut text = String::new();
+            let _ = loaded.report(&mut text);
+            if let Err(e) = kept::write(Path::new(path.as_ref()), text.as_bytes(), mode) {
+                log::warn!("{path} not written: {e}");
+            }
+        }
         let errors = errors(&loaded);
         let Some(mut config) = loaded.config.take() else { return Err(format!("{} cannot run", loaded.file())) };
         // An interface that is in use may well be away just now; a new name that is none is a mistake.

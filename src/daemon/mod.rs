@@ -10,6 +10,7 @@ pub mod dump;
 pub mod fifo;
 pub mod files;
 mod igmp;
+mod kept;
 pub mod linkbeat;
 pub mod load;
 pub mod logger;
@@ -17,13 +18,16 @@ pub mod options;
 pub mod owned;
 pub mod pidfile;
 pub mod processes;
+mod receive;
+mod scheduling;
 pub mod tls;
 mod trust;
 
 use crate::base::addr::{Family, IfName};
 use crate::base::time::Instant;
 use crate::base::verdict::Verdict;
-use crate::config::model::{CheckKind, Config, Global};
+use crate::config::model::{CheckKind, Config, Files as WrittenFiles, Global, IpvsNamespace};
+use crate::config::write;
 use crate::limits;
 use crate::linux::connector::Connector;
 use crate::linux::ipvs::{self, Ipvs};
@@ -51,6 +55,7 @@ use mio::{Interest, Poll, Token};
 use options::Options;
 use owned::Record;
 use processes::Processes;
+use scheduling::Scheduling;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
@@ -70,8 +75,9 @@ const FIRST_SOCKET: usize = FIRST_CHECK + limits::PROBES;
 /// Kernel operations on IPVS carried out before the clock is looked at again: each is a system call of its own.
 const IPVS_CHUNK: usize = 16;
 /// What is needed after the start: the kernel's tables, raw sockets, low ports for checks, children of other users, a
-/// configuration or pid files in a folder of another user, FIFOs that belong to one.
-const RIGHTS: [u8; 8] = [
+/// configuration or pid files in a folder of another user, FIFOs that belong to one; priorities and locked memory that
+/// a reload asks for.
+const RIGHTS: [u8; 10] = [
     sys::CAP_NET_ADMIN,
     sys::CAP_NET_RAW,
     sys::CAP_NET_BIND_SERVICE,
@@ -80,6 +86,8 @@ const RIGHTS: [u8; 8] = [
     sys::CAP_KILL,
     sys::CAP_DAC_OVERRIDE,
     sys::CAP_CHOWN,
+    sys::CAP_SYS_NICE,
+    sys::CAP_IPC_LOCK,
 ];
 /// After this the start, or a reload, is well over.
 const TRIM_AFTER: Duration = Duration::from_secs(6);
@@ -97,6 +105,8 @@ pub struct Daemon {
     rtnl: Rtnl,
     nft: Nft,
     ipvs: Option<Ipvs>,
+    /// Of another network namespace, if IPVS is in one.
+    ipvs_place: Option<ipvs::Place>,
     tried_modprobe: bool,
     /// The raw sockets, by key; their tokens count up from FIRST_SOCKET.
     sockets: BTreeMap<SocketKey, (OwnedFd, usize)>,
@@ -117,6 +127,7 @@ pub struct Daemon {
     processes: Processes,
     igmp: Igmp,
     linkbeat: Linkbeat,
+    scheduling: Scheduling,
     record: Record,
     logger: &'static Logger,
     loading: Option<Loading>,
@@ -126,6 +137,10 @@ pub struct Daemon {
     effects: Vec<Effect>,
     /// What the node was told of the time of day: the microseconds of 1970 at the monotonic clock's zero.
     epoch: u64,
+    /// The umask that the process was started with, while it has another one.
+    found_umask: Option<u32>,
+    /// How many configurations were kept (config_save_dir).
+    saved: u32,
     adverts: Vec<(SocketKey, Vec<u8>)>,
     ops: VecDeque<Op>,
     calls: VecDeque<Effect>,
@@ -151,6 +166,8 @@ pub struct Start {
     pub signals: OwnedFd,
     /// From before another network namespace was entered.
     pub connector: Option<Connector>,
+    /// The network namespace before another one was entered.
+    pub started_in: Option<std::fs::File>,
 }
 
 /// All that may be sent to a daemon, caught from here on: what has no meaning here must not end it either.
@@ -163,7 +180,7 @@ pub fn signals() -> io::Result<OwnedFd> {
 
 impl Daemon {
     pub fn new(start: Start) -> io::Result<Daemon> {
-        let Start { options, config, known_errors, pids, logger, signals, connector } = start;
+        let Start { options, config, known_errors, pids, logger, signals, connector, started_in } = start;
         let (mut record, owned) = match Record::of_daemon(std::path::Path::new(owned::DIR), &options) {
             Ok((record, owned)) => {
                 if record.bad_lines > 0 {
@@ -180,6 +197,7 @@ impl Daemon {
             }
         };
         record.claim(owned::claims(&config));
+        let ipvs_place = ipvs_place(&config.global.namespace.ipvs, started_in.as_ref())?;
         let mut children = Children::default();
         children.obey(&config.global.scripts);
         children.once("startup_script", &config.global.startup);
@@ -194,6 +212,7 @@ impl Daemon {
             rtnl: Rtnl::open()?,
             nft: Nft::default(),
             ipvs: None,
+            ipvs_place,
             tried_modprobe: false,
             sockets: BTreeMap::new(),
             by_token: BTreeMap::new(),
@@ -210,6 +229,7 @@ impl Daemon {
             processes: Processes::new(connector),
             igmp,
             linkbeat: Linkbeat::default(),
+            scheduling: Scheduling::default(),
             record,
             logger,
             loading: None,
@@ -217,6 +237,8 @@ impl Daemon {
             pids,
             effects: Vec::new(),
             epoch: 0,
+            found_umask: None,
+            saved: 0,
             adverts: Vec::new(),
             ops: VecDeque::new(),
             calls: VecDeque::new(),
@@ -236,7 +258,9 @@ impl Daemon {
         }
         let config = daemon.node.config().clone();
         daemon.follow_fifos(&config);
-        let seed = (sys::realtime_micros() as u32) ^ std::process::id();
+        let drawn = (sys::realtime_micros() as u32) ^ std::process::id();
+        let seed = daemon.node.config().global.random_seed.unwrap_or(drawn);
+        daemon.follow_umask();
         daemon.step(Event::Start { seed, owned });
         daemon.follow_files(&config);
         daemon.processes.follow(&config, now());
@@ -245,11 +269,50 @@ impl Daemon {
         }
         daemon.dump()?;
         daemon.linkbeat.follow(config.polls(), now());
+        daemon.save();
+        daemon.schedule();
         // IPVS was looked for, and its module loaded; programs that root's scripts start have all their rights again.
         if let Err(e) = sys::keep_capabilities(&RIGHTS) {
             log::debug!("capabilities that are not needed could not be given up: {e}");
         }
         Ok(daemon)
+    }
+
+    /// -u counts more than the configuration; where neither says anything, programs have the one of the start.
+    fn follow_umask(&mut self) {
+        let asked = self.node.config().global.files.umask;
+        if self.options.umask.is_some() {
+            return;
+        }
+        if asked != WrittenFiles::default().umask {
+            let before = sys::umask(asked.into());
+            self.found_umask.get_or_insert(before);
+        } else if let Some(found) = self.found_umask.take() {
+            sys::umask(found);
+        }
+    }
+
+    /// Of a file that is written.
+    fn mode(&self) -> u32 {
+        0o666 & !self.options.umask.unwrap_or(self.node.config().global.files.umask.into())
+    }
+
+    /// config_save_dir
+    fn save(&mut self) {
+        let config = self.node.config();
+        let Some(folder) = &config.global.files.config_save_dir else { return };
+        let path = kept::path(folder, self.saved);
+        let written = dump::write(&path, write::write(config, true).as_bytes(), self.mode());
+        self.saved = self.saved.wrapping_add(1);
+        if let Err(e) = written {
+            log::warn!("{} not written: {e}", path.display());
+        }
+    }
+
+    fn schedule(&mut self) {
+        for fault in self.scheduling.follow(self.node.config()) {
+            log::warn!("{fault}");
+        }
     }
 
     fn watch(&self, fd: i32, token: Token) -> io::Result<()> {
@@ -278,7 +341,12 @@ impl Daemon {
             self.logger.flush(now());
             let wake = if more || !self.still_ready.is_empty() { Some(Instant(0)) } else { self.wake_at() };
             let sleep = match wake {
-                Some(at) if at <= now() => Some(Duration::ZERO),
+                Some(at) if at <= now() => {
+                    if self.scheduling.needs_pauses() {
+                        sys::pause();
+                    }
+                    Some(Duration::ZERO)
+                }
                 at => {
                     sys::timer_set(self.timer.as_fd(), at.map(|at| at.0))?;
                     None
@@ -287,6 +355,10 @@ impl Daemon {
             match self.poll.poll(&mut events, sleep) {
                 Err(e) if e.kind() != io::ErrorKind::Interrupted => return Err(e),
                 _ => {}
+            }
+            if let (Some(at), None) = (wake, sleep) {
+                let late = self.scheduling.woke_late(now().since(at));
+                late.into_iter().for_each(|line| log::warn!("{line}"));
             }
             self.run_due();
             let mut tokens: VecDeque<Token> = std::mem::take(&mut self.still_ready);
@@ -354,10 +426,12 @@ impl Daemon {
         if self.trim_at.is_some_and(|trim| trim <= at) {
             self.trim_at = None;
             self.rtnl.trim();
-            if self.text.is_empty() {
-                self.text = sys::program_text();
+            if !self.scheduling.is_locked() {
+                if self.text.is_empty() {
+                    self.text = sys::program_text();
+                }
+                sys::trim(&self.text, true);
             }
-            sys::trim(&self.text, true);
         }
         if let Some(loading) = &mut self.loading {
             more |= !loading.step(load::SLICE);
@@ -549,8 +623,12 @@ impl Daemon {
         let named = global.files.data_use_instance && kind == dump::Kind::Data;
         let part =
             [&global.namespace.name, &global.instance].into_iter().flatten().cloned().collect::<Vec<_>>().join("_");
-        let path = dump::path(kind, (named && !part.is_empty()).then_some(part.as_str()));
-        match dump::write(&path, text.as_bytes()) {
+        let usual = dump::path(kind, (named && !part.is_empty()).then_some(part.as_str()));
+        let path = match &global.files.state_dump {
+            Some(path) if kind == dump::Kind::Data => path.as_ref().into(),
+            _ => usual,
+        };
+        match dump::write(&path, text.as_bytes(), self.mode()) {
             Ok(()) => log::info!("{} written", path.display()),
             Err(e) => log::warn!("{} not written: {e}", path.display()),
         }
@@ -562,7 +640,10 @@ impl Daemon {
             self.stopping = Some(now());
             (self.files, self.processes) = (Files::default(), Processes::default());
             self.linkbeat = Linkbeat::default();
-            self.loading = None;
+            self.scheduling.give_back();
+            if self.loading.take().is_some() {
+                self.mark_reload(false);
+            }
             self.calls.clear();
             self.step(Event::Stop);
         }
@@ -849,6 +930,9 @@ impl Daemon {
         if let Err(e) = self.watch(fd.as_raw_fd(), Token(token)) {
             return errno(e);
         }
+        if let Some(bytes) = receive::bytes(self.node.config(), &key, name, self.node.mtu(key.ifindex)) {
+            receive::set(fd.as_fd(), bytes);
+        }
         self.by_token.insert(token, key);
         self.sockets.insert(key, (fd, token));
         if ear {
@@ -876,13 +960,13 @@ impl Daemon {
 
     fn open_ipvs(&mut self) {
         if self.ipvs.is_none() {
-            self.ipvs = Ipvs::open().ok();
+            self.ipvs = Ipvs::open_at(self.ipvs_place.as_ref()).ok();
         }
         if self.ipvs.is_none() {
             // Before the first advert there is time to wait for modprobe; later the next attempt finds what it did.
             if !std::mem::replace(&mut self.tried_modprobe, true) {
                 let _ = ipvs::load_module();
-                self.ipvs = Ipvs::open().ok();
+                self.ipvs = Ipvs::open_at(self.ipvs_place.as_ref()).ok();
             } else {
                 self.children.modprobe();
             }
@@ -912,23 +996,53 @@ impl Daemon {
 
     fn load(&mut self) {
         log::info!("Reloading {}", load::path(&self.options).display());
+        self.mark_reload(true);
         match Loading::begin(&self.options) {
             Ok(loading) => self.loading = Some(loading),
-            Err(e) => log::error!("{e}: the running configuration stays"),
+            Err(e) => {
+                self.mark_reload(false);
+                log::error!("{e}: the running configuration stays");
+            }
+        }
+    }
+
+    /// reload_file: there as long as the files are being read.
+    fn mark_reload(&self, begins: bool) {
+        let global = &self.node.config().global;
+        let Some(file) = &global.reload.file else { return };
+        let path = kept::reload_file(file, &self.options, global.instance.as_deref());
+        let done = if begins { kept::mark(&path, self.mode()) } else { kept::unmark(&path) };
+        if let Err(e) = done {
+            log::warn!("reload_file {}: {e}", path.display());
+        }
+    }
+
+    /// Sockets that are there already have the size that a new configuration gives them.
+    fn follow_sizes(&self, before: bool) {
+        let config = self.node.config();
+        if !before && !receive::asks(config) {
+            return;
+        }
+        for (key, (fd, _)) in &self.sockets {
+            let name = self.node.interface_name(key.ifindex);
+            let bytes = receive::bytes(config, key, name, self.node.mtu(key.ifindex));
+            receive::set(fd.as_fd(), bytes.unwrap_or(socket::RECEIVE_BUFFER));
         }
     }
 
     fn reload(&mut self) {
         self.trim_at = Some(now() + TRIM_AFTER);
         let Some(loading) = self.loading.take() else { return };
-        match loading.finish(&self.options, self.node.config(), &self.known_errors) {
+        self.mark_reload(false);
+        let mode = self.mode();
+        match loading.finish(&self.options, self.node.config(), &self.known_errors, mode) {
             Ok((config, errors)) => {
                 self.known_errors = errors;
                 let paths = pidfile::paths(&self.options, !config.instances.is_empty(), config.serves());
                 if let Err(e) = self.pids.follow(&paths) {
                     log::warn!("{e}");
                 }
-                let fixed = |g: &Global| (g.namespace.name.clone(), g.instance.clone(), g.files.pid_dir);
+                let fixed = |g: &Global| (g.namespace.clone(), g.instance.clone(), g.files.pid_dir);
                 if fixed(&config.global) != fixed(&self.node.config().global) {
                     log::warn!("net_namespace, instance and use_pid_dir are read at the start only");
                 }
@@ -936,11 +1050,15 @@ impl Daemon {
                 self.record.claim(owned::claims(&config));
                 self.follow_files(&config);
                 self.processes.follow(&config, now());
-                let polls = config.polls();
+                let (polls, sized) = (config.polls(), receive::asks(self.node.config()));
                 self.children.obey(&config.global.scripts);
                 self.follow_fifos(&config);
                 self.step(Event::Reload(Rc::new(config)));
                 self.linkbeat.follow(polls, now());
+                self.follow_sizes(sized);
+                self.follow_umask();
+                self.save();
+                self.schedule();
                 log::info!("Reload done");
             }
             Err(e) => log::error!("{e}: the running configuration stays"),
@@ -962,6 +1080,20 @@ impl Daemon {
         self.pids.remove();
         log::info!("Stopped");
         self.logger.flush(now());
+    }
+}
+
+fn ipvs_place(space: &IpvsNamespace, started_in: Option<&std::fs::File>) -> io::Result<Option<ipvs::Place>> {
+    match space {
+        IpvsNamespace::Same => Ok(None),
+        // None was entered: it is the same.
+        IpvsNamespace::Started => started_in.map(|space| ipvs::Place::open(space.as_fd())).transpose(),
+        IpvsNamespace::Named(name) if !pidfile::is_plain(name) => Err(io::Error::from(io::ErrorKind::InvalidInput)),
+        IpvsNamespace::Named(name) => {
+            let space = std::fs::File::open(format!("/run/netns/{name}"));
+            let place = space.and_then(|space| ipvs::Place::open(space.as_fd()));
+            place.map(Some).map_err(|e| io::Error::other(format!("network namespace {name} of IPVS: {e}")))
+        }
     }
 }
 

@@ -170,7 +170,7 @@ fn look(process: &Path, wanted: &[TrackProcess], counts: &mut [u32]) -> bool {
 }
 
 /// The name in /proc/PID/stat: `PID (NAME) STATE ...`; None for what has ended and was not fetched yet.
-fn comm(stat: &[u8]) -> Option<&[u8]> {
+pub fn comm(stat: &[u8]) -> Option<&[u8]> {
     let open = stat.iter().position(|b| *b == b'(')?;
     let close = stat.iter().rposition(|b| *b == b')')?;
     let state = stat.get(close + 2)?;
@@ -182,7 +182,7 @@ fn by_command(wanted: &TrackProcess) -> bool {
 }
 
 /// By the kernel's name, or by the command line: words that end in a zero byte.
-fn matches(wanted: &TrackProcess, comm: &[u8], command: &[u8]) -> bool {
+pub fn matches(wanted: &TrackProcess, comm: &[u8], command: &[u8]) -> bool {
     let program = wanted.program.as_bytes();
     if !by_command(wanted) {
         return comm == program.get(..COMM).unwrap_or(program);

@@ -5,7 +5,7 @@ use crate::base::addr::{Endpoint, IfName};
 use crate::wire::ipvs as wire;
 use crate::wire::op::{DestValue, Key, News, Op, ServiceKey, ServiceValue, SyncRole, Value};
 use std::io::{self, Error};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -44,7 +44,30 @@ pub fn load_module() -> io::Result<()> {
     }
 }
 
+/// Another network namespace to open IPVS in.
+#[derive(Debug)]
+pub struct Place(OwnedFd);
+
+impl Place {
+    /// A socket belongs to the namespace that it was made in, and that needs the rights which a daemon gives up later.
+    pub fn open(space: BorrowedFd<'_>) -> io::Result<Place> {
+        let home = std::fs::File::open("/proc/thread-self/ns/net")?;
+        sys::enter_network_namespace(space)?;
+        let made = sys::socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_RAW);
+        sys::enter_network_namespace(home.as_fd())?;
+        made.map(Place)
+    }
+}
+
 impl Ipvs {
+    /// None: here.
+    pub fn open_at(place: Option<&Place>) -> io::Result<Ipvs> {
+        let Some(place) = place else { return Ipvs::open() };
+        let ipvs = Ipvs { socket: place.0.try_clone()? };
+        ipvs.service_count()?;
+        Ok(ipvs)
+    }
+
     /// ENOPROTOOPT: this kernel has no IPVS (the module is not loaded); EPERM: no CAP_NET_ADMIN.
     pub fn open() -> io::Result<Ipvs> {
         let ipvs = Ipvs { socket: sys::socket(libc::AF_INET, libc::SOCK_RAW, libc::IPPROTO_RAW)? };

@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// TC_PRIO_INTERACTIVE: before bulk traffic in the interface's queue.
 const PRIORITY: i32 = 6;
 /// A thousand routers on one link may all send at once; the usual 208 KiB hold about 250 of their packets.
-const RECEIVE_BUFFER: i32 = 2 << 20;
+pub const RECEIVE_BUFFER: i32 = 2 << 20;
 /// Not in libc for every target; the same number on all.
 const IPV6_MULTICAST_ALL: i32 = 29;
 const ON: [u8; 4] = 1i32.to_ne_bytes();
@@ -39,9 +39,14 @@ pub fn vrrp(key: &SocketKey, ifname: Option<&IfName>) -> io::Result<OwnedFd> {
     // What goes to other addresses is for other sockets.
     sys::bind(fd.as_fd(), sockaddr_scoped(key.address, key.ifindex).as_ref())?;
     sock(libc::SO_PRIORITY, &PRIORITY.to_ne_bytes())?;
-    let size = RECEIVE_BUFFER.to_ne_bytes();
-    sock(libc::SO_RCVBUFFORCE, &size).or_else(|_| sock(libc::SO_RCVBUF, &size))?;
+    receive_buffer(fd.as_fd(), RECEIVE_BUFFER)?;
     Ok(fd)
+}
+
+/// Without the right to exceed it, the kernel's own maximum bounds it.
+pub fn receive_buffer(fd: BorrowedFd<'_>, bytes: i32) -> io::Result<()> {
+    let sock = |name| sys::set_option(fd, libc::SOL_SOCKET, name, &bytes.to_ne_bytes());
+    sock(libc::SO_RCVBUFFORCE).or_else(|_| sock(libc::SO_RCVBUF))
 }
 
 fn v4(fd: BorrowedFd<'_>, address: Ipv4Addr, ifindex: u32) -> io::Result<()> {

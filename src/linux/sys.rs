@@ -13,6 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::ptr::{from_mut, from_ref, null, null_mut};
+use std::sync::OnceLock;
 
 /// -1 is an error, whose number errno holds.
 fn check<T: PartialOrd + Default>(result: T) -> io::Result<T> {
@@ -485,6 +486,8 @@ pub struct Identity {
 /// identity clears the parent-death signal.
 pub fn prepare_child(command: &mut Command, identity: Option<Identity>) {
     let parent = std::process::id();
+    // Only if it was changed for ourselves.
+    let scheduling = FOUND.get().copied();
     let setup = move || -> io::Result<()> {
         // SAFETY: between fork and exec, of a program with one thread: plain system calls on live values, no memory is asked for.
         unsafe {
@@ -497,6 +500,10 @@ pub fn prepare_child(command: &mut Command, identity: Option<Identity>) {
             libc::sigemptyset(from_mut(&mut none));
             check(libc::sigprocmask(libc::SIG_SETMASK, from_ref(&none), null_mut()))?;
             close_inherited();
+            if let Some(found) = &scheduling {
+                // Not worth a program that does not run.
+                let _ = found.restore();
+            }
             if let Some(who) = &identity {
                 check(libc::setgroups(who.groups.len() as _, who.groups.as_ptr()))?;
                 check(libc::setgid(who.gid))?;
@@ -576,9 +583,145 @@ pub fn make_fifo(path: &Path, mode: u32) -> io::Result<()> {
     check(unsafe { libc::mkfifo(path.as_ptr(), mode as libc::mode_t) }).map(drop)
 }
 
-pub fn umask(mask: u32) {
+// ---- scheduling ----
+
+/// Bits of the largest kernel's set of CPUs.
+const CPU_BITS: usize = 8192;
+const WORD_BITS: usize = libc::c_ulong::BITS as usize;
+const SCHED_RESET_ON_FORK: c_int = 0x4000_0000;
+/// Not in libc for every target; the same number on all.
+const RLIMIT_RTTIME: c_int = 15;
+
+type Cpus = [libc::c_ulong; CPU_BITS / WORD_BITS];
+
+/// How a process is scheduled, as far as it is changed here.
+#[derive(Clone, Copy)]
+struct Scheduling {
+    nice: c_int,
+    policy: c_int,
+    priority: c_int,
+    cpus: Cpus,
+    rttime: libc::rlimit,
+}
+
+/// As this process was before its first change: as its children are, and as it is again when nothing is asked for.
+static FOUND: OnceLock<Scheduling> = OnceLock::new();
+
+impl Scheduling {
+    fn read() -> Scheduling {
+        let mut priority: c_int = 0;
+        let mut cpus: Cpus = [0; CPU_BITS / WORD_BITS];
+        let mut rttime = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+        // SAFETY: the kernel fills in live values of the sizes that it is told or knows (struct sched_param is one int).
+        unsafe {
+            libc::syscall(libc::SYS_sched_getparam, 0 as c_long, from_mut(&mut priority));
+            libc::syscall(libc::SYS_sched_getaffinity, 0 as c_long, size_of::<Cpus>(), cpus.as_mut_ptr());
+            libc::getrlimit(RLIMIT_RTTIME as _, from_mut(&mut rttime));
+            let policy = libc::syscall(libc::SYS_sched_getscheduler, 0 as c_long);
+            let policy = c_int::try_from(policy).unwrap_or(0).max(0);
+            Scheduling { nice: libc::getpriority(libc::PRIO_PROCESS as _, 0), policy, priority, cpus, rttime }
+        }
+    }
+
+    /// All of it; to be called between fork and exec too. The first fault, when everything was tried.
+    fn restore(&self) -> io::Result<()> {
+        let policy = set_policy(self.policy, self.priority);
+        let limit = set_rttime(&self.rttime);
+        policy.and(limit).and(set_nice(self.nice)).and(set_affinity(&self.cpus))
+    }
+}
+
+fn found() -> &'static Scheduling {
+    FOUND.get_or_init(Scheduling::read)
+}
+
+// The C library of static programs (musl) refuses the policy, and has sets of 1,024 CPUs.
+fn set_policy(policy: c_int, priority: c_int) -> io::Result<()> {
+    // SAFETY: the kernel reads one live int, which is all of struct sched_param.
+    check(unsafe {
+        libc::syscall(libc::SYS_sched_setscheduler, 0 as c_long, c_long::from(policy), from_ref(&priority))
+    })
+    .map(drop)
+}
+
+fn set_affinity(cpus: &Cpus) -> io::Result<()> {
+    // SAFETY: the kernel reads a live array of the length that it is told.
+    check(unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0 as c_long, size_of::<Cpus>(), cpus.as_ptr()) })
+        .map(drop)
+}
+
+fn set_rttime(limit: &libc::rlimit) -> io::Result<()> {
+    // SAFETY: the C library reads a live rlimit.
+    check(unsafe { libc::setrlimit(RLIMIT_RTTIME as _, from_ref(limit)) }).map(drop)
+}
+
+fn set_nice(nice: c_int) -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe { libc::setpriority(libc::PRIO_PROCESS as _, 0, nice) }).map(drop)
+}
+
+/// None: as the process was found.
+pub fn schedule_nice(nice: Option<i8>) -> io::Result<()> {
+    let found = found().nice;
+    set_nice(nice.map_or(found, c_int::from))
+}
+
+/// Before all that is not real-time, in turns with what has the same priority; None: as the process was found.
+pub fn schedule_real_time(priority: Option<u8>) -> io::Result<()> {
+    let found = found();
+    match priority {
+        Some(n) => set_policy(libc::SCHED_RR | SCHED_RESET_ON_FORK, c_int::from(n)),
+        None => set_policy(found.policy, found.priority),
+    }
+}
+
+/// Numbers that no kernel has are left out. Empty: as the process was found.
+pub fn schedule_cpus(numbers: &[u16]) -> io::Result<()> {
+    if numbers.is_empty() {
+        return set_affinity(&found().cpus);
+    }
+    found();
+    let mut cpus: Cpus = [0; CPU_BITS / WORD_BITS];
+    for n in numbers {
+        let n = usize::from(*n);
+        if let Some(word) = cpus.get_mut(n / WORD_BITS) {
+            *word |= 1 << (n % WORD_BITS);
+        }
+    }
+    set_affinity(&cpus)
+}
+
+/// After so many microseconds on the CPU without a pause, in real time, the kernel ends the process (SIGXCPU).
+/// None: as the process was found. The hard limit stays: it could not always be raised again.
+pub fn schedule_limit(micros: Option<u64>) -> io::Result<()> {
+    let found = found().rttime;
+    let Some(micros) = micros else { return set_rttime(&found) };
+    let soft = libc::rlim_t::try_from(micros).unwrap_or(libc::RLIM_INFINITY).min(found.rlim_max);
+    set_rttime(&libc::rlimit { rlim_cur: soft, rlim_max: found.rlim_max })
+}
+
+/// All memory stays where it is, what will be asked for too; or it may be paged out again. Children do not inherit it.
+pub fn lock_memory(lock: bool) -> io::Result<()> {
+    // SAFETY: no pointers.
+    check(unsafe {
+        if lock {
+            libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE)
+        } else {
+            libc::munlockall()
+        }
+    })
+    .map(drop)
+}
+
+/// The shortest sleep that there is: others run, and the time on the CPU without a pause begins anew.
+pub fn pause() {
+    std::thread::sleep(std::time::Duration::from_nanos(1));
+}
+
+/// What it was before.
+pub fn umask(mask: u32) -> u32 {
     // SAFETY: no pointers, cannot fail.
-    unsafe { libc::umask(mask as libc::mode_t) };
+    u32::from(unsafe { libc::umask(mask as libc::mode_t) })
 }
 
 pub fn effective_uid() -> u32 {
@@ -607,6 +750,8 @@ pub const CAP_SETUID: u8 = 7;
 pub const CAP_NET_BIND_SERVICE: u8 = 10;
 pub const CAP_NET_ADMIN: u8 = 12;
 pub const CAP_NET_RAW: u8 = 13;
+pub const CAP_IPC_LOCK: u8 = 14;
+pub const CAP_SYS_NICE: u8 = 23;
 
 /// Gives up every capability but these, for this process. The bounding set stays: a script that runs as root,
 /// and modprobe, get root's rights back at exec, as they expect.

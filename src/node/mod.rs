@@ -292,6 +292,10 @@ impl Node {
         self.lvs.check(id, &self.config)
     }
 
+    pub fn mtu(&self, ifindex: u32) -> Option<u32> {
+        self.links.by_index(ifindex).map(|link| link.mtu)
+    }
+
     pub fn interface_name(&self, ifindex: u32) -> Option<&IfName> {
         self.links.name(ifindex)
     }

@@ -46,6 +46,7 @@ pub enum Note {
     ClockSkew { name: Box<str>, from: IpAddr, seconds: i32 },
     OtherInterval { name: Box<str>, from: IpAddr, theirs: Duration, ours: Duration },
     Dropped { name: Box<str>, from: Option<IpAddr>, bad: Bad },
+    Forgiven { name: Box<str>, from: IpAddr, bad: Bad },
     PutBack { name: Box<str>, what: Box<str>, count: u32 },
     Stolen { name: Box<str>, what: Box<str> },
     // What may be removed was.
@@ -96,7 +97,7 @@ impl Note {
             Fault { .. } | Stolen { .. } | ServerDown { .. } | QuorumDown { .. } | IpvsMissing => Level::Error,
             SameAddress { .. } | AddressList { .. } | Dropped { .. } | PutBack { .. } | Refused { .. } => Level::Warn,
             ScriptBad { .. } | ScriptNotStarted { .. } | Processes { enough: false, .. } => Level::Warn,
-            ClockSkew { .. } | UnknownRouter { .. } | Rival { .. } | GivesWay { .. } => Level::Warn,
+            Forgiven { .. } | ClockSkew { .. } | UnknownRouter { .. } | Rival { .. } | GivesWay { .. } => Level::Warn,
             LinkGone { .. } | Leftover { .. } | CheckFailed { .. } => Level::Warn,
             _ => Level::Info,
         }
@@ -193,6 +194,10 @@ impl fmt::Display for Note {
             }
             Dropped { name, from: None, bad } => {
                 write!(f, "({name}) packet dropped: {bad} (more of its kind are counted only)")
+            }
+            Forgiven { name, from, bad } => {
+                let text = "it counts all the same (v3_checksum_as_v2); more of its kind are counted only";
+                write!(f, "({name}) packet from {from}: {bad}. {text}")
             }
             PutBack { name, what, count } => {
                 let s = if *count == 1 { "" } else { "s" };

@@ -98,8 +98,8 @@ pub struct Advert<'a> {
     pub priority: u8,
     pub interval: Duration,
     pub auth: Auth,
-    /// How its checksum was made.
-    pub rule: Rule,
+    /// How its checksum was made; None: it is wrong.
+    pub rule: Option<Rule>,
     family: Family,
     addresses: &'a [u8],
 }
@@ -255,6 +255,16 @@ impl<'a> Advert<'a> {
         ends: Ends,
         rules: &[Rule],
     ) -> Result<Advert<'a>, Bad> {
+        let (advert, sum) = Advert::read(payload, version, Family::of(&ends.dst))?;
+        let right = |rule: &&Rule| rule.sum(ends, covered) == 0;
+        match rules.iter().find(right) {
+            Some(rule) => Ok(Advert { rule: Some(*rule), ..advert }),
+            None => Err(Bad::Checksum(sum, Rule::ALL.iter().find(right).copied())),
+        }
+    }
+
+    /// Whatever its checksum may be, which is returned.
+    pub fn read(payload: &'a [u8], version: u8, family: Family) -> Result<(Advert<'a>, u16), Bad> {
         let mut r = Reader::new(payload);
         let short = Bad::Short(payload.len());
         let first = r.u8().ok_or(short)?;
@@ -268,7 +278,6 @@ impl<'a> Advert<'a> {
         if first & 15 != TYPE_ADVERT {
             return Err(Bad::Type(first & 15));
         }
-        let family = Family::of(&ends.dst);
         let auth_len = if has_auth(version, family) { AUTH_LEN } else { 0 };
         let want = size(version, family, count);
         let length = Bad::Length { want, got: payload.len() };
@@ -277,16 +286,12 @@ impl<'a> Advert<'a> {
         if !r.is_empty() {
             return Err(length);
         }
-        let right = |rule: &&Rule| rule.sum(ends, covered) == 0;
-        let Some(rule) = rules.iter().find(right).copied() else {
-            return Err(Bad::Checksum(sum, Rule::ALL.iter().find(right).copied()));
-        };
         let (interval, auth) = match version {
             2 => (Duration::from_secs(low.into()), auth(high, data)),
             // Four reserved bits, to be ignored (RFC 9568 5.2.6).
             _ => (Duration::from_millis(10 * (u64::from(high & 15) << 8 | u64::from(low))), Auth::None),
         };
-        Ok(Advert { vrid, priority, interval, auth, rule, family, addresses })
+        Ok((Advert { vrid, priority, interval, auth, rule: None, family, addresses }, sum))
     }
 
     pub fn addresses(&self) -> impl ExactSizeIterator<Item = IpAddr> + 'a {
@@ -506,7 +511,7 @@ mod tests {
             for known in Rule::ALL {
                 let got = Advert::parse(&w.bytes, 3, to, &[known]);
                 match got {
-                    Ok(advert) => assert_eq!((advert.rule, known), (made, made)),
+                    Ok(advert) => assert_eq!((advert.rule, known), (Some(made), made)),
                     Err(Bad::Checksum(_, rule)) => assert!(rule == Some(made) && known != made),
                     Err(other) => panic!("{other:?}"),
                 }

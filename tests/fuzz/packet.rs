@@ -5,6 +5,7 @@
 use holdfast::base::addr::{IfName, Mac};
 use holdfast::base::time::Instant;
 use holdfast::config::loader::{load, Host};
+use holdfast::config::model::Config;
 use holdfast::node::event::Event;
 use holdfast::node::vrrp::instance::State;
 use holdfast::node::Node;
@@ -26,13 +27,22 @@ const FORMS: [&str; 6] = [
 /// Those that nobody can please without the key.
 const SEALED: [usize; 3] = [2, 4, 5];
 
-fn node(lines: &str) -> (Node, Instant) {
+thread_local! {
+    static CONFIGS: [Rc<Config>; FORMS.len()] = FORMS.map(config);
+}
+
+fn config(lines: &str) -> Rc<Config> {
     let text = format!(
         "vrrp_instance A {{\n interface eth0\n virtual_router_id 51\n {lines}\n virtual_ipaddress {{\n 10.0.0.100\n }}\n}}\n\
          vrrp_instance B {{\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {{\n fe80::51\n }}\n}}\n"
     );
-    let config = load("f", text.into_bytes(), Host::default()).config.expect("a good file");
-    let (mut node, mut now, mut out) = (Node::new(Rc::new(config)), Instant(1_000_000), Vec::new());
+    Rc::new(load("f", text.into_bytes(), Host::default()).config.expect("a good file"))
+}
+
+/// A MASTER.
+fn node(form: usize) -> (Node, Instant) {
+    let config = CONFIGS.with(|configs| Rc::clone(&configs[form]));
+    let (mut node, mut now, mut out) = (Node::new(config), Instant(1_000_000), Vec::new());
     node.step(now, Event::Start { seed: 1, owned: Vec::new() }, &mut out);
     let name: IfName = "eth0".parse().expect("a name");
     let (mac, more) = (Mac([2; 6]), Default::default());
@@ -54,11 +64,14 @@ fn node(lines: &str) -> (Node, Instant) {
 fuzz_target!(|input: &[u8]| {
     let Some((form, bytes)) = input.split_first() else { return };
     let form = usize::from(*form) % FORMS.len();
-    let (mut node, now) = node(FORMS[form]);
+    let (mut node, now) = node(form);
     let master = |node: &Node| node.vrrp.instances[0].state == State::Master;
     assert!(master(&node));
     let mut out = Vec::new();
-    node.step(now, Event::Packet { ifindex: 2, bytes }, &mut out);
+    // Once more: a replay.
+    for _ in 0..2 {
+        node.step(now, Event::Packet { ifindex: 2, bytes }, &mut out);
+    }
     assert!(master(&node) || !SEALED.contains(&form));
     // The parsers by themselves, and what is made of any address.
     let _ = ah::open(b"12345678", bytes);

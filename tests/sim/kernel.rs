@@ -86,11 +86,23 @@ impl Kernel {
 
     /// An operator's `ip addr del`.
     pub fn steal(&mut self, key: Key) -> bool {
-        let there = self.objects.remove(&key).is_some();
-        if let (true, Key::Address(key)) = (there, key) {
-            self.news.push(News::AddressGone { key });
-        }
+        let was = self.objects.remove(&key);
+        let there = was.is_some();
+        self.tell_gone(key, was);
         there
+    }
+
+    fn tell_gone(&mut self, key: Key, was: Option<Value>) {
+        self.news.extend(match (key, was) {
+            (Key::Address(key), Some(_)) => Some(News::AddressGone { key }),
+            (Key::Route(key), Some(Value::Route(value))) => Some(News::RouteGone { key, value: *value }),
+            (Key::Rule(key), Some(_)) => Some(News::RuleGone { key }),
+            _ => None,
+        });
+    }
+
+    pub fn routes_and_rules(&self) -> impl Iterator<Item = Key> + '_ {
+        self.objects.keys().filter(|k| matches!(k, Key::Route(_) | Key::Rule(_))).copied()
     }
 
     /// None: done. `refuse`: the kernel is out of memory or permission.
@@ -120,20 +132,29 @@ impl Kernel {
                 self.unblock(&key);
                 let was = self.objects.insert(key, value.clone());
                 match (key, value) {
-                    (Key::Address(_), _) if was.is_some() => return Some(Outcome::WasThere),
+                    (Key::Address(_) | Key::Route(_) | Key::Rule(_), _) if was.is_some() => {
+                        return Some(Outcome::WasThere)
+                    }
                     (Key::Address(key), Value::Address(value)) => {
                         self.news.push(News::Address { key, value: value.clone(), primary: true });
+                    }
+                    (Key::Route(key), Value::Route(value)) => {
+                        self.news.push(News::Route { key, value: (**value).clone() });
+                    }
+                    (Key::Rule(key), Value::Rule(value)) => {
+                        self.news.push(News::Rule { key, value: (**value).clone() });
                     }
                     _ => {}
                 }
             }
             Op::Remove(..) => {
                 self.unblock(&key);
-                if self.objects.remove(&key).is_none() && !matches!(key, Key::Firewall(_)) {
+                let was = self.objects.remove(&key);
+                if was.is_none() && !matches!(key, Key::Firewall(_)) {
                     return Some(Outcome::WasThere);
                 }
+                self.tell_gone(key, was);
                 match key {
-                    Key::Address(key) => self.news.push(News::AddressGone { key }),
                     Key::Service(gone) => self.objects.retain(|k, _| !matches!(k, Key::Dest(s, _) if *s == gone)),
                     _ => {}
                 }
@@ -153,8 +174,13 @@ impl Kernel {
         let mut all = vec![News::DumpBegin];
         all.extend(self.links.values().cloned().map(News::Link));
         for (key, value) in &self.objects {
-            if let (Key::Address(key), Value::Address(value)) = (key, value) {
-                all.push(News::Address { key: *key, value: value.clone(), primary: true });
+            match (key, value.clone()) {
+                (Key::Address(key), Value::Address(value)) => {
+                    all.push(News::Address { key: *key, value, primary: true });
+                }
+                (Key::Route(key), Value::Route(value)) => all.push(News::Route { key: *key, value: *value }),
+                (Key::Rule(key), Value::Rule(value)) => all.push(News::Rule { key: *key, value: *value }),
+                _ => {}
             }
         }
         all.push(News::DumpDone);

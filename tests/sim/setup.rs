@@ -60,6 +60,8 @@ pub struct Plan {
     pub tracks_link: Option<i32>,
     /// no_accept: the addresses are blocked while MASTER.
     pub guarded: bool,
+    /// Virtual routes and rules, and static addresses, routes and rules.
+    pub objects: bool,
 }
 
 impl Plan {
@@ -124,6 +126,7 @@ impl Plan {
             tracks_process,
             tracks_link,
             guarded: rng.one_in(3),
+            objects: rng.one_in(3),
         }
     }
 
@@ -165,6 +168,69 @@ pub fn vip(instance: usize) -> IpNet {
         1 => IpAddr::from([10, 20, 40, 1]),
         n => IpAddr::from([192, 168, 1, 120 + n as u8]),
     })
+}
+
+/// A route to nowhere, which needs no interface.
+fn route(third: u8) -> Route {
+    Route {
+        dst: IpNet::new(IpAddr::from([10, 99, third, 0]), 24).unwrap(),
+        via: None,
+        dev: None,
+        src: None,
+        table: 254,
+        metric: 0,
+        scope: 0,
+        kind: 6,
+        onlink: false,
+        create: holdfast::config::model::Create::Add,
+        nexthops: Vec::new(),
+        more: None,
+        no_track: false,
+        track_group: None,
+    }
+}
+
+fn rule(preference: u8) -> Rule {
+    Rule {
+        family: Family::V4,
+        preference: preference.into(),
+        action: RuleAction::Table(100),
+        not: false,
+        from: Some(IpNet::host(IpAddr::from([10, 98, 0, preference]))),
+        to: None,
+        iif: None,
+        oif: None,
+        tos: 0,
+        fwmark: None,
+        realms: None,
+        suppress_prefixlength: None,
+        suppress_ifgroup: None,
+        tunnel_id: None,
+        uidrange: None,
+        protocol: None,
+        ipproto: None,
+        sport: None,
+        dport: None,
+        no_track: false,
+        track_group: None,
+    }
+}
+
+/// What is there whatever the states are. A reload takes an address away and brings a rule.
+fn statics(plan: &Plan, variant: bool) -> Statics {
+    if !plan.objects {
+        return Statics::default();
+    }
+    let address = |last: u8| Vip { dev: Some("eth1".parse().unwrap()), ..Vip::new(static_address(last)) };
+    Statics {
+        addresses: if variant { vec![address(1)] } else { vec![address(1), address(2)] },
+        routes: vec![route(200)],
+        rules: if variant { vec![rule(200), rule(201)] } else { vec![rule(200)] },
+    }
+}
+
+pub fn static_address(last: u8) -> IpNet {
+    IpNet::host(IpAddr::from([10, 97, 0, last]))
 }
 
 fn unicast(plan: &Plan, router: usize, v: Virtual) -> Option<Unicast> {
@@ -243,6 +309,8 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
             // Over IPv6 the addresses are IPv4 ones all the same, as excluded ones may be.
             vips: if at.six { Vec::new() } else { vips.clone() },
             excluded: if at.six { vips } else { Vec::new() }.into(),
+            routes: if plan.objects { vec![route(v as u8)] } else { Vec::new() }.into(),
+            rules: if plan.objects { vec![rule(1 + v as u8)] } else { Vec::new() }.into(),
             track: track.clone().into(),
             group: (plan.grouped && v < 2).then_some(0),
             accept: !plan.guarded,
@@ -321,6 +389,7 @@ pub fn config(plan: &Plan, router: usize, variant: bool) -> Config {
         files: plan.tracks_file.map(|_| file).into_iter().collect(),
         processes: plan.tracks_process.map(|_| process).into_iter().collect(),
         services: vec![service],
+        statics: statics(plan, variant),
         sync_daemon: Some(SyncDaemon {
             interface: "eth0".parse().unwrap(),
             instance: Some(0),

@@ -750,6 +750,7 @@ fn news_key(news: &News) -> Option<Key> {
     match news {
         News::Address { key, .. } | News::AddressGone { key } => Some(Key::Address(*key)),
         News::Route { key, .. } | News::RouteGone { key, .. } => Some(Key::Route(*key)),
+        News::Rule { key, .. } | News::RuleGone { key } => Some(Key::Rule(*key)),
         _ => None,
     }
 }

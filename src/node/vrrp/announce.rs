@@ -5,6 +5,7 @@ use crate::base::time::Instant;
 use crate::config::model::Garp;
 use std::cmp::Ordering;
 use std::ops::Range;
+use std::time::Duration;
 
 /// Gratuitous ARP and neighbour advertisements have paces of their own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -18,6 +19,10 @@ pub struct Announce {
     /// The burst to come, and its rounds.
     burst: Option<(Instant, u32)>,
     refresh: Option<Instant>,
+    /// garp_extra_if.
+    extra_at: Option<Instant>,
+    /// The addresses that it wants now, the next one last: one for each link.
+    extra: Vec<usize>,
     arp: Rounds,
     na: Rounds,
 }
@@ -80,8 +85,9 @@ impl Rounds {
 
 impl Announce {
     /// Became MASTER: a burst now, one after the delay, the first refresh one period after that.
-    /// The caller begins the first burst; its rounds are returned.
-    pub fn start(&mut self, now: Instant, garp: &Garp) -> u32 {
+    /// The caller begins the first burst; its rounds are returned. `extra`: garp_extra_if.
+    pub fn start(&mut self, now: Instant, garp: &Garp, extra: Option<Duration>) -> u32 {
+        self.extra_at = extra.map(|every| now + garp.delay + every);
         self.burst = (!garp.delay.is_zero()).then(|| (now + garp.delay, garp.repeat));
         self.refresh = garp.refresh.map(|every| now + garp.delay + every);
         garp.repeat
@@ -102,11 +108,7 @@ impl Announce {
     }
 
     pub fn deadline(&self) -> Option<Instant> {
-        match (self.burst, self.refresh) {
-            (Some((b, _)), Some(r)) => Some(b.min(r)),
-            (Some((b, _)), None) => Some(b),
-            (None, r) => r,
-        }
+        [self.burst.map(|(at, _)| at), self.refresh, self.extra_at].into_iter().flatten().min()
     }
 
     /// The rounds to begin now, if any are due.
@@ -118,13 +120,41 @@ impl Announce {
                 rounds = n;
             }
         }
-        if let (Some(at), Some(every)) = (self.refresh, garp.refresh) {
-            if at <= now {
-                self.refresh = Some(now + every);
-                rounds = rounds.max(garp.refresh_repeat);
-            }
+        if self.refresh.is_some_and(|at| at <= now) {
+            // A reload may have ended it.
+            self.refresh = garp.refresh.map(|every| now + every);
+            rounds = rounds.max(garp.refresh.map_or(0, |_| garp.refresh_repeat));
         }
         rounds
+    }
+
+    /// Is garp_extra_if due?
+    pub fn extra_due(&mut self, now: Instant, extra: Option<Duration>) -> bool {
+        let due = self.extra_at.is_some_and(|at| at <= now);
+        if due {
+            self.extra_at = extra.map(|every| now + every);
+        }
+        due && extra.is_some()
+    }
+
+    /// After a reload, of a MASTER.
+    pub fn keep_extra(&mut self, now: Instant, extra: Option<Duration>) {
+        self.extra_at = extra.map(|every| self.extra_at.map_or(now + every, |at| at.min(now + every)));
+    }
+
+    /// One announcement of each of these places. What was asked before and is not sent yet is so all the same.
+    pub fn ask_extra(&mut self, mut places: Vec<usize>) {
+        places.reverse();
+        self.extra = places;
+    }
+
+    pub fn next_extra(&self) -> Option<usize> {
+        self.extra.last().copied()
+    }
+
+    /// The next of these was sent, or is nowhere any more.
+    pub fn extra_done(&mut self) {
+        self.extra.pop();
     }
 
     /// So many rounds over these addresses are wanted.
@@ -136,7 +166,7 @@ impl Announce {
     }
 
     pub fn is_silent(&self) -> bool {
-        self.arp.left == 0 && self.na.left == 0
+        self.arp.left == 0 && self.na.left == 0 && self.extra.is_empty()
     }
 
     /// What may be sent next of each kind, in the order of the addresses: the place of each. `kind` says what an
@@ -167,13 +197,45 @@ impl Announce {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+
+    #[test]
+    fn one_for_each_extra_link_after_the_delay_and_a_period() {
+        let (garp, every) = (Garp { delay: Duration::from_secs(2), ..Garp::default() }, Duration::from_secs(1));
+        let mut a = Announce::default();
+        a.start(Instant(0), &garp, Some(every));
+        assert_eq!(a.due(Instant(2_000_000), &garp), 5);
+        assert_eq!(a.deadline(), Some(Instant(3_000_000)));
+        assert!(!a.extra_due(Instant(2_999_999), Some(every)));
+        assert!(a.extra_due(Instant(3_000_000), Some(every)));
+        assert_eq!(a.deadline(), Some(Instant(4_000_000)));
+        a.ask_extra(vec![1, 4]);
+        let mut sent = Vec::new();
+        while let Some(at) = a.next_extra() {
+            assert!(!a.is_silent());
+            sent.push(at);
+            a.extra_done();
+        }
+        assert!(sent == [1, 4] && a.is_silent());
+        a.keep_extra(Instant(3_500_000), None);
+        assert_eq!(a.deadline(), None, "a reload has ended it");
+        a.keep_extra(Instant(3_500_000), Some(every));
+        assert_eq!(a.deadline(), Some(Instant(4_500_000)), "or has begun it");
+    }
+
+    #[test]
+    fn a_refresh_that_a_reload_ends_does_not_stay_due() {
+        let garp = Garp { refresh: Some(Duration::from_secs(60)), delay: Duration::ZERO, ..Garp::default() };
+        let mut a = Announce::default();
+        a.start(Instant(0), &garp, None);
+        assert_eq!(a.due(Instant(60_000_000), &Garp { refresh: None, ..garp }), 0);
+        assert_eq!(a.deadline(), None);
+    }
 
     #[test]
     fn bursts_and_refreshes() {
         let garp = Garp { refresh: Some(Duration::from_secs(60)), ..Garp::default() };
         let mut a = Announce::default();
-        assert_eq!(a.start(Instant(0), &garp), 5);
+        assert_eq!(a.start(Instant(0), &garp, None), 5);
         assert_eq!(a.deadline(), Some(Instant(5_000_000)));
         assert_eq!(a.due(Instant(4_999_999), &garp), 0);
         assert_eq!(a.due(Instant(5_000_000), &garp), 5);

@@ -151,6 +151,9 @@ impl Vrrp {
                 let (then, now) = (n.master_down(was, p), n.master_down(conf, p));
                 n.deadline = n.deadline.map(|at| (at + now) - then);
             }
+            if n.state == State::Master {
+                n.announce.keep_extra(ctx.now, conf.garp_extra_if.map(|e| e.every));
+            }
             if n.state == State::Master && (&conf.vips, &conf.excluded) != (&was.vips, &was.excluded) {
                 self.announce(i, conf.garp.repeat, ctx);
             }
@@ -362,9 +365,7 @@ impl Vrrp {
             }
             return;
         };
-        if let Some(count) = n.counters.dropped.get_mut(bad.index()) {
-            *count = count.wrapping_add(1);
-        }
+        count_drop(n, bad);
         if matches!(bad, Bad::AuthType(kind) if kind > vrrp::AUTH_KNOWN) {
             n.counters.auth_unknown = n.counters.auth_unknown.wrapping_add(1);
         }
@@ -386,16 +387,26 @@ impl Vrrp {
         if let Some(stamp) = checked.stamp {
             n.signing.get_or_insert_default().heard(conf.wire.unicast.as_ref(), from, stamp);
         }
-        n.old_peer = advert.rule == Rule::PseudoGroup;
+        n.old_peer = advert.rule == Some(Rule::PseudoGroup);
         if n.gives_way.as_deref() == Some(&from) && advert.priority != vrrp::PRIORITY_OWNER {
             self.claim_again(i, ctx);
         }
         let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
+        let (name, known) = (|| conf.name.clone(), n.heard.is_some_and(|h| h.from == from));
+        let (theirs, ours) = (advert.priority, n.priority);
+        // A new master begins anew with what is said of it: first that, then the words.
+        let reaction = n.hear(conf, ctx.now, from, advert);
+        let before = n.said;
+        if let Some(bad) = checked.forgiven {
+            count_drop(n, bad);
+            if n.say_once(1 << bad.index()) {
+                ctx.told.push(Effect::Note(Note::Forgiven { name: name(), from, bad }));
+            }
+        }
         if advert.interval != conf.advert_int && n.state == State::Backup && n.say_once(SAID_INTERVAL) {
             let (theirs, ours) = (advert.interval, conf.advert_int);
             ctx.told.push(Effect::Note(Note::OtherInterval { name: conf.name.clone(), from, theirs, ours }));
         }
-        let known = n.heard.is_some_and(|h| h.from == from);
         let listed = advert.addresses().len() == conf.vips.len()
             && advert.addresses().all(|a| conf.vips.iter().any(|v| v.net.addr == a));
         if n.state != State::Fault && !listed && !(conf.skip_check_adv_addr && known) {
@@ -404,9 +415,8 @@ impl Vrrp {
                 ctx.told.push(Effect::Note(Note::AddressList { name: conf.name.clone(), from }));
             }
         }
-        let name = || conf.name.clone();
-        let (theirs, ours) = (advert.priority, n.priority);
-        match n.hear(conf, ctx.now, from, advert) {
+        let said = n.said & !before;
+        match reaction {
             Reaction::Accepted => {
                 self.refile(i, ctx);
                 // A reload may have put a BACKUP beside a MASTER: one member's better router is that of all.
@@ -457,6 +467,10 @@ impl Vrrp {
                 self.set_priority(i, vrrp::PRIORITY_OWNER - 1, ctx);
             }
             Reaction::Ignored => {}
+        }
+        // A step down forgets what was said, yet this was said of the new master.
+        if let Some(n) = self.instances.get_mut(i) {
+            n.said |= said;
         }
         if let (Some(seconds), Some(n)) = (checked.clock, self.instances.get_mut(i)) {
             if n.say_once(SAID_CLOCK) {
@@ -560,8 +574,12 @@ impl Vrrp {
     pub fn announce_due(&mut self, i: usize, ctx: &mut Ctx) {
         let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
         let rounds = n.announce.due(ctx.now, &conf.garp);
+        let extra = n.announce.extra_due(ctx.now, conf.garp_extra_if.map(|e| e.every));
         ctx.timers.file(Timer::Announce(i), n.announce.deadline());
         self.announce(i, rounds, ctx);
+        if extra {
+            self.announce_extra(i, ctx);
+        }
     }
 
     pub fn stolen_due(&mut self, i: usize, ctx: &mut Ctx) {
@@ -583,7 +601,7 @@ impl Vrrp {
         n.sequence.leap();
         n.deadline = Some(ctx.now + conf.advert_int);
         send(n, conf, n.priority, ctx);
-        let rounds = n.announce.start(ctx.now, &conf.garp);
+        let rounds = n.announce.start(ctx.now, &conf.garp, conf.garp_extra_if.map(|e| e.every));
         self.changed(i, Note::Master { name: conf.name.clone() }, "MASTER", ctx);
         self.announce(i, rounds, ctx);
     }
@@ -676,7 +694,11 @@ impl Vrrp {
         let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) else { return };
         n.ifindex = match has_interface(conf) {
             true => ctx.links.get(&conf.interface).map(|l| l.ifindex),
-            false => Some(0),
+            // Unicast: any, or those of a VRF.
+            false => match &conf.vrf {
+                Some(vrf) => ctx.links.get(vrf).map(|l| l.ifindex),
+                None => Some(0),
+            },
         };
         let came = n.vlinks.iter_mut().fold(false, |came, link| {
             let known = vlink::there(conf, link, ctx.links);
@@ -850,6 +872,12 @@ impl Vrrp {
     }
 }
 
+fn count_drop(n: &mut Instance, bad: Bad) {
+    if let Some(count) = n.counters.dropped.get_mut(bad.index()) {
+        *count = count.wrapping_add(1);
+    }
+}
+
 fn on(link: &vlink::VirtualLink, name: &IfName) -> bool {
     link.name == *name || link.parent == *name
 }
@@ -866,7 +894,10 @@ fn watches(conf: &model::Instance, name: &IfName) -> bool {
     // The source address of unicast may be on any interface.
     let bound = conf.wire.unicast.is_some() || conf.track_src_ip;
     let source = bound && conf.wire.unicast_src_ip.or(conf.mcast_src_ip).is_some();
-    source || conf.interface == *name || objects::links_of(conf, true).any(|n| n == name)
+    source
+        || conf.interface == *name
+        || conf.vrf.as_ref() == Some(name)
+        || objects::links_of(conf, true).any(|n| n == name)
 }
 
 fn has_interface(conf: &model::Instance) -> bool {
@@ -923,7 +954,7 @@ fn fault(n: &Instance, conf: &model::Instance, links: &Links, deaf: &BTreeSet<So
         return Some("it has no unicast peer".into());
     }
     let own = (!conf.dont_track_primary && has_interface(conf)).then_some(&conf.interface);
-    let watched = own.into_iter().chain(objects::links_of(conf, false));
+    let watched = own.into_iter().chain(&conf.vrf).chain(objects::links_of(conf, false));
     if let Some(why) = watched.filter(|name| own.is_some() || **name != conf.interface).find_map(down) {
         return Some(why);
     }

@@ -49,6 +49,8 @@ pub struct Checked<'a> {
     pub sequence: Option<u32>,
     /// Of auth_hmac.
     pub stamp: Option<Stamp>,
+    /// Its checksum is not ours, and that is forgiven.
+    pub forgiven: Option<Bad>,
     /// The sender's clock is that many seconds from ours, which is far.
     pub clock: Option<i32>,
 }
@@ -95,7 +97,12 @@ pub fn check<'a>(
         unsigned = advert;
     }
     let covered = if head.src.is_ipv6() { message } else { unsigned };
-    let advert = Advert::parse_summed(unsigned, covered, wire.version, ends, accepted(wire))?;
+    let (advert, forgiven) = match Advert::parse_summed(unsigned, covered, wire.version, ends, accepted(wire)) {
+        Err(bad @ Bad::Checksum(..)) if forgives(wire) => {
+            (Advert::read(unsigned, wire.version, wire.family)?.0, Some(bad))
+        }
+        other => (other?, None),
+    };
     authenticate(&conf.auth, advert.auth)?;
     let sane = match wire.version {
         2 => advert.interval == conf.advert_int,
@@ -123,7 +130,7 @@ pub fn check<'a>(
         Some(number) if n.sequence.is_used(head.src, number) => Err(Bad::Sequence(number)),
         _ => {
             let clock = conf.hmac.as_ref().zip(stamp).and_then(|(hmac, stamp)| signing::skew(hmac, stamp, wall));
-            Ok(Checked { advert, sequence, stamp, clock })
+            Ok(Checked { advert, sequence, stamp, forgiven, clock })
         }
     }
 }
@@ -133,10 +140,15 @@ fn accepted(wire: &model::Wire) -> &'static [Rule] {
     match (wire.version, wire.family) {
         (_, crate::base::addr::Family::V6) => &[Rule::Pseudo],
         (2, _) => &[Rule::Plain],
-        _ if wire.checksum_as_v2 => &[Rule::Plain, Rule::Pseudo, Rule::PseudoGroup],
+        _ if wire.checksum_as_v2 => &[Rule::Plain],
         _ if old => &[Rule::Pseudo, Rule::PseudoGroup],
         _ => &[Rule::Pseudo],
     }
+}
+
+/// v3_checksum_as_v2: a wrong checksum is no reason to drop an advert, as in keepalived.
+fn forgives(wire: &model::Wire) -> bool {
+    wire.checksum_as_v2 && wire.version == 3 && wire.family == crate::base::addr::Family::V4
 }
 
 /// How what we send is summed; an old peer is answered in its own way once it was heard.

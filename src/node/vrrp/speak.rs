@@ -4,7 +4,7 @@
 use super::announce::Kind;
 use super::instance::{Instance, State};
 use super::{vlink, Vrrp};
-use crate::base::addr::Family;
+use crate::base::addr::{Family, IfName};
 use crate::base::time::Instant;
 use crate::config::model::{self, Config, Vip};
 use crate::limits;
@@ -96,6 +96,16 @@ impl Vrrp {
         }
     }
 
+    /// garp_extra_if: an address of each link that no advert leaves by, so that switches know where its address is.
+    pub(super) fn announce_extra(&mut self, i: usize, ctx: &mut Ctx) {
+        if let (Some(n), Some(conf)) = (self.instances.get_mut(i), ctx.conf.instances.get(i)) {
+            let places = extra_places(n, conf);
+            n.announce.ask_extra(places);
+            self.speaker.talkers.insert(i);
+            self.speaker.at = Some(ctx.now);
+        }
+    }
+
     /// After a reload the numbers of the instances mean others.
     pub(super) fn find_talkers(&mut self, ctx: &mut Ctx) {
         let talks = |(i, n): (usize, &Instance)| (!n.announce.is_silent()).then_some(i);
@@ -138,9 +148,14 @@ impl Vrrp {
         }
         let mut announce = std::mem::take(&mut n.announce);
         let choice = announce.next(|at| Some(kind(link(n, conf, at, ctx.links)?.0)));
+        while announce.next_extra().is_some_and(|at| link(n, conf, at, ctx.links).is_none()) {
+            announce.extra_done();
+        }
+        let extra = announce.next_extra().and_then(|at| Some((kind(link(n, conf, at, ctx.links)?.0), at, true)));
         n.announce = announce;
         let mut waits = None;
-        for (kind, at) in choice.into_iter().flatten() {
+        let usual = choice.into_iter().flatten().map(|(kind, at)| (kind, at, false));
+        for (kind, at, is_extra) in usual.chain(extra) {
             let Some((vip, link)) = link(n, conf, at, ctx.links) else { continue };
             let (lane, pause) = lane(link, kind, ctx.conf);
             match self.speaker.pauses.get(&(lane, kind)) {
@@ -156,7 +171,10 @@ impl Vrrp {
             }
             ctx.calls.push(Effect::Announce { ifindex: link.ifindex, mac: link.mac, ip: vip.net.addr });
             self.speaker.under_way += 1;
-            n.announce.sent(kind, at);
+            match is_extra {
+                true => n.announce.extra_done(),
+                false => n.announce.sent(kind, at),
+            }
             return Turn::Spoke;
         }
         if n.announce.is_silent() {
@@ -179,6 +197,21 @@ fn link<'a>(n: &Instance, conf: &'a model::Instance, at: usize, links: &'a Links
     let vip = conf.vips.get(at).or_else(|| conf.excluded.get(at.checked_sub(conf.vips.len())?))?;
     let link = links.get(vlink::interface_of(n, conf, vip))?;
     (!link.no_arp).then_some((vip, link))
+}
+
+/// The first address on each link that garp_extra_if is about: not the one that adverts leave by, and without `all`
+/// only virtual ones.
+fn extra_places(n: &Instance, conf: &model::Instance) -> Vec<usize> {
+    let Some(extra) = conf.garp_extra_if else { return Vec::new() };
+    let mut seen: BTreeSet<&IfName> = vlink::advert_link(n, conf).into_iter().collect();
+    let mut places = Vec::new();
+    for (at, vip) in conf.vips.iter().chain(&conf.excluded).enumerate() {
+        let counts = extra.all || vlink::place(conf, vip).1;
+        if counts && seen.insert(vlink::interface_of(n, conf, vip)) {
+            places.push(at);
+        }
+    }
+    places
 }
 
 /// With whom it shares a distance, and how long that is.

@@ -11,7 +11,7 @@ use crate::base::addr::{Family, IfName, IpNet, Mac};
 use crate::config::model::{self, Config, IpvlanMode, Vip};
 use crate::node::links::Links;
 use crate::wire::link::{IpvlanFlag, LinkKey, LinkKind, LinkValue, Stack, Sysctl, SysctlKey, SysctlValue};
-use crate::wire::op::{AddressKey, AddressValue, Key, Link, SocketKey, Value};
+use crate::wire::op::{AddressKey, AddressMore, AddressValue, Key, Lifetime, Link, SocketKey, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
@@ -42,6 +42,15 @@ fn has_main(conf: &model::Instance) -> bool {
 pub fn advert_mac(conf: &model::Instance) -> Option<Mac> {
     let own = conf.vmac.is_some() && !conf.vmac_xmit_base && conf.wire.unicast.is_none();
     own.then(|| mac(conf, conf.wire.family))
+}
+
+/// The link whose address every advert bears: switches learn it without more. None: that of a virtual link is in none.
+pub fn advert_link<'a>(n: &'a Instance, conf: &'a model::Instance) -> Option<&'a IfName> {
+    match (advert_mac(conf), &conf.vmac) {
+        (Some(_), _) => n.vlinks.iter().find(|l| is_main(conf, &l.parent, l.family)).map(|l| &l.name),
+        (None, Some(_)) => None,
+        (None, None) => Some(&conf.interface),
+    }
 }
 
 /// The interface below the address, and whether it stands on a virtual link there.
@@ -216,7 +225,11 @@ pub fn desired(n: &Instance, conf: &model::Instance, links: &Links, want: &mut V
         let own = source.or_else(|| link_local(conf, vlink, links).filter(|_| master));
         if let Some(net) = own {
             let scope = if net.addr.is_ipv6() && source.is_none() { 253 } else { 0 };
-            let value = AddressValue { scope, ..AddressValue::default() };
+            // The interface below has it too: new connections should begin there.
+            let lifetime = if scope == 253 { Lifetime::Seconds(0) } else { Lifetime::Usual };
+            let more = AddressMore { lifetime, ..AddressMore::default() };
+            let more = (more != AddressMore::default()).then(|| Box::new(more));
+            let value = AddressValue { scope, more, ..AddressValue::default() };
             want.push((Key::Address(AddressKey { ifindex: on, net }), Value::Address(value)));
         }
     }
