@@ -154,9 +154,8 @@ impl Kernel {
                     return Some(Outcome::WasThere);
                 }
                 self.tell_gone(key, was);
-                match key {
-                    Key::Service(gone) => self.objects.retain(|k, _| !matches!(k, Key::Dest(s, _) if *s == gone)),
-                    _ => {}
+                if let Key::Service(gone) = key {
+                    self.objects.retain(|k, _| !matches!(k, Key::Dest(s, _) if *s == gone));
                 }
             }
         }

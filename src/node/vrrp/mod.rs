@@ -922,12 +922,14 @@ fn source(conf: &model::Instance, ctx: &Ctx) -> Option<IpAddr> {
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
     };
     let mut addresses = ctx.links.addresses(&conf.interface, family).filter(fits);
-    let own = addresses.clone().find(|net| !ctx.virtual_ips.contains(&net.addr));
     let ifindex = ctx.links.get(&conf.interface)?.ifindex;
     let put_up = |net: &IpNet| {
         let key = Key::Address(AddressKey { ifindex, net: *net });
         ctx.table.knows(&key) && ctx.table.found(&key).is_none()
     };
+    // One of static_ipaddress only where there is no other: it is there as long as we are, the router's own one before.
+    let mut own = addresses.clone().filter(|net| !ctx.virtual_ips.contains(&net.addr));
+    let own = own.clone().find(|net| !put_up(net)).or_else(|| own.next());
     let owner = conf.priority == vrrp::PRIORITY_OWNER;
     own.or_else(|| addresses.find(|net| owner && !put_up(net))).map(|net| net.addr)
 }
