@@ -66,7 +66,7 @@ fn test(name: &str, options: &Options, file: Option<&Path>) -> u8 {
         return FATAL;
     }
     // What only the start of a program touches is not needed beside a large file, nor what lies around the rest.
-    sys::trim(&sys::program_text(), true);
+    sys::trim(&sys::program_text(), sys::LARGE_PIECE);
     match load::whole(options, true) {
         Err(unreadable) => {
             tell(&mut *out, &unreadable.text);

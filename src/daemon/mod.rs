@@ -430,7 +430,7 @@ impl Daemon {
                 if self.text.is_empty() {
                     self.text = sys::program_text();
                 }
-                sys::trim(&self.text, true);
+                sys::trim(&self.text, sys::SMALL_PIECE);
             }
         }
         if let Some(loading) = &mut self.loading {

@@ -779,7 +779,9 @@ pub fn keep_capabilities(keep: &[u8]) -> io::Result<()> {
 
 /// Pages of the program's file are mapped sixteen at a time around each one that is touched, but never beyond the end of
 /// a mapping: mappings this small keep what a router that idles needs to about that.
-const TEXT_PIECE: usize = 8 << 10;
+pub const SMALL_PIECE: usize = 8 << 10;
+/// The same for who has little to do and ends soon.
+pub const LARGE_PIECE: usize = 32 << 10;
 
 /// Where the program's files are mapped read-only, without a page of our own (which is what relocation leaves).
 pub fn program_text() -> Vec<Range<usize>> {
@@ -803,11 +805,12 @@ pub fn program_text() -> Vec<Range<usize>> {
 }
 
 /// Gives back the pages of the program's files (see `program_text`); what is used on is read again. Starting touches most
-/// of a small program once; a router with 64 MB need not keep that. `finely`: nor what lies around what it needs.
-pub fn trim(text: &[Range<usize>], finely: bool) {
+/// of a small program once; a router with 64 MB need not keep that. In pieces of that size: the smaller, the less of
+/// what lies around what is needed comes back, and the longer it takes.
+pub fn trim(text: &[Range<usize>], piece: usize) {
     // SAFETY: no pointers.
-    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(TEXT_PIECE);
-    let size = if finely { TEXT_PIECE.max(page) } else { usize::MAX };
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(piece);
+    let size = piece.max(page);
     for range in text {
         release_file(range.clone(), size);
     }
