@@ -18,6 +18,9 @@ use std::path::Path;
 const OK: u8 = 0;
 const FATAL: u8 = 1;
 
+/// Beside the model of such a file every page counts, and the time that small pieces take does not.
+const LARGE_FILE: u64 = 4 << 20;
+
 pub fn run(name: &str, args: Vec<OsString>) -> u8 {
     let options = match options::parse(args) {
         Ok(options) => options,
@@ -66,7 +69,8 @@ fn test(name: &str, options: &Options, file: Option<&Path>) -> u8 {
         return FATAL;
     }
     // What only the start of a program touches is not needed beside a large file, nor what lies around the rest.
-    sys::trim(&sys::program_text(), sys::LARGE_PIECE);
+    let large = std::fs::metadata(load::path(options)).is_ok_and(|file| file.len() > LARGE_FILE);
+    sys::trim(&sys::program_text(), if large { sys::SMALL_PIECE } else { sys::LARGE_PIECE });
     match load::whole(options, true) {
         Err(unreadable) => {
             tell(&mut *out, &unreadable.text);
