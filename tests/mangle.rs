@@ -80,7 +80,7 @@ fn mangled_files_end_in_a_verdict() {
     };
     let mut random = Random(20_020_912);
     let mut configs = 0;
-    let rounds = rounds(4000);
+    let rounds = rounds(6000);
     for _ in 0..rounds {
         let text = mangle(&mut random, &texts);
         let loaded = load("f", text, host.clone());

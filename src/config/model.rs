@@ -522,6 +522,8 @@ pub struct Instance {
     /// virtual_ipaddress_excluded: held, but not named in adverts.
     pub excluded: Rare<Vec<Vip>>,
     pub routes: Rare<Vec<Route>>,
+    /// Lines of virtual_routes with what is never done here: they hold the instance, and are written as they were.
+    pub refused_routes: Rare<Vec<Box<str>>>,
     /// Mostly that of others too.
     pub garp: Rc<Garp>,
     pub notify: Rare<Notify>,
@@ -587,6 +589,7 @@ impl Instance {
             vips: Vec::new(),
             excluded: Rare::default(),
             routes: Rare::default(),
+            refused_routes: Rare::default(),
             garp: Rc::default(),
             notify: Rare::default(),
             smtp_alert: false,

@@ -16,6 +16,7 @@ use super::track;
 use super::tree::{Arg, Node};
 use super::vlink;
 use super::words::{self, Place};
+use super::write::quote;
 use super::{address, route, rule};
 use crate::base::addr::{Family, IfName};
 use std::collections::hash_map::Entry;
@@ -64,6 +65,7 @@ pub struct InstanceDraft {
     excluded: Vec<Vip>,
     known_vips: HashMap<(IpAddr, Option<IfName>), Span>,
     routes: Vec<Route>,
+    refused_routes: Vec<Box<str>>,
     rules: Vec<(Rule, Span)>,
     hmac: Option<HmacDraft>,
     /// Keywords that were given, and where: for what does not fit together.
@@ -164,8 +166,14 @@ impl InstanceDraft {
             "no_virtual_ipaddress" => self.no_vips = true,
             "virtual_routes" => {
                 for line in list(cx, node) {
-                    let route = route::read(cx, line, Place::Virtual, &mut self.held);
-                    self.routes.extend(route.map(|line| line.route));
+                    let mut refused = None;
+                    let route = route::read(cx, line, Place::Virtual, &mut refused);
+                    if let Some(why) = refused {
+                        self.held.get_or_insert(why);
+                        self.refused_routes.push(as_written(line));
+                    } else {
+                        self.routes.extend(route.map(|line| line.route));
+                    }
                 }
             }
             "virtual_rules" => {
@@ -364,6 +372,12 @@ impl InstanceDraft {
 
 fn span(node: Node) -> Span {
     node.arg(0).map_or(node.word().span(), |a| a.span())
+}
+
+/// A line of a list as it may be written again.
+fn as_written(line: Node) -> Box<str> {
+    let words: Vec<String> = std::iter::once(line.word()).chain(line.args()).map(|w| quote(&w.str())).collect();
+    words.join(" ").into()
 }
 
 fn hold(held: &mut Option<Box<str>>, reason: String) {
@@ -910,6 +924,7 @@ impl InstanceDraft {
             vips: exact(&mut self.vips),
             excluded: exact(&mut self.excluded).into(),
             routes: exact(&mut self.routes).into(),
+            refused_routes: exact(&mut self.refused_routes).into(),
             garp: self.garp.over(defaults.garp).into(),
             notify: notify.into(),
             smtp_alert: self.smtp_alert.or(global.smtp_alert_vrrp).or(global.smtp_alert).unwrap_or(false),

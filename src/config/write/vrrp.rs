@@ -131,7 +131,9 @@ fn instance(out: &mut Writer, i: &Instance, config: &Config) {
     out.flag("no_virtual_ipaddress", i.vips.is_empty());
     list(out, "virtual_ipaddress", &i.vips, |v| vip(v, None));
     list(out, "virtual_ipaddress_excluded", &i.excluded, |v| vip(v, None));
-    list(out, "virtual_routes", &i.routes, |r| route(r, None));
+    let refused = i.refused_routes.iter().map(|line| line.to_string());
+    let routes: Vec<String> = i.routes.iter().map(|r| route(r, None)).chain(refused).collect();
+    list(out, "virtual_routes", &routes, String::clone);
     list(out, "virtual_rules", &i.rules, |r| rule(r, None));
 }
 
